@@ -1,0 +1,1 @@
+"""npnet: neural networks with hand-written backpropagation in NumPy, checked against PyTorch."""

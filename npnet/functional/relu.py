@@ -1,0 +1,58 @@
+"""The rectified linear unit."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from npnet.functional import _check
+from npnet.functional._types import Backward
+
+
+def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
+    """Cut negative values off: y = max(x, 0), elementwise.
+
+    Parameters
+    ----------
+    x : array, any shape
+
+    Returns
+    -------
+    y : array, the shape of x
+    backward : callable
+        ``grad_x = backward(grad_y)``.
+
+    Raises
+    ------
+    DTypeError
+        If x is not a float32 or float64 array.
+
+    Notes
+    -----
+    y depends on its own x alone, with slope 1 where x > 0 and slope 0 where x < 0, so
+    **grad_x = grad_y where x > 0, else 0**. At the kink x = 0 any slope between the two is a
+    subgradient; 0 is taken, as PyTorch does, for −0.0 too. NaN passes forward, and its gradient
+    passes unchanged, again as in PyTorch: "not at or below zero" is what lets a gradient through.
+
+    References
+    ----------
+    Nair, Hinton, *Rectified linear units improve restricted Boltzmann machines* (2010).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, backward = relu(np.array([-1.0, 0.0, 2.0]))
+    >>> y
+    array([0., 0., 2.])
+    >>> backward(np.array([10.0, 10.0, 10.0]))
+    array([ 0.,  0., 10.])
+    """
+    _check.float_arrays("relu", x=x)
+    y = np.maximum(x, 0)
+
+    def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
+        _check.upstream("relu", grad_y, y)
+        return np.where(x <= 0, 0, grad_y)
+
+    return y, backward

@@ -1,0 +1,107 @@
+"""Initial weights: the distributions PyTorch starts from, and Xavier's and He's by name."""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+
+import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
+from numpy.typing import DTypeLike
+
+from npnet.errors import DTypeError, InputError
+
+SCHEMES = ("default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal")
+
+
+def initial(
+    shape: tuple[int, ...],
+    *,
+    bias: bool,
+    init: str,
+    generator: Generator,
+    dtype: DTypeLike,
+) -> tuple[ndarray, ndarray | None]:
+    """Draw the initial weight and bias of a linear or convolutional layer.
+
+    With fan_in inputs to each output and fan_out outputs of each input:
+
+    =================  ===========================================  =======================
+    scheme             weight                                       bias
+    =================  ===========================================  =======================
+    default            uniform in ±1/√fan_in                        uniform in ±1/√fan_in
+    xavier_uniform     uniform in ±√(6/(fan_in + fan_out))          0
+    xavier_normal      normal, variance 2/(fan_in + fan_out)        0
+    kaiming_uniform    uniform in ±√(6/fan_in)                      0
+    kaiming_normal     normal, variance 2/fan_in                    0
+    =================  ===========================================  =======================
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the weight: (out, in), or (out, in/groups, kh, kw).
+    bias : bool
+        Whether a bias is wanted.
+    init : str
+        One of `SCHEMES`.
+    generator : numpy.random.Generator
+        Draws the numbers, always in float64 and then rounded, so that both dtypes start alike.
+    dtype : float32 or float64
+
+    Returns
+    -------
+    weight : array of the given shape
+    bias : array, shape (out,), or None
+
+    Raises
+    ------
+    InputError
+        If the scheme is unknown or the generator is not a NumPy generator.
+    DTypeError
+        If dtype is neither float32 nor float64.
+
+    References
+    ----------
+    Glorot, Bengio (2010), *Understanding the difficulty of training deep feedforward neural networks*;
+    He, Zhang, Ren, Sun (2015), *Delving deep into rectifiers*. PyTorch's default is
+    ``kaiming_uniform_(a=sqrt(5))``, which amounts to ±1/√fan_in.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> weight, bias = initial((2, 100), bias=True, init="default", generator=rng, dtype=np.float32)
+    >>> bool(abs(weight).max() < 0.1), bias.dtype
+    (True, dtype('float32'))
+    """
+    if init not in SCHEMES:
+        raise InputError(f"init must be one of {', '.join(SCHEMES)}, got {init!r}")
+    if not isinstance(generator, Generator):
+        raise InputError(f"generator must be a numpy.random.Generator, got {type(generator).__name__}")
+    if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise DTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+
+    kernel = prod(shape[2:])
+    fan_in, fan_out = shape[1] * kernel, shape[0] * kernel
+    variance = {
+        "default": 1 / (3 * fan_in),  # that of a uniform distribution in ±1/√fan_in
+        "xavier": 2 / (fan_in + fan_out),
+        "kaiming": 2 / fan_in,
+    }[init.partition("_")[0]]
+
+    def draw(size: tuple[int, ...]) -> ndarray:
+        if init.endswith("normal"):
+            return generator.normal(0, sqrt(variance), size).astype(dtype)
+        bound = sqrt(3 * variance)
+        return generator.uniform(-bound, bound, size).astype(dtype)
+
+    weight = draw(shape)
+    if not bias:
+        return weight, None
+    return weight, draw(shape[:1]) if init == "default" else np.zeros(shape[:1], dtype)
+
+
+def positive(layer: str, **sizes: object) -> None:
+    """Require positive integers."""
+    for name, size in sizes.items():
+        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+            raise InputError(f"{layer}: {name} must be a positive integer, got {size!r}")

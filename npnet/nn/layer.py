@@ -1,0 +1,256 @@
+"""What a layer is: parameters with names, and the operation applied to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
+from numpy.typing import DTypeLike
+
+from npnet.errors import DTypeError, InputError
+
+Gradients = dict[str, ndarray]
+
+
+class LayerBackward(Protocol):
+    """What `Layer.forward` returns beside y: ``grad_x, grads = backward(grad_y)``.
+
+    `grads` maps the names of the trainable parameters to their gradients. With ``needs_grad_x=False``
+    the gradient of the input is not computed and comes back as None.
+    """
+
+    def __call__(self, grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
+        """Turn ∂L/∂y into ∂L/∂x and the gradients of the parameters."""
+
+
+class Layer:
+    """A layer: it owns parameters and applies an operation of `npnet.functional`.
+
+    A layer of your own subclasses this one, keeps its parameters as arrays in attributes, names them in
+    `parameter_names` in the order in which its operation returns their gradients, and implements
+    `apply`. A layer without parameters needs `apply` alone.
+
+    Nothing of a forward pass is kept in the layer: what backward needs lives in the function that
+    `forward` returns, so one layer can work in many threads at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Scale(Layer):
+    ...     parameter_names = ("scale",)
+    ...
+    ...     def __init__(self, features):
+    ...         super().__init__()
+    ...         self.scale = np.ones(features)
+    ...
+    ...     def apply(self, x, *, training, generator):
+    ...         def backward(grad_y, needs):
+    ...             return grad_y * self.scale, (grad_y * x).sum(axis=0)
+    ...
+    ...         return x * self.scale, backward
+    >>> y, backward = Scale(2).forward(np.array([[3.0, 4.0]]))
+    >>> backward(np.array([[1.0, 10.0]]))
+    (array([[ 1., 10.]]), {'scale': array([ 3., 40.])})
+    """
+
+    parameter_names: ClassVar[tuple[str, ...]] = ()  # learnt; an attribute that is None is absent
+    buffer_names: ClassVar[tuple[str, ...]] = ()  # kept and saved, but not learnt
+    setting_names: ClassVar[tuple[str, ...]] = ()  # shown by repr; of a parameter, whether it is there
+
+    def __init__(self) -> None:
+        self.frozen: set[str] = set()  # names among `parameter_names` that are not trained
+
+    # ---- running -----------------------------------------------------------------------------------
+
+    def apply(
+        self, x: ndarray, *, training: bool, generator: Generator | None
+    ) -> tuple[ndarray, Callable[..., Any]]:
+        """Apply the layer's operation and return what it returns, ``(y, backward)``.
+
+        This is what a layer of your own implements. `backward` takes grad_y and gives grad_x when the
+        layer names no parameters; otherwise it takes ``(grad_y, needs)`` and gives
+        ``(grad_x, *grad_parameters)``, where `needs` says which of these are wanted.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement apply")
+
+    def forward(
+        self, x: ndarray, *, training: bool = True, generator: Generator | None = None
+    ) -> tuple[ndarray, LayerBackward]:
+        """Run the layer forward and return its output with the function that runs it backward.
+
+        Parameters
+        ----------
+        x : array
+            A minibatch.
+        training : bool
+            Whether layers that behave differently in training (dropout, batch norm) do so.
+        generator : numpy.random.Generator, optional
+            The source of randomness; dropout in training needs one.
+
+        Returns
+        -------
+        y : array
+        backward : callable
+            ``grad_x, grads = backward(grad_y, needs_grad_x=True)``.
+        """
+        y, operation_backward = self.apply(x, training=training, generator=generator)
+        names = self.parameter_names
+        wanted = [getattr(self, name) is not None and name not in self.frozen for name in names]
+
+        def backward(grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
+            if not names:
+                return (operation_backward(grad_y) if needs_grad_x else None), {}
+            grad_x, *grads = operation_backward(grad_y, (needs_grad_x, *wanted))
+            kept = {name: grad for name, grad, keep in zip(names, grads, wanted, strict=True) if keep}
+            return (grad_x if needs_grad_x else None), kept
+
+        return y, backward
+
+    def __call__(self, x: ndarray) -> ndarray:
+        """Return the output alone, in evaluation mode: inference."""
+        return self.forward(x, training=False)[0]
+
+    # ---- parameters --------------------------------------------------------------------------------
+
+    def children(self) -> Mapping[str, Layer]:
+        """Return the layers this one is made of, by name; a plain layer has none."""
+        return {}
+
+    def named_layers(self, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+        """Yield this layer and all within it, outermost first, with their dotted names."""
+        yield prefix.removesuffix("."), self
+        for name, child in self.children().items():
+            yield from child.named_layers(f"{prefix}{name}.")
+
+    @property
+    def parameters(self) -> dict[str, ndarray]:
+        """The parameters by their dotted names: the arrays themselves, to be updated in place."""
+        return dict(self._named_arrays("parameter_names"))
+
+    @property
+    def buffers(self) -> dict[str, ndarray]:
+        """What is kept and saved without being learnt, such as running statistics."""
+        return dict(self._named_arrays("buffer_names"))
+
+    @property
+    def frozen_parameters(self) -> set[str]:
+        """The dotted names of the parameters that are not trained."""
+        return {
+            f"{place}.{name}".removeprefix(".")
+            for place, layer in self.named_layers()
+            for name in layer.frozen
+        }
+
+    @property
+    def trainable(self) -> bool:
+        """Whether at least one parameter is trained."""
+        return len(self.frozen_parameters) < len(self.parameters)
+
+    def _named_arrays(self, kind: str) -> Iterator[tuple[str, ndarray]]:
+        for place, layer in self.named_layers():
+            for name in getattr(layer, kind):
+                array = getattr(layer, name)
+                if array is not None:
+                    yield f"{place}.{name}".removeprefix("."), array
+
+    def freeze(self, *names: str) -> None:
+        """Stop training parameters, named singly ("0.weight") or by the layer they are in ("0").
+
+        Frozen parameters have no gradient computed and are left alone by the optimizer.
+
+        Raises
+        ------
+        InputError
+            If a name is neither a parameter's nor a layer's with parameters.
+        """
+        for layer, name in self._resolve(names):
+            layer.frozen.add(name)
+
+    def unfreeze(self, *names: str) -> None:
+        """Train parameters again that were frozen; names are as in `freeze`."""
+        for layer, name in self._resolve(names):
+            layer.frozen.discard(name)
+
+    def _resolve(self, names: tuple[str, ...]) -> list[tuple[Layer, str]]:
+        owners = {
+            f"{place}.{name}".removeprefix("."): (layer, name)
+            for place, layer in self.named_layers()
+            for name in layer.parameter_names
+            if getattr(layer, name) is not None
+        }
+        found = []
+        for wanted in names:
+            matches = [
+                owner for full, owner in owners.items() if full == wanted or full.startswith(f"{wanted}.")
+            ]
+            if not matches:
+                raise InputError(
+                    f"no parameter or layer is named {wanted!r}; parameters are {', '.join(owners)}"
+                )
+            found += matches
+        return found
+
+    # ---- state -------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, ndarray]:
+        """Return copies of all parameters and buffers, keyed as in PyTorch's ``state_dict``."""
+        return {name: array.copy() for name, array in self._state().items()}
+
+    def load_state_dict(self, state: Mapping[str, ndarray]) -> None:
+        """Copy parameters and buffers from `state` into this layer's arrays, converted to their dtype.
+
+        Raises
+        ------
+        InputError
+            If a name is missing or unknown, or a shape differs; nothing is changed then.
+        """
+        own = self._state()
+        missing, unknown = own.keys() - state.keys(), state.keys() - own.keys()
+        if missing or unknown:
+            raise InputError(
+                f"state does not fit {type(self).__name__}: "
+                f"missing {sorted(missing) or 'nothing'}, unknown {sorted(unknown) or 'nothing'}"
+            )
+        for name, array in own.items():
+            if state[name].shape != array.shape:
+                raise InputError(
+                    f"{name} must have shape {array.shape}, got {state[name].shape} in the state"
+                )
+        for name, array in own.items():
+            array[...] = state[name]
+
+    def astype(self, dtype: DTypeLike) -> None:
+        """Convert parameters and floating-point buffers to float32 or float64.
+
+        The arrays are replaced by new ones, so make the optimizer afterwards.
+        """
+        if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
+            raise DTypeError(f"a model's dtype must be float32 or float64, got {np.dtype(dtype)}")
+        for _, layer in self.named_layers():
+            for name in (*layer.parameter_names, *layer.buffer_names):
+                array = getattr(layer, name)
+                if array is not None and array.dtype.kind == "f":
+                    setattr(layer, name, array.astype(dtype))
+
+    def _state(self) -> dict[str, ndarray]:
+        """Parameters and buffers layer by layer, the order of PyTorch's ``state_dict``."""
+        return {
+            f"{place}.{name}".removeprefix("."): getattr(layer, name)
+            for place, layer in self.named_layers()
+            for name in (*layer.parameter_names, *layer.buffer_names)
+            if getattr(layer, name) is not None
+        }
+
+    # ---- description -------------------------------------------------------------------------------
+
+    def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
+        """Return how many multiply-add pairs forward takes between inputs and outputs of these shapes."""
+        return 0
+
+    def __repr__(self) -> str:
+        settings = {name: getattr(self, name) for name in self.setting_names}
+        settings |= {name: settings[name] is not None for name in self.parameter_names if name in settings}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
