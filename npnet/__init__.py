@@ -1,1 +1,18 @@
-"""npnet: neural networks with hand-written backpropagation in NumPy, checked against PyTorch."""
+"""npnet: neural networks with hand-written backpropagation in NumPy, checked against PyTorch.
+
+An operation is one function that computes y and returns, beside y, the function that turns ∂L/∂y into the
+gradients of its inputs::
+
+    y, backward = npnet.functional.linear(x, weight, bias)
+    grad_x, grad_weight, grad_bias = backward(grad_y)
+
+Names, arguments and shapes are those of ``torch.nn.functional``; returning ``(y, backward)`` is the one
+difference. `npnet.nn` has layers made of these operations, `npnet.optim` what moves their parameters,
+`npnet.data` what to learn from, and `npnet.fit` the loop around all of it.
+"""
+
+from npnet import functional, nn
+from npnet.errors import DTypeError, InputError, MissingError
+
+__all__ = ["DTypeError", "InputError", "MissingError", "functional", "nn"]
+__version__ = "0.1.0"

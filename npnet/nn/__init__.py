@@ -4,9 +4,53 @@
 backward, and ``layer(x)`` is inference. Names, arguments and defaults are those of ``torch.nn``.
 """
 
-from npnet.nn.activations import ReLU
+from npnet.nn.activations import (
+    Dropout,
+    Flatten,
+    Identity,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from npnet.nn.containers import Residual, Sequential
+from npnet.nn.conv import Conv2d
 from npnet.nn.layer import Gradients, Layer, LayerBackward
 from npnet.nn.linear import Linear
+from npnet.nn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
+from npnet.nn.normalization import BatchNorm1d, BatchNorm2d
+from npnet.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+from npnet.nn.summary import Summary
 
-__all__ = ["Gradients", "Layer", "LayerBackward", "Linear", "ReLU", "Residual", "Sequential"]
+__all__ = [
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Conv2d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "Gradients",
+    "Identity",
+    "Layer",
+    "LayerBackward",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "Loss",
+    "MSELoss",
+    "MaxPool2d",
+    "NLLLoss",
+    "ReLU",
+    "Residual",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Summary",
+    "Tanh",
+]

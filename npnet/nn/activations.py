@@ -1,4 +1,4 @@
-"""Layers that apply an elementwise function."""
+"""Layers without parameters: activations, flattening and dropout."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import functional as F
+from npnet.errors import InputError
 from npnet.functional._types import Backward
 from npnet.nn.layer import Layer
+
+
+class Identity(Layer):
+    """y = x."""
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Return x as it is."""
+        return x, lambda grad_y: grad_y
 
 
 class ReLU(Layer):
@@ -16,3 +25,128 @@ class ReLU(Layer):
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
         """Apply `npnet.functional.relu`."""
         return F.relu(x)
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, else negative_slope · x; see `npnet.functional.leaky_relu`.
+
+    Parameters
+    ----------
+    negative_slope : float
+        The slope for x ≤ 0.
+    """
+
+    setting_names = ("negative_slope",)
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Apply `npnet.functional.leaky_relu`."""
+        return F.leaky_relu(x, self.negative_slope)
+
+
+class Tanh(Layer):
+    """y = tanh(x); see `npnet.functional.tanh`."""
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Apply `npnet.functional.tanh`."""
+        return F.tanh(x)
+
+
+class Sigmoid(Layer):
+    """y = 1/(1 + e⁻ˣ); see `npnet.functional.sigmoid`."""
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Apply `npnet.functional.sigmoid`."""
+        return F.sigmoid(x)
+
+
+class Softmax(Layer):
+    """y = eˣ / Σ eˣ along one axis; see `npnet.functional.softmax`.
+
+    Parameters
+    ----------
+    dim : int
+        The axis along which values sum to 1.
+    """
+
+    setting_names = ("dim",)
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Apply `npnet.functional.softmax`."""
+        return F.softmax(x, self.dim)
+
+
+class LogSoftmax(Layer):
+    """y = log(eˣ / Σ eˣ) along one axis; see `npnet.functional.log_softmax`.
+
+    Parameters
+    ----------
+    dim : int
+        The axis along which eʸ sums to 1.
+    """
+
+    setting_names = ("dim",)
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Apply `npnet.functional.log_softmax`."""
+        return F.log_softmax(x, self.dim)
+
+
+class Flatten(Layer):
+    """Merge axes, all but the first if nothing else is said; see `npnet.functional.flatten`.
+
+    Parameters
+    ----------
+    start_dim, end_dim : int
+        The first and the last axis to merge.
+    """
+
+    setting_names = ("start_dim", "end_dim")
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Apply `npnet.functional.flatten`."""
+        return F.flatten(x, self.start_dim, self.end_dim)
+
+
+class Dropout(Layer):
+    """Zero values at random in training; see `npnet.functional.dropout`.
+
+    The generator comes with each ``forward(x, generator=…)``, so that the layer itself keeps no state.
+
+    Parameters
+    ----------
+    p : float
+        Probability of being dropped.
+
+    Raises
+    ------
+    InputError
+        If p is not a probability.
+    """
+
+    setting_names = ("p",)
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise InputError(f"Dropout: p must be a probability, from 0 to 1, got {p!r}")
+        self.p = p
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Apply `npnet.functional.dropout`."""
+        return F.dropout(x, self.p, training, generator=generator)

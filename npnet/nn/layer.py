@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Protocol
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy import ndarray
@@ -11,6 +12,9 @@ from numpy.random import Generator
 from numpy.typing import DTypeLike
 
 from npnet.errors import DTypeError, InputError
+
+if TYPE_CHECKING:
+    from npnet.nn.summary import Summary
 
 Gradients = dict[str, ndarray]
 
@@ -58,7 +62,7 @@ class Layer:
 
     parameter_names: ClassVar[tuple[str, ...]] = ()  # learnt; an attribute that is None is absent
     buffer_names: ClassVar[tuple[str, ...]] = ()  # kept and saved, but not learnt
-    setting_names: ClassVar[tuple[str, ...]] = ()  # shown by repr; of a parameter, whether it is there
+    setting_names: ClassVar[tuple[str, ...]] = ()  # constructor's arguments that repr shows
 
     def __init__(self) -> None:
         self.frozen: set[str] = set()  # names among `parameter_names` that are not trained
@@ -246,11 +250,58 @@ class Layer:
 
     # ---- description -------------------------------------------------------------------------------
 
+    def summary(self, input_shape: tuple[int, ...]) -> Summary:
+        """Return what the model is made of; printed, a table of layers, shapes, parameters and work.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one sample, without the batch axis.
+
+        Returns
+        -------
+        summary : npnet.nn.summary.Summary
+
+        Raises
+        ------
+        InputError
+            If the model does not take samples of this shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from npnet import nn
+        >>> rng = np.random.default_rng(0)
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(784, 100, generator=rng), nn.ReLU())
+        >>> print(model.summary((1, 28, 28)))
+        input (1, 28, 28), without the batch axis
+        name   layer              output shape   parameters   multiply-adds
+        ───────────────────────────────────────────────────────────────────
+        0      Flatten()          (784,)                  0               0
+        1      Linear(784, 100)   (100,)             78 500          78 400
+        2      ReLU()             (100,)                  0               0
+        ───────────────────────────────────────────────────────────────────
+               total                                 78 500          78 400
+        """
+        from npnet.nn.summary import summarize  # noqa: PLC0415 - it needs this class
+
+        return summarize(self, input_shape)
+
     def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
         """Return how many multiply-add pairs forward takes between inputs and outputs of these shapes."""
         return 0
 
     def __repr__(self) -> str:
-        settings = {name: getattr(self, name) for name in self.setting_names}
-        settings |= {name: settings[name] is not None for name in self.parameter_names if name in settings}
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
+        """Return what would make the layer again, with what is left at its default left out."""
+        arguments = signature(type(self)).parameters
+        shown = []
+        for name in self.setting_names:
+            value = getattr(self, name)
+            if name in self.parameter_names:  # bias=True says that there is one
+                value = value is not None
+            default = arguments[name].default
+            if default is Parameter.empty:
+                shown.append(repr(value))
+            elif value != default:
+                shown.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"

@@ -1,0 +1,63 @@
+# Two commands do everything: `make train` and `make test`. Both make .venv at first and are quick afterwards.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SOURCES := pyproject.toml README.md $(shell find npnet ptref -name '*.py')
+
+.PHONY: help train test parity lint format typecheck nightly test-lowest benchmarks clean
+
+help:  ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+train: $(VENV)/.core  ## train a small convolutional network on real handwritten digits
+	$(BIN)/npnet train
+
+test: $(VENV)/.wheel  ## run all tests against the built wheel
+	NPNET_TEST_INSTALLED=1 $(BIN)/pytest -n auto
+
+parity: $(VENV)/.wheel  ## compare every operation, layer and model with PyTorch
+	$(BIN)/npnet parity
+
+lint: $(VENV)/.dev  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## lay the code out
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+nightly: $(VENV)/.wheel  ## run the property tests with 10 000 examples each
+	NPNET_PROFILE=nightly $(BIN)/pytest -n auto tests/ptref
+
+test-lowest:  ## run the engine's tests with the oldest libraries allowed
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) -c "import re, tomllib; d = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+	    print(*(re.sub('>=([0-9.]+)', r'==\1', r) for r in d['dependencies']), sep='\n')" > .venv-lowest/constraints.txt
+	.venv-lowest/bin/pip install --quiet . beartype hypothesis pytest pytest-randomly pytest-xdist \
+	    --constraint .venv-lowest/constraints.txt
+	NPNET_TEST_INSTALLED=1 .venv-lowest/bin/pytest -n auto tests/npnet
+
+benchmarks: $(VENV)/.wheel  ## time npnet against PyTorch on this machine
+	$(BIN)/python -m benchmarks all
+
+clean:  ## remove what was made
+	rm -rf .venv .venv-lowest build dist runs .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The package is installed as a user would have it, not linked to this folder.
+$(VENV)/.core: $(SOURCES) | $(VENV)/bin/python
+	$(BIN)/pip install --quiet .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet '.[dev]'
+	touch $@
+
+$(VENV)/.wheel: $(SOURCES) $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/pip install --quiet --no-deps --force-reinstall dist/npnet-*.whl
+	touch $@ $(VENV)/.core

@@ -1,0 +1,209 @@
+"""Arrays on disk: safetensors files, written whole or not at all.
+
+Opening such a file runs no code, and PyTorch, JAX and Rust read the same file.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from npnet.errors import DTypeError, InputError, MissingError
+from npnet.nn.layer import Layer
+
+DTYPES = tuple(
+    "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split()  # noqa: SIM905
+)
+
+
+def save(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, ndarray],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write named arrays, and text about them, to a safetensors file.
+
+    The file appears whole or not at all: everything is written to a temporary file in the same folder,
+    forced to the disk, and put in the place of `path` in one move. Whatever goes wrong before that, an
+    old file stays as it was and the temporary one is removed.
+
+    Parameters
+    ----------
+    path : str or path
+        The file to write; its folder must exist. Where it is a symbolic link, the file it points to is
+        replaced.
+    arrays : mapping from names to arrays
+        Any shapes and memory layouts, of the dtypes in `DTYPES`.
+    metadata : mapping from str to str, optional
+        Kept in the header of the file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written, or names or metadata are not text.
+    DTypeError
+        If something is not an array or of a dtype the format has no name for.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> save(f"{folder.name}/a.safetensors", {"x": np.eye(2)}, {"note": "an identity"})
+    >>> load(f"{folder.name}/a.safetensors")
+    ({'x': array([[1., 0.],
+           [0., 1.]])}, {'note': 'an identity'})
+    >>> folder.cleanup()
+    """
+    from safetensors.numpy import save as serialize  # noqa: PLC0415 - import npnet stays light
+
+    _check_arrays(arrays)
+    _check_metadata(metadata)
+    # The format knows one layout, row by row; order="C" copies only what is laid out otherwise.
+    rows = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    _write_whole(path, serialize(rows, None if metadata is None else dict(metadata)))
+
+
+def load(path: str | os.PathLike[str]) -> tuple[dict[str, ndarray], dict[str, str]]:
+    """Read the arrays and the metadata of a safetensors file.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    arrays : dict from names to arrays
+        Fresh arrays, free to be written to.
+    metadata : dict from str to str
+        Empty where the file has none.
+
+    Raises
+    ------
+    MissingError
+        If there is no such file.
+    InputError
+        If it cannot be read, is damaged or is no safetensors file, or holds a dtype NumPy lacks.
+    """
+    with _opened(path) as file:
+        arrays = {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 - no mapping
+        return arrays, dict(file.metadata() or {})
+
+
+def save_weights(path: str | os.PathLike[str], model: Layer) -> None:
+    """Write the parameters and buffers of a model to a safetensors file, as `save` does.
+
+    Parameters
+    ----------
+    path : str or path
+        The file to write; its folder must exist.
+    model : Layer
+        The names in the file are those of ``model.state_dict()``, which are PyTorch's.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    save(path, model.state_dict())
+
+
+def load_weights(path: str | os.PathLike[str], model: Layer) -> None:
+    """Read the parameters and buffers of a model from a safetensors file, into the model's arrays.
+
+    Parameters
+    ----------
+    path : str or path
+    model : Layer
+        Its arrays are written to in place and keep their dtype.
+
+    Raises
+    ------
+    MissingError
+        If there is no such file.
+    InputError
+        If it is no valid safetensors file, or its names or shapes do not fit the model, which is then
+        left as it was.
+    """
+    arrays, _ = load(path)
+    try:
+        model.load_state_dict(arrays)
+    except InputError as error:
+        raise error.inside(os.fspath(path)) from None
+
+
+def _check_arrays(arrays: Mapping[str, ndarray]) -> None:
+    for name, array in arrays.items():
+        if not isinstance(name, str) or name == "__metadata__":
+            raise InputError(f"save: a name must be text other than '__metadata__', got {name!r}")
+        if not isinstance(array, ndarray):
+            raise DTypeError(f"save: {name} must be a NumPy array, got {type(array).__name__}")
+        if array.dtype.name not in DTYPES:
+            raise DTypeError(
+                f"save: {name} must have one of the dtypes {', '.join(DTYPES)}, got {array.dtype}"
+            )
+
+
+def _check_metadata(metadata: Mapping[str, str] | None) -> None:
+    for key, value in (metadata or {}).items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise InputError(f"save: metadata must be text named by text, got {key!r}: {value!r}")
+
+
+def _write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        _write_synced(temporary, data)
+        temporary.replace(target)
+    except BaseException as error:  # an interrupt, too, must leave nothing behind
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InputError(f"save: cannot write {os.fspath(path)}: {error.strerror or error}") from error
+        raise
+    _sync_folder(target.parent)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the new name to the disk. The file is whole either way, and not every system can do this."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Open a safetensors file; what goes wrong while it is open meets one message naming it."""
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - import npnet stays light
+
+    name = os.fspath(path)
+    if Path(name).is_dir():
+        raise InputError(f"load: {name} must be a file, got a folder")
+    try:
+        with safe_open(name, framework="np") as file:
+            yield file
+    except FileNotFoundError:
+        raise MissingError(f"load: there is no file {name}") from None
+    except OSError as error:
+        raise InputError(f"load: cannot read {name}: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise InputError(f"load: {name} is damaged or not a safetensors file: {error}") from error
+    except (TypeError, AttributeError) as error:
+        raise InputError(f"load: {name} holds a dtype that NumPy has not: {error}") from error

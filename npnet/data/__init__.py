@@ -1,0 +1,40 @@
+"""Data: arrays in, minibatches out.
+
+A data set is anything with a length whose items are pairs (x, target); `ArrayDataset` holds one in two
+arrays. `Splits` are its training, validation and test part. The published data sets are functions that
+return `Splits`: `digits`, which needs no download, `mnist`, `cifar10`, `cifar100` and `signs`.
+"""
+
+from npnet.data.cifar import cifar10, cifar100
+from npnet.data.dataset import ArrayDataset, Dataset
+from npnet.data.digits import digits
+from npnet.data.files import data_folder
+from npnet.data.gmm import sample_gauss_2d, sample_gmm_2d
+from npnet.data.minibatches import count_minibatches, minibatches
+from npnet.data.mnist import mnist
+from npnet.data.presence import present
+from npnet.data.signs import signs
+from npnet.data.split import hold_out, split
+from npnet.data.splits import Splits
+from npnet.data.standardize import Standardization, standardize
+
+__all__ = [
+    "ArrayDataset",
+    "Dataset",
+    "Splits",
+    "Standardization",
+    "cifar10",
+    "cifar100",
+    "count_minibatches",
+    "data_folder",
+    "digits",
+    "hold_out",
+    "minibatches",
+    "mnist",
+    "present",
+    "sample_gauss_2d",
+    "sample_gmm_2d",
+    "signs",
+    "split",
+    "standardize",
+]

@@ -1,0 +1,66 @@
+"""Open pickled dictionaries of arrays, and nothing else."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from npnet.data.files import read_bytes
+from npnet.errors import InputError
+
+_empty_array = np.empty(0).__reduce__()[0]  # the function NumPy's pickles name to begin an array
+
+
+def _dtype(code: str, *_: Any) -> np.dtype[Any]:
+    # Old pickles give further arguments as 0 and 1, which today's NumPy wants as booleans.
+    return np.dtype(code)
+
+
+_ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy.core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy._core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy", "ndarray"): ndarray,
+    ("numpy", "dtype"): _dtype,
+}
+
+
+def read_pickled(path: Path, md5: str) -> dict[str, Any]:
+    """Open a pickled dictionary whose checksum is the published one.
+
+    Unpickling calls what the file names. So the checksum comes first, before a byte is interpreted; and
+    even then only the three names that make NumPy arrays are known, whatever the file asks for.
+
+    Parameters
+    ----------
+    path : Path
+    md5 : str
+        The published checksum.
+
+    Raises
+    ------
+    MissingError
+        If there is no such file.
+    InputError
+        If the checksum is wrong, or the file holds no dictionary of arrays and plain values.
+    """
+    content = read_bytes(path, md5)
+    try:
+        value = _Unpickler(io.BytesIO(content), encoding="latin1").load()  # Python 2's strings of bytes
+    except Exception as error:  # noqa: BLE001 - a damaged pickle can raise nearly anything
+        raise InputError(f"{path} cannot be unpickled: {error}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} must hold a dictionary, got {type(value).__name__}")
+    return value
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a data file")
+        return _ALLOWED[module, name]

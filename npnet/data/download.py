@@ -1,0 +1,193 @@
+"""Download files: whole and verified, or not at all."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from npnet.data.files import check_md5, read_bytes
+from npnet.errors import InputError, MissingError
+
+_SECONDS_WITHOUT_ANSWER = 30
+
+
+def download(url: str, path: Path, md5: str) -> None:
+    """Download one file, showing progress; it appears under its name only when it is whole and verified.
+
+    Parameters
+    ----------
+    url : str
+        Where it is published.
+    path : Path
+        Where to put it; folders are made as needed.
+    md5 : str
+        Its published checksum.
+
+    Raises
+    ------
+    MissingError
+        If it could not be downloaded or written: the file is still missing, and nothing is left behind.
+    InputError
+        If what was delivered is not the published file.
+    """
+    import pooch  # noqa: PLC0415 - needed only when something is downloaded
+
+    try:
+        with _no_empty_folders_left(path.parent), _pooch_silent(), _progress(path.name) as progress:
+            pooch.retrieve(
+                url,
+                known_hash=f"md5:{md5}",
+                fname=path.name,
+                path=path.parent,
+                downloader=pooch.HTTPDownloader(
+                    progressbar=progress, chunk_size=1 << 16, timeout=_SECONDS_WITHOUT_ANSWER
+                ),
+            )
+    except OSError as error:  # the network's errors are OSErrors too
+        reason = error.strerror or type(error).__name__
+        raise MissingError(
+            f"{path} is missing, and downloading it from {url} failed ({reason}); "
+            f"put the file there, or name a folder that has it with --data or NPNET_DATA"
+        ) from None
+    except ValueError:
+        raise InputError(f"{url} did not deliver the published file of MD5 {md5}; nothing was kept") from None
+
+
+def download_archive(url: str, archive: Path, md5: str, members: Mapping[str, str]) -> None:
+    """Download a tar archive and take the named members out of it that are not there yet.
+
+    Parameters
+    ----------
+    url : str
+        Where it is published.
+    archive : Path
+        Where to put it. An archive that is there already is used, and stays; one that was downloaded is
+        deleted when it has been unpacked.
+    md5 : str
+        Its published checksum.
+    members : mapping from str to str
+        The path of each wanted file, in the archive as in the archive's folder, and its published MD5.
+
+    Raises
+    ------
+    MissingError
+        If it could not be downloaded, or what is in it could not be written.
+    InputError
+        If it is not the published archive.
+    """
+    had_it = archive.exists()
+    if not had_it:
+        download(url, archive, md5)
+    try:
+        if had_it:
+            read_bytes(archive, md5)
+        _unpack(archive, members)
+    finally:
+        if not had_it:
+            archive.unlink(missing_ok=True)
+
+
+def _unpack(archive: Path, members: Mapping[str, str]) -> None:
+    # Members are read one by one under names we know, so no path in the archive can lead elsewhere.
+    try:
+        with tarfile.open(archive) as tar:
+            for name, md5 in members.items():
+                target = archive.parent / name
+                if target.exists():
+                    continue
+                member = tar.extractfile(name)
+                if member is None:
+                    raise InputError(f"{archive}: {name} must be a file")
+                content = member.read()
+                check_md5(target, content, md5)
+                _write_whole(target, content)
+    except KeyError:
+        raise InputError(f"{archive}: {name} must be in it, and is not") from None
+    except (tarfile.TarError, EOFError) as error:
+        raise InputError(f"{archive} cannot be unpacked: {error}") from None
+    except OSError as error:
+        raise MissingError(
+            f"{target} is missing, and could not be unpacked from {archive}: {error.strerror}"
+        ) from None
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears under its name only when all of it is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise
+
+
+@contextmanager
+def _no_empty_folders_left(folder: Path) -> Iterator[None]:
+    """Remove, after a failure, the folders that had to be made and hold nothing."""
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    try:
+        yield
+    except BaseException:
+        for parent in made:
+            if parent.exists() and not any(parent.iterdir()):
+                parent.rmdir()
+        raise
+
+
+@contextmanager
+def _pooch_silent() -> Iterator[None]:
+    """Keep pooch from announcing what the progress bar shows."""
+    import pooch  # noqa: PLC0415 - as above
+
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Any]:
+    from rich.console import Console  # noqa: PLC0415 - needed only when something is downloaded
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn  # noqa: PLC0415
+
+    columns = (TextColumn(f"downloading {name}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield _Bar(progress)
+
+
+class _Bar:
+    """The four things pooch does to a progress bar, done to one of rich's."""
+
+    def __init__(self, progress: Any) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None)
+
+    @property
+    def total(self) -> int | None:
+        total: int | None = self._progress.tasks[0].total
+        return total
+
+    @total.setter
+    def total(self, size: int) -> None:
+        self._progress.update(self._task, total=size or None)  # a server need not say how much comes
+
+    def update(self, size: int) -> None:
+        self._progress.advance(self._task, size)
+
+    def reset(self) -> None:
+        self._progress.update(self._task, completed=0)
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,44 @@
+"""Whether a data set can be used without downloading anything."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+from npnet.data.cifar import CIFAR10, CIFAR100
+from npnet.data.files import data_folder
+from npnet.data.mnist import present as mnist_present
+from npnet.data.signs import present as signs_present
+from npnet.errors import InputError
+
+_PRESENT = {
+    "digits": lambda place: True,
+    "mnist": mnist_present,
+    "cifar10": lambda place: not CIFAR10.missing(place),
+    "cifar100": lambda place: not CIFAR100.missing(place),
+    "signs": signs_present,
+}
+
+
+def present(name: str, folder: str | PathLike[str] | None = None) -> bool:
+    """Tell whether all files of a data set are in the data folder; what is in them is not looked at.
+
+    Parameters
+    ----------
+    name : str
+        One of "digits" (always there), "mnist", "cifar10", "cifar100", "signs".
+    folder : path, optional
+        The data folder; see `npnet.data.data_folder`.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown.
+
+    Examples
+    --------
+    >>> present("digits")
+    True
+    """
+    if name not in _PRESENT:
+        raise InputError(f"present: name must be one of {', '.join(_PRESENT)}, got {name!r}")
+    return _PRESENT[name](data_folder(folder))

@@ -1,0 +1,158 @@
+"""Sign Language MNIST: photographs of hands that sign letters."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+from numpy import ndarray
+from numpy.random import Generator
+
+from npnet.data._images import unit_range
+from npnet.data.dataset import ArrayDataset
+from npnet.data.files import data_folder
+from npnet.data.split import hold_out
+from npnet.data.splits import Splits
+from npnet.errors import InputError, MissingError
+
+FOLDER = "sign_mnist"
+SOURCE = "https://www.kaggle.com/datasets/datamunge/sign-language-mnist"
+ROWS = {"sign_mnist_train.csv": 27455, "sign_mnist_test.csv": 7172}
+LETTERS = "ABCDEFGHIKLMNOPQRSTUVWXY"  # J and Z are signed by a motion, which no photograph shows
+
+_HEADER = ["label", *(f"pixel{i}" for i in range(1, 785))]
+_J, _Y = 9, 24  # published labels count the letters of the alphabet from A = 0
+
+
+def signs(
+    folder: str | PathLike[str] | None = None,
+    *,
+    validation: float | None = None,
+    generator: Generator | None = None,
+) -> Splits[ArrayDataset]:
+    """Return Sign Language MNIST: 27 455 photographs to learn from and 7 172 to test with, 24 letters.
+
+    Its licence asks for an account, so it is not downloaded: the two CSV files are to be put into
+    ``sign_mnist`` of the data folder.
+
+    Parameters
+    ----------
+    folder : path, optional
+        The data folder; see `npnet.data.data_folder`.
+    validation : float or int, optional
+        What part of the training part becomes the validation part, stratified: a fraction or a number.
+    generator : numpy.random.Generator, optional
+        Decides which; needed with `validation`.
+
+    Returns
+    -------
+    Splits
+        x float32 of shape (n, 1, 28, 28), the published bytes divided by 255. y counts the 24 letters
+        there are, from A = 0 to Y = 23; the published labels have a gap at J.
+
+    Raises
+    ------
+    MissingError
+        If a file is not there; the message says where it is to be had, and where it belongs.
+    InputError
+        If a file does not hold what is published; the message names the file and the row.
+
+    References
+    ----------
+    *Sign Language MNIST*, https://www.kaggle.com/datasets/datamunge/sign-language-mnist.
+    """
+    train, test = (_part(data_folder(folder) / FOLDER / file, rows) for file, rows in ROWS.items())
+    train, held_out = hold_out(train, validation, generator)
+    return Splits(train, held_out, test, classes=tuple(LETTERS), name="signs")
+
+
+def present(place: Path) -> bool:
+    """Tell whether both files are there."""
+    return all((place / FOLDER / file).exists() for file in ROWS)
+
+
+def read_signs(path: Path) -> tuple[UInt8[ndarray, "n 28 28"], Int64[ndarray, " n"]]:
+    """Read a CSV file with the columns label, pixel1, …, pixel784.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    pixels : array of uint8, shape (n, 28, 28)
+    labels : array of int64, shape (n,)
+        As published: 0..24 without 9, the letters of the alphabet without J and Z.
+
+    Raises
+    ------
+    MissingError
+        If there is no such file.
+    InputError
+        If a column is missing, or a row has not 785 whole numbers, the first a label and the others
+        0..255; the message names the file and the line.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = np.frombuffer(b"".join(_rows(path, file)), dtype=np.uint8).reshape(-1, 785)
+    except FileNotFoundError:
+        raise MissingError(
+            f"{path} is missing; get sign_mnist_train.csv and sign_mnist_test.csv from {SOURCE} "
+            f"(it asks for an account) and put them into {path.parent}"
+        ) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    return rows[:, 1:].reshape(-1, 28, 28).copy(), rows[:, 0].astype(np.int64)
+
+
+def _rows(path: Path, file: Iterator[str]) -> Iterator[bytes]:
+    """Yield each row as its 785 bytes."""
+    lines = csv.reader(file)
+    _check_header(path, next(lines, []))
+    for fields in lines:
+        if fields:  # an empty line is none
+            yield _row(f"{path}: line {lines.line_num}", fields)
+
+
+def _check_header(path: Path, columns: Sequence[str]) -> None:
+    missing = [column for column in _HEADER if column not in columns]
+    if missing:
+        raise InputError(
+            f"{path}: {len(missing)} columns are missing from line 1, the first is {missing[0]!r}"
+        )
+    if list(columns) != _HEADER:
+        raise InputError(f"{path}: the columns in line 1 must be label, pixel1, ..., pixel784, in this order")
+
+
+def _row(where: str, fields: Sequence[str]) -> bytes:
+    if len(fields) != len(_HEADER):
+        raise InputError(f"{where} must have {len(_HEADER)} fields, got {len(fields)}")
+    try:
+        row = bytes(map(int, fields))  # which takes whole numbers 0..255 and nothing else
+    except ValueError:
+        raise _wrong_field(where, fields) from None
+    if row[0] > _Y or row[0] == _J:
+        raise InputError(f"{where}: label must be 0..24 and not 9, got {row[0]}")
+    return row
+
+
+def _wrong_field(where: str, fields: Sequence[str]) -> InputError:
+    for column, field in zip(_HEADER, fields, strict=True):
+        try:
+            bytes([int(field)])
+        except ValueError:
+            break
+    allowed = "0..24 and not 9" if column == "label" else "a whole number 0..255"
+    return InputError(f"{where}: {column} must be {allowed}, got {field!r}")
+
+
+def _part(path: Path, rows: int) -> ArrayDataset:
+    pixels, labels = read_signs(path)
+    if len(pixels) != rows:
+        raise InputError(f"{path} must have {rows} rows after the header, as published, got {len(pixels)}")
+    labels -= labels > _J  # closes the gap
+    return ArrayDataset(unit_range(pixels[:, None]), labels)

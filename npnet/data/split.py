@@ -1,0 +1,132 @@
+"""Cut a data set into parts, at random and by class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isclose
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+from numpy.random import Generator
+
+from npnet.data import _check
+from npnet.data.dataset import ArrayDataset
+from npnet.errors import InputError
+
+
+def split(
+    dataset: ArrayDataset, sizes: Sequence[float], generator: Generator, stratify: bool = True
+) -> tuple[ArrayDataset, ...]:
+    """Cut a data set into parts: every sample goes to exactly one of them.
+
+    Parameters
+    ----------
+    dataset : ArrayDataset
+    sizes : sequence of float, or of int
+        One for each part: fractions that sum to 1, or numbers of samples that sum to all of them.
+    generator : numpy.random.Generator
+        Decides which sample goes where; the same state gives the same parts.
+    stratify : bool
+        Whether each class is spread over the parts in proportion to their sizes; y must then hold
+        integer labels.
+
+    Returns
+    -------
+    tuple of ArrayDataset
+        As many parts as there are sizes. Within a part the samples keep the order they had.
+
+    Raises
+    ------
+    InputError
+        If the sizes do not fit, a part would be empty, or labels are needed and y holds none.
+
+    Notes
+    -----
+    Stratified: the nₖ samples of class k are put in random order and given places (i + uₖ)/nₖ on the
+    line from 0 to 1, i = 0 … nₖ − 1, with one random offset uₖ in [0, 1) for the class. Each class is then
+    spread evenly over the whole line, and so are all classes together. The line is cut where the sizes
+    say: part sizes come out exactly, and the number of a class in a part to within a sample or two.
+
+    Examples
+    --------
+    >>> data = ArrayDataset(np.arange(10.0), np.array([0, 1] * 5))
+    >>> train, validation, test = split(data, (0.6, 0.2, 0.2), np.random.default_rng(0))
+    >>> len(train), len(validation), len(test)
+    (6, 2, 2)
+    >>> np.bincount(train.y)
+    array([3, 3])
+    """
+    _check.generator("split", generator)
+    cuts = np.cumsum(_counts(len(dataset), sizes))[:-1]
+    line = _line_up(dataset.y, generator) if stratify else generator.permutation(len(dataset))
+    return tuple(dataset.subset(np.sort(part)) for part in np.split(line, cuts))
+
+
+def hold_out(
+    dataset: ArrayDataset, size: float | None, generator: Generator | None
+) -> tuple[ArrayDataset, ArrayDataset | None]:
+    """Take a part out of a data set, stratified by class: a validation part out of the training part.
+
+    Parameters
+    ----------
+    dataset : ArrayDataset
+    size : float, int or None
+        A fraction between 0 and 1, or a number of samples; None takes nothing out.
+    generator : numpy.random.Generator or None
+        Decides which samples are taken; needed unless `size` is None.
+
+    Returns
+    -------
+    rest, held_out : ArrayDataset, ArrayDataset or None
+
+    Raises
+    ------
+    InputError
+        If the size does not leave samples on both sides, or a generator is needed and none is given.
+
+    Examples
+    --------
+    >>> data = ArrayDataset(np.arange(10.0), np.array([0, 1] * 5))
+    >>> rest, held_out = hold_out(data, 0.2, np.random.default_rng(0))
+    >>> len(rest), len(held_out)
+    (8, 2)
+    """
+    if size is None:
+        return dataset, None
+    if generator is None:
+        raise InputError("hold_out: generator must be given where a part is held out, got None")
+    whole = len(dataset) if _check.is_integer(size) else 1
+    if not 0 < size < whole:
+        raise InputError(
+            f"hold_out: size must be a fraction between 0 and 1 or a number of samples "
+            f"below {len(dataset)}, got {size!r}"
+        )
+    rest, held_out = split(dataset, (whole - size, size), generator)
+    return rest, held_out
+
+
+def _counts(n: int, sizes: Sequence[float]) -> list[int]:
+    """Turn fractions into numbers of samples, each rounded up or down, together n."""
+    if all(_check.is_integer(size) for size in sizes):
+        counts, fits = [int(size) for size in sizes], sum(sizes) == n
+    else:
+        bounds = np.rint(np.cumsum([0.0, *sizes]) * n).astype(int)
+        counts, fits = np.diff(bounds).tolist(), isclose(sum(sizes), 1, abs_tol=1e-9)
+    if not counts or not fits:
+        raise InputError(
+            f"split: sizes must be fractions that sum to 1 or integers that sum to {n}, got {tuple(sizes)}"
+        )
+    if min(counts) < 1:
+        raise InputError(f"split: every part must hold at least one of {n} samples, got sizes {tuple(sizes)}")
+    return counts
+
+
+def _line_up(y: ndarray, generator: Generator) -> Int[ndarray, " n"]:
+    """Order samples at random so that every stretch holds the classes in their proportions."""
+    _check.class_labels("split: with stratify=True,", y)
+    place = np.empty(len(y))
+    for label in np.unique(y):
+        members = generator.permutation(np.flatnonzero(y == label))
+        place[members] = (np.arange(len(members)) + generator.random()) / len(members)
+    return np.argsort(place, kind="stable")

@@ -1,0 +1,116 @@
+"""What the losses share: reductions, class labels, and weights that may be broadcast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from npnet.errors import DTypeError, InputError
+from npnet.functional import _check
+from npnet.functional._types import LossBackward
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def check_reduction(operation: str, reduction: str) -> None:
+    """Require one of the three reductions."""
+    if reduction not in REDUCTIONS:
+        raise InputError(f"{operation}: reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
+
+
+def reduced(
+    operation: str, losses: ndarray, reduction: str, dtype: np.dtype[Any], total: float | None = None
+) -> tuple[ndarray, LossBackward]:
+    """Reduce the losses of all positions; an operation of its own, with a backward.
+
+    "none" leaves them as they are, "sum" adds them up: Lᵢ has slope 1 in the result. "mean" divides the
+    sum by `total`, by default the number of positions: Lᵢ has slope 1/total. A mean over nothing is 0/0,
+    NaN, as in PyTorch.
+
+    Returns the loss, converted to `dtype`, and ``grad_losses = backward(grad_loss=None)``. That has the
+    shape of the losses or none, being then the same for all of them; by default the loss is what is
+    minimised, and the upstream gradient is 1.
+    """
+    if total is None:
+        total = losses.size
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # inf and NaN speak for themselves
+        loss = losses if reduction == "none" else losses.sum()
+        if reduction == "mean":
+            loss = loss / total
+        loss = np.asarray(loss, dtype)
+
+    def backward(grad_loss: ndarray | None = None) -> ndarray:
+        if grad_loss is None:
+            grad_loss = np.ones_like(loss)
+        _check.float_arrays(operation, loss=loss, grad_loss=grad_loss)
+        _check.shape(operation, "grad_loss", grad_loss, loss.shape, "like the loss")
+        if reduction != "mean":
+            return grad_loss
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return np.asarray(grad_loss / total, dtype)
+
+    return loss, backward
+
+
+def class_axis(operation: str, x: ndarray) -> int:
+    """Return the axis the classes are on: 1, or 0 if there is no batch."""
+    axis = min(x.ndim, 2) - 1
+    if x.ndim == 0 or x.shape[axis] == 0:
+        raise InputError(
+            f"{operation}: x must have shape (C,), (N, C) or (N, C, d1, ...) with C > 0, got {x.shape}"
+        )
+    return axis
+
+
+def along_classes(per_class: ndarray, x: ndarray) -> ndarray:
+    """Shape an array of one number for each class so that it meets the class axis of x."""
+    return np.reshape(per_class, (-1, *(1,) * (x.ndim - 2)))
+
+
+def check_labels(operation: str, x: ndarray, target: Any, ignore_index: int) -> tuple[ndarray, ndarray]:
+    """Require a class label for every position of x; return the labels, 0 where ignored, and which count."""
+    if not isinstance(target, ndarray):
+        raise DTypeError(f"{operation}: target must be a NumPy array, got {type(target).__name__}")
+    if target.dtype.kind not in "iu":
+        raise DTypeError(f"{operation}: target must hold integer labels, got {target.dtype}")
+    axis = class_axis(operation, x)
+    classes = x.shape[axis]
+    positions = x.shape[:axis] + x.shape[axis + 1 :]
+    _check.shape(operation, "target", target, positions, f"for x of shape {x.shape}")
+
+    counts = np.asarray(target != ignore_index)
+    wrong = counts & ((target < 0) | (target >= classes))
+    if wrong.any():
+        raise InputError(
+            f"{operation}: target must hold labels from 0 to {classes - 1} or ignore_index {ignore_index}, "
+            f"got {first(wrong, target)}"
+        )
+    return np.where(counts, target, 0).astype(np.intp), counts
+
+
+def one_hot(x: ndarray, axis: int, labels: ndarray, counts: ndarray) -> ndarray:
+    """Mark, in the shape of x, the class that each label names; an ignored label marks none."""
+    classes = along_classes(np.arange(x.shape[axis]), x)
+    return (classes == np.expand_dims(labels, axis)) & np.expand_dims(counts, axis)
+
+
+def check_broadcast(operation: str, name: str, weight: ndarray | None, x: ndarray) -> None:
+    """Require a weight that broadcasts to the shape of x; None is absent and passes."""
+    if weight is None:
+        return
+    try:
+        fits = np.broadcast_shapes(weight.shape, x.shape) == x.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InputError(
+            f"{operation}: {name} must broadcast to the shape of x, {x.shape}, got {weight.shape}"
+        )
+
+
+def first(wrong: ndarray, array: ndarray) -> str:
+    """Name the first element that is marked as wrong, and where it stands."""
+    position = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return f"{array[position]} at position {position}"

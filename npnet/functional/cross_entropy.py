@@ -1,0 +1,149 @@
+"""The cross-entropy between logits and what should be: the loss of classification."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Integer
+from numpy import ndarray
+
+from npnet.errors import InputError
+from npnet.functional import _check
+from npnet.functional._losses import (
+    along_classes,
+    check_labels,
+    check_reduction,
+    class_axis,
+    one_hot,
+    reduced,
+)
+from npnet.functional._types import LossBackward
+from npnet.functional.softmax import exponentials
+
+
+def cross_entropy(
+    x: Float[ndarray, "*x"],
+    target: Integer[ndarray, "*target"] | Float[ndarray, "*x"],
+    weight: Float[ndarray, " c"] | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> tuple[Float[ndarray, "*loss"], LossBackward]:
+    """Compare logits with labels or probabilities: Lₙ = −Σ_c q[n,c] log p[n,c], p = softmax(x).
+
+    q is the target: 1 for the label's class and 0 for the others, or the given probabilities t. With
+    label smoothing ε and class weights w it is q[n,c] = w[c] ((1 − ε) t[n,c] + ε/C).
+
+    Parameters
+    ----------
+    x : array, shape (C,), (N, C) or (N, C, d1, ...)
+        The logits of C classes.
+    target : integer array, shape (), (N,) or (N, d1, ...), or float array, the shape of x
+        Labels, each from 0 to C − 1 or `ignore_index`; or probabilities. These are taken as they are:
+        whether they sum to 1 is not checked.
+    weight : array, shape (C,), optional
+        A weight w for each class; 1 if absent.
+    ignore_index : int
+        Positions with this label cost nothing and get no gradient.
+    reduction : {"mean", "sum", "none"}
+        "mean" divides ΣLₙ by the sum of the weights of the labels that are not ignored; with
+        probabilities, whatever the weights, by the number of positions.
+    label_smoothing : float
+        The share ε of the target, from 0 to 1, that is spread evenly over all classes.
+
+    Returns
+    -------
+    loss : array, shape (), or with "none" the shape of x without its class axis
+    backward : callable
+        ``grad_x = backward(grad_loss=None)``; the upstream gradient is 1 by default.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit together, a label names no class, the reduction is unknown, ε is not
+        from 0 to 1, or probabilities meet an `ignore_index` that is not negative.
+    DTypeError
+        If x, weight and probabilities are not all float32 or all float64, or labels are not integers.
+
+    Notes
+    -----
+    Write one position's loss with log p_c = x_c − log Z, Z = Σⱼ exp(xⱼ), and gather the terms:
+    Lₙ = −Σ_c q_c x_c + s log Z, where s = Σ_c q_c. A logit x_c has slope −q_c in the first part, and
+    ∂ log Z/∂x_c = exp(x_c)/Z = p_c in the second, so ∂Lₙ/∂x_c = s p_c − q_c: by the chain rule
+    **grad_x = ∂L/∂Lₙ (s softmax(x) − q)**. For a plain label this is softmax minus target: what the
+    network said minus what it should have said. ∂L/∂Lₙ is the upstream gradient, under "mean" divided
+    as above, and 0 where the label is ignored.
+
+    Logarithm, exponential and sum are taken in one go from x less its maximum, in float64, so that no
+    logit is too large (see `log_softmax`). A label's loss has a single term: that other classes have
+    p = 0 does not matter. With probabilities all terms count, and 0 log 0 is NaN, as in PyTorch. So is
+    the mean of nothing, with all labels ignored or no batch.
+
+    References
+    ----------
+    Goodfellow, Bengio, Courville, *Deep Learning* (2016), section 6.2.2.3.
+    Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, *Rethinking the Inception architecture for computer
+    vision* (2016), section 7, for label smoothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.log(np.array([[1.0, 3.0], [2.0, 2.0]]))
+    >>> loss, backward = cross_entropy(x, np.array([1, 0]))
+    >>> loss.round(6)  # −(log 0.75 + log 0.5) / 2
+    np.float64(0.490415)
+    >>> backward().round(9)
+    array([[ 0.125, -0.125],
+           [-0.25 ,  0.25 ]])
+    """
+    _check_arguments(x, weight, reduction, label_smoothing)
+    axis = class_axis("cross_entropy", x)
+    if isinstance(target, ndarray) and target.dtype.kind == "f":
+        _check_probabilities(x, target, ignore_index)
+        counts = np.ones(x.shape[:axis] + x.shape[axis + 1 :], dtype=bool)
+        has_term = np.expand_dims(counts, axis)
+        q, total = _weighted_target(x, target, weight, label_smoothing), counts.size
+    else:
+        labels, counts = check_labels("cross_entropy", x, target, ignore_index)
+        chosen = one_hot(x, axis, labels, counts)
+        has_term = np.expand_dims(counts, axis) if label_smoothing else chosen
+        q = np.where(has_term, _weighted_target(x, chosen, weight, label_smoothing), 0)
+        total = int(counts.sum()) if weight is None else weight[labels].sum(where=counts, dtype=np.float64)
+
+    shifted, powers, z = exponentials(x, axis)
+    with np.errstate(over="ignore", invalid="ignore"):  # 0 log 0 is left out, or becomes NaN
+        losses = -np.sum(q * (shifted - np.log(z)), axis=axis, where=has_term)
+    loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, total)
+    p = (powers / z).astype(x.dtype)
+
+    def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*x"]:
+        grad_losses = np.expand_dims(np.where(counts, spread(grad_loss), 0), axis)
+        with np.errstate(over="ignore", invalid="ignore"):
+            grad: ndarray = (q.sum(axis=axis, keepdims=True) * p - q) * grad_losses
+        return grad
+
+    return loss, backward
+
+
+def _weighted_target(x: ndarray, target: ndarray, weight: ndarray | None, smoothing: float) -> ndarray:
+    q = target.astype(x.dtype)
+    if smoothing:
+        q = (1 - float(smoothing)) * q + float(smoothing) / x.shape[class_axis("cross_entropy", x)]
+    return q if weight is None else along_classes(weight, x) * q
+
+
+def _check_arguments(x: ndarray, weight: ndarray | None, reduction: str, label_smoothing: float) -> None:
+    _check.float_arrays("cross_entropy", x=x, weight=weight)
+    classes = x.shape[class_axis("cross_entropy", x)]
+    _check.shape("cross_entropy", "weight", weight, (classes,), f"for x of shape {x.shape}")
+    check_reduction("cross_entropy", reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise InputError(f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}")
+
+
+def _check_probabilities(x: ndarray, target: ndarray, ignore_index: int) -> None:
+    _check.float_arrays("cross_entropy", x=x, target=target)
+    _check.shape("cross_entropy", "target", target, x.shape, "like x, being probabilities")
+    if ignore_index >= 0:
+        raise InputError(
+            f"cross_entropy: ignore_index must be negative with probabilities as target, got {ignore_index}"
+        )

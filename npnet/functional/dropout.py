@@ -1,0 +1,90 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from numpy.random import Generator
+
+from npnet.errors import InputError
+from npnet.functional import _check
+from npnet.functional._types import Backward
+
+
+def dropout(
+    x: Float[ndarray, "*n"],
+    p: float = 0.5,
+    training: bool = True,
+    *,
+    generator: Generator | None = None,
+) -> tuple[Float[ndarray, "*n"], Backward]:
+    """Zero each value with probability p: y = r x / (1 − p), with r = 1 where kept and 0 where dropped.
+
+    Dividing by 1 − p keeps the expectation of y at x, so evaluation has nothing to correct: there y = x.
+
+    Parameters
+    ----------
+    x : array, any shape
+    p : float
+        Probability of being dropped, from 0 to 1.
+    training : bool
+        Whether anything is dropped at all.
+    generator : numpy.random.Generator
+        Draws what is dropped; needed in training.
+
+    Returns
+    -------
+    y : array, the shape of x
+    backward : callable
+        ``grad_x = backward(grad_y)``.
+
+    Raises
+    ------
+    InputError
+        If p is not a probability, or training has no generator.
+    DTypeError
+        If x is not a float32 or float64 array.
+
+    Notes
+    -----
+    Once drawn, r is a constant, so y is x times a factor and the gradient is multiplied by the same factor:
+    **grad_x = r grad_y / (1 − p)**. What was dropped forward takes no gradient back.
+
+    References
+    ----------
+    Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, *Dropout* (2014), in the inverted form.
+
+    Examples
+    --------
+    >>> y, backward = dropout(np.ones(8), 0.5, generator=np.random.default_rng(0))
+    >>> y
+    array([2., 2., 2., 0., 0., 0., 0., 0.])
+    >>> backward(np.ones(8))
+    array([2., 2., 2., 0., 0., 0., 0., 0.])
+    """
+    _check.float_arrays("dropout", x=x)
+    if not 0 <= p <= 1:
+        raise InputError(f"dropout: p must be a probability, from 0 to 1, got {p!r}")
+    if not training or p == 0:
+        return x, lambda grad_y: _passed(grad_y, x)
+    if not isinstance(generator, Generator):
+        raise InputError(
+            "dropout: generator must be a numpy.random.Generator in training, "
+            f"got {type(generator).__name__}; pass generator= to forward"
+        )
+    # Drawn in float32 for either dtype, so that both drop the same values.
+    kept = generator.random(x.shape, dtype=np.float32) >= p
+    scale = 0.0 if p == 1 else 1 / (1 - p)
+    y = np.where(kept, x * x.dtype.type(scale), 0)
+
+    def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
+        _check.upstream("dropout", grad_y, y)
+        return np.where(kept, grad_y * grad_y.dtype.type(scale), 0)
+
+    return y, backward
+
+
+def _passed(grad_y: ndarray, x: ndarray) -> ndarray:
+    _check.upstream("dropout", grad_y, x)
+    return grad_y

@@ -1,0 +1,70 @@
+"""Flattening."""
+
+from __future__ import annotations
+
+from math import prod
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from npnet.errors import InputError
+from npnet.functional import _check
+from npnet.functional._types import Backward
+
+
+def flatten(
+    x: Float[ndarray, "*n"], start_dim: int = 0, end_dim: int = -1
+) -> tuple[Float[ndarray, "*flat"], Backward]:
+    """Merge the axes from start_dim to end_dim into one, in row-major order; the values stay as they are.
+
+    Parameters
+    ----------
+    x : array, any shape
+    start_dim, end_dim : int
+        The first and the last axis to merge; negative ones count from the end.
+
+    Returns
+    -------
+    y : array
+        Shares memory with x where NumPy can give a view.
+    backward : callable
+        ``grad_x = backward(grad_y)``.
+
+    Raises
+    ------
+    InputError
+        If an axis does not exist or the last comes before the first.
+    DTypeError
+        If x is not a float32 or float64 array.
+
+    Notes
+    -----
+    Every value goes to one place unchanged, so every gradient goes back to where its value came from:
+    **grad_x is grad_y in the shape of x**.
+
+    References
+    ----------
+    ``torch.flatten``, whose conventions these are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, backward = flatten(np.zeros((2, 3, 4)), start_dim=1)
+    >>> y.shape, backward(y).shape
+    ((2, 12), (2, 3, 4))
+    """
+    _check.float_arrays("flatten", x=x)
+    ndim = max(x.ndim, 1)
+    for name, axis in (("start_dim", start_dim), ("end_dim", end_dim)):
+        if not -ndim <= axis < ndim:
+            raise InputError(f"flatten: {name} must be an axis of x, whose shape is {x.shape}, got {axis}")
+    first, last = start_dim % ndim, end_dim % ndim
+    if first > last:
+        raise InputError(f"flatten: start_dim must not come after end_dim, got {start_dim} and {end_dim}")
+    y = x.reshape(*x.shape[:first], prod(x.shape[first : last + 1]), *x.shape[last + 1 :])
+
+    def backward(grad_y: Float[ndarray, "*flat"]) -> Float[ndarray, "*n"]:
+        _check.upstream("flatten", grad_y, y)
+        return grad_y.reshape(x.shape)
+
+    return y, backward

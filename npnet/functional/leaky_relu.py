@@ -1,0 +1,66 @@
+"""The leaky rectified linear unit."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from npnet.functional import _check
+from npnet.functional._types import Backward
+
+
+def leaky_relu(
+    x: Float[ndarray, "*n"], negative_slope: float = 0.01
+) -> tuple[Float[ndarray, "*n"], Backward]:
+    """Flatten negative values: y = x where x > 0, else a x with a = `negative_slope`, elementwise.
+
+    Parameters
+    ----------
+    x : array, any shape
+    negative_slope : float
+        The slope a left of zero.
+
+    Returns
+    -------
+    y : array, the shape of x
+    backward : callable
+        ``grad_x = backward(grad_y)``.
+
+    Raises
+    ------
+    DTypeError
+        If x is not a float32 or float64 array.
+
+    Notes
+    -----
+    y depends on its own x alone, with slope 1 where x > 0 and slope a where x < 0, so by the chain rule
+    **grad_x = grad_y where x > 0, else a grad_y**. At the kink x = 0 any slope between the two is a
+    subgradient; a is taken, as PyTorch does, for −0.0 too. NaN passes forward, and as it is not above
+    zero its gradient is a grad_y. With a = 0 this is `relu` but for two corners, the same as PyTorch's:
+    −∞ · 0 is NaN, and NaN has the gradient 0.
+
+    References
+    ----------
+    Maas, Hannun, Ng, *Rectifier nonlinearities improve neural network acoustic models* (2013).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, backward = leaky_relu(np.array([-1.0, 0.0, 2.0]), negative_slope=0.5)
+    >>> y
+    array([-0.5,  0. ,  2. ])
+    >>> backward(np.array([10.0, 10.0, 10.0]))
+    array([ 5.,  5., 10.])
+    """
+    _check.float_arrays("leaky_relu", x=x)
+    slope = float(negative_slope)  # a NumPy float64 would turn float32 into float64
+    with np.errstate(over="ignore", invalid="ignore"):
+        y = np.where(x > 0, x, slope * x)
+
+    def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
+        _check.upstream("leaky_relu", grad_y, y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.where(x > 0, grad_y, slope * grad_y)
+
+    return y, backward

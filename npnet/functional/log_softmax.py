@@ -1,0 +1,74 @@
+"""The logarithm of the softmax: numbers to log-probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from npnet.functional import _check
+from npnet.functional._types import Backward
+from npnet.functional.softmax import check_dim, exponentials
+
+
+def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"], Backward]:
+    """Turn numbers into log-probabilities along one axis: yᵢ = xᵢ − log Σⱼ exp(xⱼ).
+
+    Parameters
+    ----------
+    x : array, any shape
+        The logits. Without axes it counts as a single logit, whose log-probability is 0.
+    dim : int
+        The axis along which the probabilities exp(y) sum to 1; a negative one counts from the end.
+
+    Returns
+    -------
+    y : array, the shape of x
+    backward : callable
+        ``grad_x = backward(grad_y)``.
+
+    Raises
+    ------
+    InputError
+        If x has no axis `dim`.
+    DTypeError
+        If x is not a float32 or float64 array.
+
+    Notes
+    -----
+    xⱼ has a part in yⱼ itself, with slope 1, and through the sum in every yᵢ of its line along `dim`:
+    ∂/∂xⱼ log Σ exp(x) = exp(xⱼ) / Σ exp(x) = pⱼ, the softmax, which is exp(yⱼ). So
+    ∂yᵢ/∂xⱼ = [i=j] − pⱼ, and the chain rule sums over i: ∂L/∂xⱼ = ∂L/∂yⱼ − pⱼ Σᵢ ∂L/∂yᵢ, that is
+    **grad_x = grad_y − exp(y) Σ grad_y**.
+
+    The logarithm of `softmax` would be the same on paper, but a probability too small for the dtype
+    would become log 0 = −∞. Here the maximum m of a line is subtracted, x − m − log Σ exp(x − m): the
+    sum is at least 1, and nothing overflows. A logit of −∞ has the log-probability −∞; a line that holds
+    +∞ or nothing but −∞ becomes NaN, as in PyTorch. float32 values are worked out in float64 and rounded
+    once.
+
+    References
+    ----------
+    Blanchard, Higham, Higham, *Accurately computing the log-sum-exp and softmax functions* (2021).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, backward = log_softmax(np.array([1000.0, 1000.0 + np.log(3.0)]))
+    >>> np.exp(y).round(9)
+    array([0.25, 0.75])
+    >>> backward(np.array([4.0, 0.0])).round(9)
+    array([ 3., -3.])
+    """
+    _check.float_arrays("log_softmax", x=x)
+    check_dim("log_softmax", x, dim)
+    shifted, _, total = exponentials(x, dim)
+    y = np.asarray(shifted - np.log(total), x.dtype)
+
+    def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
+        _check.upstream("log_softmax", grad_y, y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = np.sum(grad_y, axis=dim, keepdims=True, dtype=np.float64)
+            return np.asarray(grad_y - np.exp(y, dtype=np.float64) * total, x.dtype)
+
+    return y, backward

@@ -1,0 +1,111 @@
+"""Max-pooling."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from npnet.functional import _check
+from npnet.functional._types import Backward
+from npnet.functional._window import Size, Window, images, pooling_window
+
+
+def max_pool2d(
+    x: Float[ndarray, "*n c h w"],
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> tuple[Float[ndarray, "*n c oh ow"], Backward]:
+    """Keep the largest value under a window: y[n,c,i,j] = max over k, l of x̃[n,c,i·s+k·d,j·s+l·d].
+
+    x̃ is x inside a border of −∞, so that the border never wins.
+
+    Parameters
+    ----------
+    x : array, shape (n, c, h, w) or (c, h, w)
+        A minibatch of images, or one.
+    kernel_size : int or pair
+        Height and width of the window.
+    stride : int or pair, optional
+        Pixels from one place of the window to the next; as large as the window if not given.
+    padding : int or pair
+        Width of the border, at most half of the window.
+    dilation : int or pair
+        Pixels from one cell of the window to the next.
+    ceil_mode : bool
+        Whether a window may hang over the far edge, so that no pixel is left out.
+
+    Returns
+    -------
+    y : array, shape (n, c, oh, ow) or (c, oh, ow)
+    backward : callable
+        ``grad_x = backward(grad_y)``.
+
+    Raises
+    ------
+    InputError
+        If the window does not fit into the padded image or an option is out of range.
+    DTypeError
+        If x is not a float32 or float64 array.
+
+    Notes
+    -----
+    y equals one pixel of its window and no other has a part in it, so that pixel takes the whole of
+    ∂L/∂y; windows that overlap may choose the same pixel, whose gradient is then the sum:
+    **grad_x[p] = Σ grad_y over the windows that chose p**.
+
+    Where several pixels are largest, the first in row-major order of the window is chosen, as in PyTorch;
+    forward keeps which. A NaN is larger than everything (of several, the last is chosen), so NaN propagates.
+
+    References
+    ----------
+    Weng, Ahuja, Huang, *Cresceptron* (1992), introduced it; Goodfellow, Bengio, Courville, *Deep Learning*
+    (2016), section 9.3.
+
+    Examples
+    --------
+    >>> x = np.array([[[[1.0, 3.0], [3.0, 2.0]]]])
+    >>> y, backward = max_pool2d(x, 2)
+    >>> y
+    array([[[[3.]]]])
+    >>> backward(np.array([[[[10.0]]]]))
+    array([[[[ 0., 10.],
+             [ 0.,  0.]]]])
+    """
+    _check.float_arrays("max_pool2d", x=x)
+    batch = images("max_pool2d", x)
+    place = pooling_window("max_pool2d", batch, kernel_size, stride, padding, dilation, ceil_mode)
+    padded = place.pad(batch, -np.inf)
+
+    largest = np.full((*batch.shape[:2], *place.out), -np.inf, x.dtype)  # (n, c, oh, ow)
+    chosen = np.broadcast_to(_first_inside(place), largest.shape).copy()  # which cell of the window
+    for k, cell in enumerate(place.cells(padded)):
+        better = (cell > largest) | np.isnan(cell)
+        np.copyto(largest, cell, where=better)
+        np.copyto(chosen, k, where=better)
+    y = largest.reshape(*x.shape[:-2], *place.out)
+
+    def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
+        _check.upstream("max_pool2d", grad_y, y)
+        grad_places = grad_y.reshape(largest.shape)
+        grad_padded = np.zeros(padded.shape, x.dtype)
+        for k, cell in enumerate(place.cells(grad_padded)):
+            np.add(cell, grad_places, out=cell, where=chosen == k)
+        return place.crop(grad_padded).reshape(x.shape)
+
+    return y, backward
+
+
+def _first_inside(place: Window) -> ndarray:
+    """Return for each place the first cell that lies on the image: what wins where all pixels are −∞."""
+    first = [
+        np.maximum(0, -(-(lead - step * np.arange(places)) // spread))
+        for lead, step, spread, places in zip(
+            place.before, place.stride, place.dilation, place.out, strict=True
+        )
+    ]
+    cells = first[0][:, np.newaxis] * place.kernel[1] + first[1]
+    return cells.astype(np.min_scalar_type(place.kernel[0] * place.kernel[1]))

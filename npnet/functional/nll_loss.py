@@ -1,0 +1,88 @@
+"""The negative log-likelihood of class labels."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Integer
+from numpy import ndarray
+
+from npnet.functional import _check
+from npnet.functional._losses import check_labels, check_reduction, class_axis, one_hot, reduced
+from npnet.functional._types import LossBackward
+
+
+def nll_loss(
+    x: Float[ndarray, "*x"],
+    target: Integer[ndarray, "*target"],
+    weight: Float[ndarray, " c"] | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> tuple[Float[ndarray, "*loss"], LossBackward]:
+    """Charge each label its negative log-probability: Lₙ = −w[tₙ] x[n, tₙ].
+
+    Parameters
+    ----------
+    x : array, shape (C,), (N, C) or (N, C, d1, ...)
+        Log-probabilities of C classes, as `log_softmax` gives them.
+    target : integer array, shape (), (N,) or (N, d1, ...)
+        The labels, each from 0 to C − 1, or `ignore_index`.
+    weight : array, shape (C,), optional
+        A weight w for each class; 1 if absent.
+    ignore_index : int
+        Positions with this label cost nothing and get no gradient.
+    reduction : {"mean", "sum", "none"}
+        "mean" is Σ Lₙ / Σ w[tₙ], over the positions that are not ignored.
+
+    Returns
+    -------
+    loss : array, shape (), or the shape of target with "none"
+    backward : callable
+        ``grad_x = backward(grad_loss=None)``; the upstream gradient is 1 by default.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit together, a label names no class, or the reduction is unknown.
+    DTypeError
+        If x and weight are not both float32 or both float64, or the labels are not integers.
+
+    Notes
+    -----
+    Of all the numbers in line n, the loss Lₙ contains x[n, tₙ] alone, with the factor −w[tₙ], so
+    **grad_x[n, c] = −w[tₙ] ∂L/∂Lₙ where c = tₙ, else 0**. ∂L/∂Lₙ is the upstream gradient, under "mean"
+    divided by Σ w[tₙ]. The mean of nothing, with all labels ignored or no batch, is NaN, as in PyTorch.
+
+    References
+    ----------
+    Goodfellow, Bengio, Courville, *Deep Learning* (2016), section 5.5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.log(np.array([[0.25, 0.75], [0.5, 0.5]]))
+    >>> loss, backward = nll_loss(x, np.array([1, 0]))
+    >>> loss.round(6)  # −(log 0.75 + log 0.5) / 2
+    np.float64(0.490415)
+    >>> backward()
+    array([[ 0. , -0.5],
+           [-0.5,  0. ]])
+    """
+    _check.float_arrays("nll_loss", x=x, weight=weight)
+    check_reduction("nll_loss", reduction)
+    axis = class_axis("nll_loss", x)
+    _check.shape("nll_loss", "weight", weight, (x.shape[axis],), f"for x of shape {x.shape}")
+    labels, counts = check_labels("nll_loss", x, target, ignore_index)
+    chosen = one_hot(x, axis, labels, counts)
+    charge = counts.astype(x.dtype) if weight is None else np.where(counts, weight[labels], 0)
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        # The sum has one term, or none if the label is ignored: a way to pick x[n, tₙ].
+        losses = -charge * np.sum(x, axis=axis, where=chosen)
+    loss, spread = reduced("nll_loss", losses, reduction, x.dtype, charge.sum(dtype=np.float64))
+
+    def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*x"]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            grad_chosen = -charge * spread(grad_loss)
+        return np.where(chosen, np.expand_dims(grad_chosen, axis), 0)
+
+    return loss, backward

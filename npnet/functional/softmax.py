@@ -1,0 +1,90 @@
+"""The softmax: numbers to probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from npnet.errors import InputError
+from npnet.functional import _check
+from npnet.functional._types import Backward
+
+
+def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"], Backward]:
+    """Turn numbers into probabilities along one axis: yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ).
+
+    Parameters
+    ----------
+    x : array, any shape
+        The logits. Without axes it counts as a single logit, whose probability is 1.
+    dim : int
+        The axis along which the probabilities sum to 1; a negative one counts from the end.
+
+    Returns
+    -------
+    y : array, the shape of x
+    backward : callable
+        ``grad_x = backward(grad_y)``.
+
+    Raises
+    ------
+    InputError
+        If x has no axis `dim`.
+    DTypeError
+        If x is not a float32 or float64 array.
+
+    Notes
+    -----
+    Every xⱼ has a part in every yᵢ of its line along `dim`. With S = Σ exp(x), the quotient rule gives
+    ∂yᵢ/∂xⱼ = (exp(xᵢ) [i=j] S − exp(xᵢ) exp(xⱼ)) / S² = yᵢ ([i=j] − yⱼ). The chain rule sums over i:
+    ∂L/∂xⱼ = Σᵢ ∂L/∂yᵢ yᵢ ([i=j] − yⱼ) = yⱼ (∂L/∂yⱼ − Σᵢ ∂L/∂yᵢ yᵢ), that is
+    **grad_x = y (grad_y − Σ grad_y y)**: what counts is by how much a gradient exceeds the mean under y.
+
+    Adding a number to all of a line's logits cancels in the quotient, so their maximum is subtracted
+    first: no exponential is then above 1, and the sum is at least 1. A line that holds +∞ or nothing but
+    −∞ has no softmax and becomes NaN, as in PyTorch. float32 values are worked out in float64 and
+    rounded once.
+
+    References
+    ----------
+    Bridle, *Probabilistic interpretation of feedforward classification network outputs* (1990).
+    Blanchard, Higham, Higham, *Accurately computing the log-sum-exp and softmax functions* (2021).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, backward = softmax(np.array([1000.0, 1000.0 + np.log(3.0)]))
+    >>> y.round(12)
+    array([0.25, 0.75])
+    >>> backward(np.array([16.0, 0.0])).round(9)
+    array([ 3., -3.])
+    """
+    _check.float_arrays("softmax", x=x)
+    check_dim("softmax", x, dim)
+    _, powers, total = exponentials(x, dim)
+    y = np.asarray(powers / total, x.dtype)
+
+    def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
+        _check.upstream("softmax", grad_y, y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.sum(grad_y * y, axis=dim, keepdims=True)
+            return np.asarray(y * (grad_y - mean))
+
+    return y, backward
+
+
+def check_dim(operation: str, x: ndarray, dim: int) -> None:
+    """Require an axis that x has; without axes, 0 and −1 count as its axis, as in PyTorch."""
+    count = max(x.ndim, 1)
+    if not -count <= dim < count:
+        raise InputError(f"{operation}: dim must be from {-count} to {count - 1} for x {x.shape}, got {dim}")
+
+
+def exponentials(x: ndarray, axis: int) -> tuple[ndarray, ndarray, ndarray]:
+    """Return x less its maximum along the axis, the exponentials of that, and their sum, in float64."""
+    maximum = np.max(x, axis=axis, keepdims=True, initial=-np.inf)  # of an axis of size 0 too
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN, and is meant to be
+        shifted = np.subtract(x, maximum, dtype=np.float64)
+    powers = np.exp(shifted)
+    return shifted, powers, np.sum(powers, axis=axis, keepdims=True)

@@ -1,0 +1,132 @@
+"""Batch normalization layers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
+from numpy.typing import DTypeLike
+
+from npnet import functional as F
+from npnet.errors import InputError
+from npnet.functional._types import BackwardMany
+from npnet.nn.init import positive
+from npnet.nn.layer import Layer
+
+
+class _BatchNorm(Layer):
+    parameter_names = ("weight", "bias")
+    buffer_names = ("running_mean", "running_var", "num_batches_tracked")
+    setting_names = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    layouts: ClassVar[dict[int, str]]  # what shapes x may have, by their number of axes
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        super().__init__()
+        positive(type(self).__name__, num_features=num_features)
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self.weight = np.ones(num_features, dtype) if affine else None
+        self.bias = np.zeros(num_features, dtype) if affine else None
+        self.running_mean = np.zeros(num_features, dtype) if track_running_stats else None
+        self.running_var = np.ones(num_features, dtype) if track_running_stats else None
+        self.num_batches_tracked = np.array(0, np.int64) if track_running_stats else None
+
+    def apply(
+        self, x: ndarray, *, training: bool, generator: Generator | None
+    ) -> tuple[ndarray, BackwardMany]:
+        """Apply `npnet.functional.batch_norm`."""
+        if x.ndim not in self.layouts:
+            layouts = " or ".join(self.layouts.values())
+            raise InputError(f"{type(self).__name__}: x must have shape {layouts}, got {x.shape}")
+        momentum = self.momentum
+        if training and self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+            if momentum is None:  # the plain average over all minibatches seen
+                momentum = 1 / float(self.num_batches_tracked)
+        return F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            training or not self.track_running_stats,
+            0.0 if momentum is None else momentum,
+            self.eps,
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """Normalise each feature over the minibatch; see `npnet.functional.batch_norm`.
+
+    Parameters
+    ----------
+    num_features : int
+        Size of axis 1 of x, whose shape is (n, c) or (n, c, l).
+    eps : float
+        Added to the variance.
+    momentum : float or None
+        How fast the running statistics follow; None averages over all minibatches seen.
+    affine : bool
+        Whether there are a weight and a bias to learn.
+    track_running_stats : bool
+        Whether running statistics are kept for evaluation; without them each minibatch's own are used.
+    dtype : float32 or float64
+
+    Raises
+    ------
+    InputError
+        If num_features is not a positive integer.
+
+    Examples
+    --------
+    >>> layer = BatchNorm1d(2, dtype=np.float64)
+    >>> y, backward = layer.forward(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    >>> np.round(y, 3)
+    array([[-1.,  0.],
+           [ 1.,  0.]])
+    """
+
+    layouts: ClassVar[dict[int, str]] = {2: "(n, c)", 3: "(n, c, l)"}
+
+
+class BatchNorm2d(_BatchNorm):
+    """Normalise each channel over the minibatch and its pixels; see `npnet.functional.batch_norm`.
+
+    Parameters
+    ----------
+    num_features : int
+        Size of axis 1 of x, whose shape is (n, c, h, w).
+    eps : float
+        Added to the variance.
+    momentum : float or None
+        How fast the running statistics follow; None averages over all minibatches seen.
+    affine : bool
+        Whether there are a weight and a bias to learn.
+    track_running_stats : bool
+        Whether running statistics are kept for evaluation; without them each minibatch's own are used.
+    dtype : float32 or float64
+
+    Raises
+    ------
+    InputError
+        If num_features is not a positive integer.
+
+    Examples
+    --------
+    >>> layer = BatchNorm2d(3)
+    >>> sorted(layer.buffers)
+    ['num_batches_tracked', 'running_mean', 'running_var']
+    """
+
+    layouts: ClassVar[dict[int, str]] = {4: "(n, c, h, w)"}

@@ -1,0 +1,104 @@
+"""Pooling layers."""
+
+from __future__ import annotations
+
+from numpy import ndarray
+from numpy.random import Generator
+
+from npnet import functional as F
+from npnet.functional._types import Backward
+from npnet.functional._window import Size
+from npnet.nn.layer import Layer
+
+
+class MaxPool2d(Layer):
+    """Keep the largest value under each window; see `npnet.functional.max_pool2d`.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding, dilation, ceil_mode
+        As in `npnet.functional.max_pool2d`.
+    """
+
+    setting_names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        dilation: Size = 1,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, stride
+        self.padding, self.dilation, self.ceil_mode = padding, dilation, ceil_mode
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Apply `npnet.functional.max_pool2d`."""
+        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+
+
+class AvgPool2d(Layer):
+    """Average the pixels under each window; see `npnet.functional.avg_pool2d`.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        As in `npnet.functional.avg_pool2d`.
+    """
+
+    setting_names = (
+        "kernel_size",
+        "stride",
+        "padding",
+        "ceil_mode",
+        "count_include_pad",
+        "divisor_override",
+    )
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, stride
+        self.padding, self.ceil_mode = padding, ceil_mode
+        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Apply `npnet.functional.avg_pool2d`."""
+        return F.avg_pool2d(
+            x,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
+
+
+class AdaptiveAvgPool2d(Layer):
+    """Average into a given number of windows; see `npnet.functional.adaptive_avg_pool2d`.
+
+    Parameters
+    ----------
+    output_size
+        As in `npnet.functional.adaptive_avg_pool2d`.
+    """
+
+    setting_names = ("output_size",)
+
+    def __init__(self, output_size: int | tuple[int | None, int | None] | None) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Apply `npnet.functional.adaptive_avg_pool2d`."""
+        return F.adaptive_avg_pool2d(x, self.output_size)

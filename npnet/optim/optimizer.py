@@ -1,0 +1,285 @@
+"""What an optimizer is: arrays to update, settings, and a state that can be saved and continued from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from npnet.errors import InputError
+from npnet.functional import _check as arrays_check
+from npnet.optim import _check
+
+# Elements updated at a time. An update rule runs over its arrays some ten times; a block of each stays
+# in the processor's cache from the first pass to the last, where whole arrays would come from memory.
+BLOCK = 65_536
+
+
+class Optimizer:
+    """An optimizer: it owns an update rule, and applies it to arrays in place.
+
+    A rule of your own subclasses this one, hands its settings to this constructor, and implements
+    `update`; where it keeps something for each parameter (a momentum, say), it names that in
+    `state_names`. Saving, loading and the checks of gradients come with it.
+
+    Parameters
+    ----------
+    parameters : mapping from names to arrays
+        What is updated, usually ``model.parameters``. The arrays themselves are written to.
+    lr : float
+        Learning rate, the one setting that schedules change.
+    **settings
+        The other numbers and flags of the rule. Each becomes an attribute and is part of the saved state.
+
+    Raises
+    ------
+    InputError
+        If a setting does not fit, there are no parameters, one is read-only, or two are one array.
+    DTypeError
+        If a parameter is not a float32 or float64 array.
+
+    Notes
+    -----
+    A parameter without a gradient is left alone: neither it nor what is kept for it changes. The
+    rules are PyTorch's, their operations in the same order, each rounded to the dtype of the
+    parameter. PyTorch rounds differently in two places, and then in the last place only: on processors
+    with a fused multiply-add its vectorized loops skip the rounding of a product that is added to
+    something, and its square root may come from a library that is not correctly rounded. Without
+    these the bits are the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class SignDescent(Optimizer):
+    ...     def __init__(self, parameters, lr=0.5):
+    ...         super().__init__(parameters, lr)
+    ...
+    ...     def update(self, parameter, grad, state, step, scratch):
+    ...         parameter -= self.lr * np.sign(grad)
+    >>> parameters = {"weight": np.array([1.0, 2.0])}
+    >>> SignDescent(parameters).step({"weight": np.array([-3.0, 7.0])})
+    >>> parameters["weight"]
+    array([1.5, 1.5])
+    """
+
+    lr: float
+
+    def __init__(self, parameters: Mapping[str, ndarray], lr: _check.Number, **settings: Any) -> None:
+        self.parameters = dict(parameters)
+        self._check_parameters()
+        settings = {"lr": lr, **settings}
+        self.setting_names = tuple(settings)
+        self.check_settings(settings)
+        self._set(settings)
+        self._state: dict[str, dict[str, ndarray]] = {}  # by parameter, then by what is kept
+        self._steps: dict[str, int] = {}
+        self._scratch: dict[np.dtype[Any], ndarray] = {}
+
+    # ---- what a rule of one's own implements -------------------------------------------------------
+
+    def update(
+        self,
+        parameter: ndarray,
+        grad: ndarray,
+        state: Mapping[str, ndarray],
+        step: int,
+        scratch: tuple[ndarray, ndarray],
+    ) -> None:
+        """Apply the rule to one block of a parameter, in place.
+
+        Parameters
+        ----------
+        parameter : array, shape (n,)
+            To be updated in place.
+        grad : array, shape (n,)
+            Its gradient, to be left unchanged.
+        state : mapping from names to arrays, shape (n,)
+            What is kept for these elements, one array for each of `state_names`, zeros at first; to be
+            updated in place.
+        step : int
+            1 at the first update of this parameter, and so on.
+        scratch : two arrays, shape (n,)
+            Room for intermediate results, of arbitrary content.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement update")
+
+    def state_names(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name what the rule keeps for each parameter under these settings."""
+        return ()
+
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Require settings the rule can work with; each call checks all of them."""
+        _check.not_negative(type(self).__name__, lr=settings["lr"])
+
+    # ---- running -----------------------------------------------------------------------------------
+
+    def step(self, grads: Mapping[str, ndarray | None]) -> None:
+        """Update every parameter that has a gradient, in place.
+
+        Parameters
+        ----------
+        grads : mapping from names to arrays
+            Gradients by the names of their parameters; a parameter that is absent, or None, is left
+            alone. They are not modified.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or a shape differs; nothing is updated then.
+        DTypeError
+            If a gradient is not an array of its parameter's dtype; nothing is updated then.
+        """
+        present = {name: grad for name, grad in grads.items() if grad is not None}
+        self._check_grads(present)
+        # What overflows or is not a number shows in the loss; here it passes, as in PyTorch.
+        with np.errstate(all="ignore"):
+            kinds = self.state_names(self.settings)
+            for name, grad in present.items():
+                self._update_parameter(name, grad, self._kept(name, kinds))
+
+    def _update_parameter(self, name: str, grad: ndarray, state: Mapping[str, ndarray]) -> None:
+        parameter = self.parameters[name]
+        step = self._steps[name] = self._steps.get(name, 0) + 1
+        flat, flat_grad = parameter.reshape(-1), grad.reshape(-1)  # views, unless strides forbid it
+        flat_state = {kind: array.reshape(-1) for kind, array in state.items()}
+        for block, scratch in self._blocks(flat):
+            kept = {kind: array[block] for kind, array in flat_state.items()}
+            self.update(flat[block], flat_grad[block], kept, step, scratch)
+        if not parameter.flags.c_contiguous:
+            parameter[...] = flat.reshape(parameter.shape)
+
+    def _kept(self, name: str, kinds: tuple[str, ...]) -> dict[str, ndarray]:
+        """Return what is kept for a parameter, started from zero where there is nothing yet."""
+        if not self._state.get(name, {}).keys() >= set(kinds):
+            shape, dtype = self.parameters[name].shape, self.parameters[name].dtype
+            self._state[name] = {kind: np.zeros(shape, dtype) for kind in kinds}
+            self._steps[name] = 0
+        return self._state.setdefault(name, {})
+
+    def _blocks(self, flat: ndarray) -> Iterator[tuple[slice, tuple[ndarray, ndarray]]]:
+        if flat.dtype not in self._scratch:
+            self._scratch[flat.dtype] = np.empty((2, BLOCK), flat.dtype)
+        first, second = self._scratch[flat.dtype]
+        for start in range(0, flat.size, BLOCK):
+            size = min(BLOCK, flat.size - start)
+            yield slice(start, start + size), (first[:size], second[:size])
+
+    # ---- state -------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the rule as they are now, by name."""
+        return {name: getattr(self, name) for name in self.setting_names}
+
+    def state_dict(self) -> dict[str, ndarray]:
+        """Return copies of all that the next step depends on, beside parameters and gradients.
+
+        Settings are found under their own name (``"lr"``), and of every parameter updated so far the
+        number of its updates (``"step.0.weight"``) and what is kept for it (``"momentum.0.weight"``).
+        """
+        state = {name: np.array(value) for name, value in self.settings.items()}
+        for name, kept in self._state.items():
+            state[f"step.{name}"] = np.array(self._steps[name])
+            state |= {f"{kind}.{name}": array.copy() for kind, array in kept.items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a saved state: the steps that follow give the same bits.
+
+        Settings are taken over, arrays are copied and converted to their parameter's dtype.
+
+        Raises
+        ------
+        InputError
+            If a name is missing or unknown, a shape differs, or a value does not fit; nothing is
+            changed then.
+        """
+        arrays = {name: np.asarray(value) for name, value in state.items()}
+        settings = self._loaded_settings(arrays)
+        kinds = self.state_names(settings)
+        names = [name for name in self.parameters if f"step.{name}" in arrays]
+        self._check_names(arrays, {f"{kind}.{name}" for name in names for kind in ("step", *kinds)})
+        for name in names:
+            self._check_kept(arrays, name, kinds)
+
+        self._set(settings)
+        self._steps = {name: int(arrays[f"step.{name}"]) for name in names}
+        self._state = {
+            name: {
+                kind: np.array(arrays[f"{kind}.{name}"], self.parameters[name].dtype, order="C")
+                for kind in kinds
+            }
+            for name in names
+        }
+
+    def _set(self, settings: Mapping[str, Any]) -> None:
+        for name, value in settings.items():
+            setattr(self, name, _plain(value))
+
+    def _loaded_settings(self, arrays: Mapping[str, ndarray]) -> dict[str, Any]:
+        settings = {}
+        for name, own in self.settings.items():
+            if name not in arrays:
+                raise InputError(f"{type(self).__name__}: the state must have the setting {name!r}")
+            arrays_check.shape(type(self).__name__, name, arrays[name], np.shape(own), "in the state")
+            settings[name] = arrays[name].tolist()
+        self.check_settings(settings)
+        return settings
+
+    # ---- checks ------------------------------------------------------------------------------------
+
+    def _check_names(self, arrays: Mapping[str, ndarray], expected: set[str]) -> None:
+        missing, unknown = expected - arrays.keys(), arrays.keys() - expected - set(self.setting_names)
+        if missing or unknown:
+            raise InputError(
+                f"state does not fit {type(self).__name__}: "
+                f"missing {sorted(missing) or 'nothing'}, unknown {sorted(unknown) or 'nothing'}"
+            )
+
+    def _check_kept(self, arrays: Mapping[str, ndarray], name: str, kinds: tuple[str, ...]) -> None:
+        owner, step = type(self).__name__, arrays[f"step.{name}"]
+        if step.shape != () or step.dtype.kind not in "iu" or step < 1:
+            raise InputError(f"{owner}: step.{name} must be a positive integer in the state, got {step!r}")
+        for kind in kinds:
+            key, array = f"{kind}.{name}", arrays[f"{kind}.{name}"]
+            arrays_check.float_arrays(owner, **{key: array})
+            arrays_check.shape(owner, key, array, self.parameters[name].shape, "in the state")
+
+    def _check_parameters(self) -> None:
+        owner = type(self).__name__
+        if not self.parameters:
+            raise InputError(f"{owner}: parameters must hold at least one array, got none")
+        seen: dict[int, str] = {}
+        for name, array in self.parameters.items():
+            arrays_check.float_arrays(owner, **{f"parameter '{name}'": array})
+            if not array.flags.writeable:
+                raise InputError(f"{owner}: parameter '{name}' must be writable, got a read-only array")
+            if id(array) in seen:
+                raise InputError(f"{owner}: parameters '{seen[id(array)]}' and '{name}' are one array")
+            seen[id(array)] = name
+
+    def _check_grads(self, grads: Mapping[str, ndarray]) -> None:
+        owner = type(self).__name__
+        unknown = grads.keys() - self.parameters.keys()
+        if unknown:
+            raise InputError(
+                f"{owner}: gradients must be named like parameters, got {', '.join(sorted(unknown))}; "
+                f"parameters are {', '.join(self.parameters)}"
+            )
+        for name, grad in grads.items():
+            parameter, label = self.parameters[name], f"gradient of '{name}'"
+            arrays_check.float_arrays(owner, **{f"parameter '{name}'": parameter, label: grad})
+            arrays_check.shape(owner, label, grad, parameter.shape, "like its parameter")
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return f"{type(self).__name__}({settings})"
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as plain Python numbers: a NumPy scalar would change the dtype it is computed in."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    return tuple(float(part) for part in value) if isinstance(value, tuple | list) else float(value)

@@ -1,0 +1,297 @@
+"""Learning-rate schedules: one step after each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import cos, pi
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from npnet.errors import InputError
+from npnet.nn.init import positive
+from npnet.optim import _check
+from npnet.optim.optimizer import Optimizer
+
+
+class Schedule:
+    """A schedule: it changes the learning rate of an optimizer after each epoch.
+
+    A schedule of your own subclasses this one, hands its settings to this constructor, and implements
+    `next_lr`.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Its learning rate at this moment is the one the schedule starts from.
+    **settings
+        The numbers of the schedule. Each becomes an attribute and is part of the saved state.
+
+    Attributes
+    ----------
+    epoch : int
+        How many steps were made.
+    base_lr : float
+        The learning rate at epoch 0.
+    last_lr : float
+        The learning rate the last step gave.
+
+    Raises
+    ------
+    InputError
+        If `optimizer` is not an optimizer or a setting does not fit.
+
+    Notes
+    -----
+    Each learning rate is computed from the one before, as in PyTorch, so that a learning rate changed
+    by hand in between stays changed; and in the same order of roundings, so the numbers are the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npnet import optim
+    >>> class Halving(Schedule):
+    ...     def next_lr(self):
+    ...         return self.optimizer.lr / 2
+    >>> optimizer = optim.SGD({"weight": np.zeros(2)}, lr=1.0)
+    >>> schedule = Halving(optimizer)
+    >>> schedule.step()
+    >>> optimizer.lr, schedule.epoch
+    (0.5, 1)
+    """
+
+    def __init__(self, optimizer: Optimizer, **settings: Any) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise InputError(
+                f"{type(self).__name__}: optimizer must be an optimizer, got {type(optimizer).__name__}"
+            )
+        self.setting_names = tuple(settings)
+        self.check_settings(settings)
+        self._set(settings)
+        self.optimizer = optimizer
+        self.epoch = 0
+        self.base_lr = self.last_lr = float(optimizer.lr)
+
+    def next_lr(self) -> float:
+        """Return the learning rate of epoch `self.epoch`, given that of the epoch before."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement next_lr")
+
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Require settings the schedule can work with; each call checks all of them."""
+
+    def step(self) -> None:
+        """Go on to the next epoch and set the optimizer's learning rate."""
+        self.epoch += 1
+        self.optimizer.lr = self.last_lr = self.next_lr()
+
+    def get_last_lr(self) -> list[float]:
+        """Return `last_lr` in a list of one, the form PyTorch's schedulers have."""
+        return [self.last_lr]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the schedule, by name."""
+        return {name: getattr(self, name) for name in self.setting_names}
+
+    def state_dict(self) -> dict[str, ndarray]:
+        """Return the settings, the epoch, and the first and last learning rate."""
+        return {name: np.array(getattr(self, name)) for name in self._state_names()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a saved state.
+
+        The optimizer's learning rate is part of the optimizer's own state and not touched here.
+
+        Raises
+        ------
+        InputError
+            If a name is missing or unknown, or a value does not fit; nothing is changed then.
+        """
+        owner, names = type(self).__name__, set(self._state_names())
+        if state.keys() != names:
+            raise InputError(
+                f"state does not fit {owner}: missing {sorted(names - state.keys()) or 'nothing'}, "
+                f"unknown {sorted(state.keys() - names) or 'nothing'}"
+            )
+        values = {name: np.asarray(value).tolist() for name, value in state.items()}
+        self.check_settings({name: values[name] for name in self.setting_names})
+        _check.not_negative(owner, base_lr=values["base_lr"], last_lr=values["last_lr"])
+        if not isinstance(values["epoch"], int) or values["epoch"] < 0:
+            raise InputError(f"{owner}: epoch must be an integer at or above 0, got {values['epoch']!r}")
+        self._set(values)
+
+    def _state_names(self) -> tuple[str, ...]:
+        return (*self.setting_names, "epoch", "base_lr", "last_lr")
+
+    def _set(self, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return f"{type(self).__name__}({settings})"
+
+
+class StepLR(Schedule):
+    """Multiply the learning rate by gamma after every step_size epochs.
+
+    lr ← gamma · lr at epochs step_size, 2 · step_size, …
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    step_size : int
+        Epochs from one change to the next.
+    gamma : float
+        The factor.
+
+    Raises
+    ------
+    InputError
+        If step_size is not a positive integer or gamma is negative.
+
+    References
+    ----------
+    He, Zhang, Ren, Sun, *Deep residual learning for image recognition* (2016), section 3.4, divide the
+    learning rate by 10 in this way.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npnet import optim
+    >>> optimizer = optim.SGD({"weight": np.zeros(2)}, lr=1.0)
+    >>> schedule = StepLR(optimizer, step_size=2, gamma=0.5)
+    >>> for _ in range(4):
+    ...     schedule.step()
+    ...     print(optimizer.lr)
+    1.0
+    0.5
+    0.5
+    0.25
+    """
+
+    step_size: int
+    gamma: float
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: _check.Number = 0.1) -> None:
+        super().__init__(optimizer, step_size=step_size, gamma=gamma)
+
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Require what the class lists under Raises."""
+        positive("StepLR", step_size=settings["step_size"])
+        _check.not_negative("StepLR", gamma=settings["gamma"])
+
+    def next_lr(self) -> float:
+        """Return the learning rate of epoch `self.epoch`."""
+        lr = float(self.optimizer.lr)
+        return lr * self.gamma if self.epoch % self.step_size == 0 else lr
+
+
+class ExponentialLR(Schedule):
+    """Multiply the learning rate by gamma after every epoch: lr ← gamma · lr.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    gamma : float
+        The factor.
+
+    Raises
+    ------
+    InputError
+        If gamma is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npnet import optim
+    >>> optimizer = optim.SGD({"weight": np.zeros(2)}, lr=1.0)
+    >>> schedule = ExponentialLR(optimizer, gamma=0.5)
+    >>> schedule.step()
+    >>> schedule.step()
+    >>> optimizer.lr
+    0.25
+    """
+
+    gamma: float
+
+    def __init__(self, optimizer: Optimizer, gamma: _check.Number) -> None:
+        super().__init__(optimizer, gamma=gamma)
+
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Require what the class lists under Raises."""
+        _check.not_negative("ExponentialLR", gamma=settings["gamma"])
+
+    def next_lr(self) -> float:
+        """Return the learning rate of epoch `self.epoch`."""
+        return float(self.optimizer.lr) * self.gamma
+
+
+class CosineAnnealingLR(Schedule):
+    """Let the learning rate follow a half cosine from its first value down to eta_min, and back up.
+
+    lr(t) = eta_min + ½ (base_lr − eta_min) (1 + cos(π t / T_max)) at epoch t.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    T_max : int
+        Epochs from the first value to eta_min.
+    eta_min : float
+        The smallest learning rate.
+
+    Raises
+    ------
+    InputError
+        If T_max is not a positive integer or eta_min is negative.
+
+    Notes
+    -----
+    Computed from the learning rate before: the ratio of the equation at t and t − 1, with eta_min
+    subtracted on both sides, is
+
+    (lr(t) − eta_min) / (lr(t − 1) − eta_min) = (1 + cos(π t / T_max)) / (1 + cos(π (t − 1) / T_max)).
+
+    One epoch past each minimum this is a division by zero; there the difference of the equation at t
+    and t − 1 is added instead, ½ (base_lr − eta_min) (1 − cos(π / T_max)).
+
+    References
+    ----------
+    Loshchilov, Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), equation 5,
+    without the restarts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npnet import optim
+    >>> optimizer = optim.SGD({"weight": np.zeros(2)}, lr=1.0)
+    >>> schedule = CosineAnnealingLR(optimizer, T_max=2)
+    >>> for _ in range(4):
+    ...     schedule.step()
+    ...     print(round(optimizer.lr, 6))
+    0.5
+    0.0
+    0.5
+    1.0
+    """
+
+    T_max: int
+    eta_min: float
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: _check.Number = 0.0) -> None:
+        super().__init__(optimizer, T_max=T_max, eta_min=eta_min)
+
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Require what the class lists under Raises."""
+        positive("CosineAnnealingLR", T_max=settings["T_max"])
+        _check.not_negative("CosineAnnealingLR", eta_min=settings["eta_min"])
+
+    def next_lr(self) -> float:
+        """Return the learning rate of epoch `self.epoch`."""
+        lr = float(self.optimizer.lr)
+        if (self.epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
+            return lr + (self.base_lr - self.eta_min) * (1 - cos(pi / self.T_max)) / 2
+        height = 1 + cos(pi * self.epoch / self.T_max)
+        height_before = 1 + cos(pi * (self.epoch - 1) / self.T_max)
+        return height / height_before * (lr - self.eta_min) + self.eta_min

@@ -1,0 +1,132 @@
+"""Stochastic gradient descent, plain and with momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy import add, multiply, ndarray
+
+from npnet.errors import InputError
+from npnet.optim import _check
+from npnet.optim.optimizer import Optimizer
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with optional momentum: p ← p − lr · b.
+
+    In the order applied, with g the gradient and t the number of the parameter's update:
+
+    1. weight decay, if not 0:  g ← g + weight_decay · p
+    2. momentum, if not 0:      b ← g at t = 1, then b ← momentum · b + (1 − dampening) · g
+    3. direction:               d = g without momentum, b with it, g + momentum · b if nesterov
+    4. update:                  p ← p − lr · d
+
+    Parameters
+    ----------
+    parameters : mapping from names to arrays
+        What is updated in place, usually ``model.parameters``.
+    lr : float
+        Learning rate.
+    momentum : float
+        Share of the last direction that is kept; 0 is plain gradient descent.
+    dampening : float
+        Share of the gradient that does not enter the momentum.
+    weight_decay : float
+        Factor of an L2 penalty weight_decay/2 · ‖p‖², whose gradient is added.
+    nesterov : bool
+        Whether to look one step of momentum ahead.
+
+    Raises
+    ------
+    InputError
+        If a setting is negative (dampening may be) or not a number, or nesterov is asked for without
+        momentum or with dampening.
+
+    References
+    ----------
+    Robbins, Monro, *A stochastic approximation method* (1951); Polyak, *Some methods of speeding up the
+    convergence of iteration methods* (1964); Sutskever, Martens, Dahl, Hinton, *On the importance of
+    initialization and momentum in deep learning* (2013). The learning rate multiplies the whole momentum,
+    as in PyTorch, where Sutskever et al. multiply the gradient as it enters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> parameters = {"weight": np.array([1.0])}
+    >>> optimizer = SGD(parameters, lr=0.5, momentum=0.5)
+    >>> for _ in range(3):
+    ...     optimizer.step({"weight": np.array([1.0])})
+    ...     print(parameters["weight"])
+    [0.5]
+    [-0.25]
+    [-1.125]
+    """
+
+    momentum: float
+    dampening: float
+    weight_decay: float
+    nesterov: bool
+
+    def __init__(
+        self,
+        parameters: Mapping[str, ndarray],
+        lr: _check.Number = 1e-3,
+        momentum: _check.Number = 0.0,
+        dampening: _check.Number = 0.0,
+        weight_decay: _check.Number = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(
+            parameters,
+            lr=lr,
+            momentum=momentum,
+            dampening=dampening,
+            weight_decay=weight_decay,
+            nesterov=nesterov,
+        )
+
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Require what the class lists under Raises."""
+        _check.not_negative("SGD", **{name: settings[name] for name in ("lr", "momentum", "weight_decay")})
+        _check.finite("SGD", dampening=settings["dampening"])
+        _check.flag("SGD", nesterov=settings["nesterov"])
+        if settings["nesterov"] and (settings["momentum"] == 0 or settings["dampening"] != 0):
+            raise InputError(
+                "SGD: nesterov must go with a momentum above 0 and a dampening of 0, "
+                f"got momentum={settings['momentum']!r}, dampening={settings['dampening']!r}"
+            )
+
+    def state_names(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the momentum, where there is one."""
+        return ("momentum",) if settings["momentum"] else ()
+
+    def update(
+        self,
+        parameter: ndarray,
+        grad: ndarray,
+        state: Mapping[str, ndarray],
+        step: int,
+        scratch: tuple[ndarray, ndarray],
+    ) -> None:
+        """Apply the rule to one block."""
+        decayed, product = scratch
+        if self.weight_decay:
+            multiply(parameter, self.weight_decay, out=decayed)
+            grad = add(grad, decayed, out=decayed)
+        if self.momentum:
+            grad = self._direction(grad, state["momentum"], step, product)
+        multiply(grad, float(self.lr), out=product)
+        parameter -= product
+
+    def _direction(self, grad: ndarray, momentum: ndarray, step: int, product: ndarray) -> ndarray:
+        if step == 1:
+            momentum[...] = grad
+        else:
+            momentum *= self.momentum
+            momentum += multiply(grad, 1 - self.dampening, out=product) if self.dampening else grad
+        if not self.nesterov:
+            return momentum
+        multiply(momentum, self.momentum, out=product)
+        product += grad
+        return product

@@ -1,0 +1,288 @@
+"""Figures: learning curves, confusion matrices, filters, images that were not recognised.
+
+Each function returns a figure that belongs to nobody else: no window is opened and no global state of
+matplotlib's is touched. Figures have a white ground of their own, so that they read the same on paper, in
+a light notebook and in a dark one; colours are told apart by the colour-blind too (Okabe and Ito's).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Integer
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy import ndarray
+
+from npnet.errors import InputError
+from npnet.train import History
+
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+GREY = "#555555"
+DOTS_PER_INCH = 150
+MOST_CLASSES_WITH_NUMBERS = 30
+
+
+def learning_curves(
+    runs: History | Mapping[str, History], *, title: str = "", loss_label: str = "loss"
+) -> Figure:
+    """Draw loss and, where there is one, accuracy against epochs.
+
+    Parameters
+    ----------
+    runs : History, or several by name
+        Several are drawn in one figure, a colour each.
+    title : str
+        What was trained.
+    loss_label : str
+        What the loss is, with its unit.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If no epoch was finished.
+    """
+    named = {"": runs} if isinstance(runs, History) else dict(runs)
+    if not any(history.epochs for history in named.values()):
+        raise InputError("learning_curves: a run must have finished an epoch, got none")
+    with_accuracy = any(epoch.train_accuracy is not None for h in named.values() for epoch in h.epochs)
+    figure = _figure(4.6 * (1 + with_accuracy), 3.6, title)
+    panels = figure.subplots(1, 1 + with_accuracy, squeeze=False)[0]
+    _curves(panels[0], named, "loss", 1)
+    panels[0].set_ylabel(loss_label)
+    if all(value > 0 for line in panels[0].get_lines() for value in np.asarray(line.get_ydata())):
+        panels[0].set_yscale("log")
+    if with_accuracy:
+        _curves(panels[1], named, "accuracy", 100)
+        panels[1].set_ylabel("accuracy (%)")
+    return figure
+
+
+def _curves(axes: Axes, runs: Mapping[str, History], quantity: str, scale: float) -> None:
+    """Draw training dashed and validation solid, and mark the epoch whose weights were kept."""
+    several = len(runs) > 1
+    palette = (BLUE, ORANGE, GREEN, PURPLE)
+    for i, (name, history) in enumerate(runs.items()):
+        for j, (part, style) in enumerate((("train", "--"), ("validation", "-"))):
+            points = [(e.epoch, getattr(e, f"{part}_{quantity}")) for e in history.epochs]
+            drawn = [(epoch, scale * value) for epoch, value in points if value is not None]
+            if drawn:
+                axes.plot(
+                    *zip(*drawn, strict=True),
+                    style,
+                    color=palette[i % 4] if several else (ORANGE, BLUE)[j],
+                    marker="o" if len(drawn) <= 3 else None,
+                    label=f"{name} {'training' if part == 'train' else part}".strip(),
+                )
+        if history.best_epoch is not None and not several:
+            axes.axvline(history.best_epoch, color=GREY, linestyle=":", linewidth=1, label="weights kept")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
+    axes.legend(frameon=False)
+
+
+def confusion(
+    matrix: Integer[ndarray, "classes classes"], class_names: Sequence[str], *, title: str = ""
+) -> Figure:
+    """Draw a confusion matrix: what is right in blue along the diagonal, each kind of mistake in orange.
+
+    Mistakes have a scale of their own, or the few of a good model would not be seen beside what is right.
+
+    Parameters
+    ----------
+    matrix : integer array, shape (classes, classes)
+        A row for each true class, as `npnet.metrics.confusion_matrix` gives it.
+    class_names : sequence of str
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the names are not one for each class.
+    """
+    classes = len(class_names)
+    if matrix.shape != (classes, classes):
+        raise InputError(
+            f"confusion: matrix must have shape ({classes}, {classes}) for {classes} class names, "
+            f"got {matrix.shape}"
+        )
+    side = float(np.clip(2 + 0.42 * classes, 4.5, 14))
+    figure = _figure(side, side, title)
+    axes = figure.subplots()
+    axes.imshow(_confusion_colours(matrix))
+    if classes <= MOST_CLASSES_WITH_NUMBERS:
+        for true, predicted in np.argwhere(matrix):
+            axes.text(
+                predicted,
+                true,
+                str(matrix[true, predicted]),
+                ha="center",
+                va="center",
+                color="black",
+                fontsize=9 if classes <= 15 else 7,
+            )
+    size = 9 if classes <= MOST_CLASSES_WITH_NUMBERS else 5
+    long_names = max(map(len, class_names)) > 2
+    axes.set_xticks(range(classes), class_names, fontsize=size, rotation=90 if long_names else 0)
+    axes.set_yticks(range(classes), class_names, fontsize=size)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    # Lines between the cells, drawn by the minor ticks that lie there.
+    axes.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
+    axes.grid(visible=True, which="minor", color="#BBBBBB", linewidth=0.5)
+    axes.tick_params(which="minor", length=0)
+    return figure
+
+
+def _confusion_colours(matrix: ndarray) -> ndarray:
+    """Return an image: diagonal and rest each on a scale of their own, pale enough for black numbers."""
+    right = np.eye(len(matrix), dtype=bool)
+    image = np.ones((*matrix.shape, 4))
+    for cells, colour in ((right, BLUE), (~right, ORANGE)):
+        shade = LinearSegmentedColormap.from_list("", ["white", colour])
+        most = max(matrix[cells].max(initial=0), 1)
+        share = matrix[cells] / most
+        image[cells] = shade(np.where(share > 0, 0.15 + 0.45 * share, 0))
+    return image
+
+
+def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") -> Figure:
+    """Draw the filters of a layer that looks at images.
+
+    Those of three channels are drawn as the colours they answer to, others one channel beside the next.
+
+    Parameters
+    ----------
+    weight : array, shape (filters, channels, height, width)
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If weight is not a stack of filters.
+    """
+    if weight.ndim != 4 or not weight.size:
+        raise InputError(f"filters: weight must have shape (filters, channels, h, w), got {weight.shape}")
+    largest = float(abs(weight).max()) or 1.0
+    if weight.shape[1] == 3:
+        pictures = (0.5 + weight / (2 * largest)).transpose(0, 2, 3, 1)
+    else:
+        pictures = weight.reshape(-1, *weight.shape[2:])
+    columns = min(8, len(pictures)) if weight.shape[1] in (1, 3) else weight.shape[1]
+    rows = math.ceil(len(pictures) / columns)
+    figure = _figure(max(4.0, 0.85 * columns + 1.2), 0.95 * rows + 0.8, title)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    shown = None
+    for axes in grid.flat:
+        axes.axis("off")
+    for i, picture in enumerate(pictures):
+        axes = grid.flat[i]
+        shown = axes.imshow(picture, cmap="RdBu_r", vmin=-largest, vmax=largest)
+        axes.set_title(f"{i}", fontsize=8, color=GREY, pad=2)
+    if weight.shape[1] != 3 and shown is not None:
+        figure.colorbar(shown, ax=grid, label="weight", fraction=0.05, pad=0.03)
+    return figure
+
+
+def misclassified(
+    images: Float[ndarray, "n c h w"],
+    target: Integer[ndarray, " n"],
+    probabilities: Float[ndarray, "n classes"],
+    class_names: Sequence[str],
+    *,
+    title: str = "",
+    most: int = 24,
+) -> Figure:
+    """Draw the images that were taken for something else, the surest mistakes first.
+
+    If there are none, those are drawn that the model was least sure of.
+
+    Parameters
+    ----------
+    images : array, shape (n, channels, height, width)
+    target : integer array, shape (n,)
+        True classes.
+    probabilities : array, shape (n, classes)
+        What the model holds them for.
+    class_names : sequence of str
+    title : str
+    most : int
+        How many are drawn at most.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the arrays do not speak of the same images.
+    """
+    if not (len(images) == len(target) == len(probabilities)) or images.ndim != 4:
+        raise InputError(
+            "misclassified: images (n, c, h, w), target (n,) and probabilities (n, classes) must fit, "
+            f"got {images.shape}, {target.shape} and {probabilities.shape}"
+        )
+    predicted = probabilities.argmax(axis=1)
+    sureness = probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != target)
+    which = wrong[np.argsort(-sureness[wrong], kind="stable")]
+    heading = f"{len(wrong)} of {len(target)} misclassified"
+    if len(wrong) > most:
+        heading += f", the {most} surest mistakes"
+    if not len(wrong):
+        which = np.argsort(sureness, kind="stable")[:8]
+        heading = f"none of {len(target)} misclassified; these were the least sure"
+    which = which[:most]
+
+    columns = min(8, max(4, len(which)))
+    rows = math.ceil(len(which) / columns)
+    figure = _figure(1.25 * columns, 1.75 * rows + 0.7, f"{title}\n{heading}".strip())
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, i in zip(grid.flat, which, strict=False):
+        _picture(axes, images[i])
+        axes.set_title(
+            f"{class_names[predicted[i]]} ({100 * sureness[i]:.0f} %)\nis {class_names[target[i]]}",
+            fontsize=9,
+            color="black",
+        )
+    return figure
+
+
+def _picture(axes: Axes, image: ndarray) -> None:
+    """Draw an image whatever its standardisation was: darkest value black, lightest white."""
+    low, high = float(image.min()), float(image.max())
+    scaled = (image - low) / ((high - low) or 1)
+    if len(image) == 3:
+        axes.imshow(scaled.transpose(1, 2, 0))
+    else:
+        axes.imshow(scaled[0], cmap="gray", vmin=0, vmax=1)
+
+
+def _figure(width: float, height: float, title: str) -> Figure:
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure

@@ -1,0 +1,394 @@
+"""How far from the truth a correctly rounded computation may be: one rule for each kind of operation.
+
+Floating-point arithmetic rounds each result to a relative error of at most u (2⁻²⁴ in float32, 2⁻⁵³ in
+float64). A sum of K products, added in any order, is then wrong by at most γ_K · Σ|aᵢ||bᵢ| with
+γ_K = K·u/(1 − K·u): the error is proportional to the **sum of the absolute values**, not to the result, which
+may be far smaller. So each element of a result has a *length* K and a *magnitude*, and its bound is
+c · γ_K · magnitude. A `Rule` gives both for the output, each gradient and each state of an operation.
+
+- `sums`: linear, conv2d, the average-pools, nll_loss and everything else that is linear in each of its inputs
+  with factors that are not negative. The magnitude is the operation itself applied to absolute values.
+- `exact`: relu, max_pool2d, flatten: nothing is rounded, so nothing may differ, routing of gradients
+  included. The upstream gradient is made of whole numbers, whose sums are exact too.
+- `relative`: a few roundings with no cancellation: the magnitude is the result.
+- one rule each for tanh, sigmoid, softmax, log_softmax, cross_entropy, the binary cross-entropies and
+  batch_norm, by following the rounding errors through the equation to first order.
+- `measured`: for everything else. The magnitude is the largest value in the array (a tensor-scale bound),
+  the length that of the largest array in play; and as nothing is known of cancellation inside, PyTorch's own
+  float32 error, four times over, is allowed where that is more.
+
+References
+----------
+Higham, *Accuracy and Stability of Numerical Algorithms* (2002), section 3.1 for γ_K, 4.2 for sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, log, prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SLACK = 2.0  # c: first-order analysis leaves out products of roundings, and the truth is itself rounded
+
+Arrays = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What an array's elements may be wrong by: `length` roundings of numbers as large as `magnitude`."""
+
+    length: Tensor | float
+    magnitude: Tensor | float
+
+    def of(self, dtype: np.dtype, shape: tuple[int, ...], largest_upstream: float) -> np.ndarray:
+        """Return c · γ_K · magnitude in a dtype, plus what underflow may cost."""
+        information = np.finfo(dtype)
+        length = np.asarray(self.length, np.float64)
+        magnitude = np.asarray(self.magnitude, np.float64)
+        steps = length * float(information.eps) / 2
+        underflow = length * float(information.smallest_normal) * max(1.0, largest_upstream)
+        with np.errstate(all="ignore"):
+            bound = np.where(length == 0, 0.0, SLACK * steps / (1 - steps) * magnitude + underflow)
+        # Where magnitudes overflow, an intermediate result may have: anything goes.
+        return np.broadcast_to(np.where(np.isnan(bound), np.inf, bound), shape)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a rule looks at: the reference evaluated once in float64.
+
+    Attributes
+    ----------
+    run : callable
+        Evaluates the reference again, ``run(inputs, upstream)``, in float64: the output, gradients and states
+        by name.
+    inputs : list of Tensor or None
+    options : mapping
+    upstream : Tensor
+        The gradient of the loss with respect to the output.
+    truth : dict of Tensor
+    single_error : callable
+        ``single_error(name)``: PyTorch's own worst error in float32, in units of float32's roundoff.
+    largest_array : int
+        The number of elements of the largest input or parameter.
+    unit : float
+        The roundoff u of the dtype judged.
+    """
+
+    run: Callable[[Sequence[Tensor | None], Tensor], Arrays]
+    inputs: Sequence[Tensor | None]
+    options: Mapping[str, Any]
+    upstream: Tensor
+    truth: Arrays
+    single_error: Callable[[str], float]
+    largest_array: int
+    unit: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How an operation's errors are bounded.
+
+    Attributes
+    ----------
+    bounds : callable
+        From an `Evaluation`, a `Bound` for each name in its truth.
+    whole : bool
+        Whether the upstream gradient is made of whole numbers, so that sums of it are exact.
+    """
+
+    bounds: Callable[[Evaluation], dict[str, Bound]]
+    whole: bool = False
+
+
+# ---- kinds ---------------------------------------------------------------------------------------------
+
+
+def _exact(e: Evaluation) -> dict[str, Bound]:
+    return {name: Bound(0, 0) for name in e.truth}
+
+
+exact = Rule(_exact, whole=True)
+
+
+def relative(length: float) -> Rule:
+    """Allow `length` roundings of each result: nothing cancels."""
+    return Rule(lambda e: {name: Bound(length, value.abs()) for name, value in e.truth.items()})
+
+
+def sums(length: Callable[[Evaluation], float] | None = None) -> Rule:
+    """Bound a sum of products by the same sum of absolute values.
+
+    The operation must be linear in each of its inputs, with factors that are not negative. Run on absolute
+    values it gives magnitudes, and run on ones it counts the terms of each sum; where a sum is divided by its
+    length, as in averages, `length` says it instead.
+    """
+
+    def bounds(e: Evaluation) -> dict[str, Bound]:
+        magnitudes = e.run([_map(torch.abs, x) for x in e.inputs], e.upstream.abs())
+        if length is None:
+            ones = [_map(torch.ones_like, x) for x in e.inputs]
+            lengths: Mapping[str, Tensor | float] = e.run(ones, torch.ones_like(e.upstream))
+        else:
+            lengths = dict.fromkeys(e.truth, length(e))
+        return {name: Bound(lengths[name], magnitudes[name].abs()) for name in e.truth}
+
+    return Rule(bounds)
+
+
+def _measured(e: Evaluation) -> dict[str, Bound]:
+    length = 64 + max(e.largest_array, e.upstream.numel())
+    return {
+        name: Bound(1, max(length * _largest(value), 4 * e.single_error(name)))
+        for name, value in e.truth.items()
+    }
+
+
+measured = Rule(_measured)
+
+
+# ---- elementwise functions -----------------------------------------------------------------------------
+
+
+def _tanh(e: Evaluation) -> dict[str, Bound]:
+    """grad_x = g (1 − y²): where y is near ±1 the difference keeps y's rounding error, u, whatever its size."""
+    return {"y": Bound(4, e.truth["y"].abs()), "grad_x": Bound(8, e.upstream.abs())}
+
+
+def _sigmoid(e: Evaluation) -> dict[str, Bound]:
+    """grad_x = g y (1 − y): 1 − y keeps y's rounding error, multiplied by g y."""
+    y = e.truth["y"]
+    return {"y": Bound(6, y), "grad_x": Bound(10, e.upstream.abs() * y)}
+
+
+tanh, sigmoid = Rule(_tanh), Rule(_sigmoid)
+
+
+# ---- over classes --------------------------------------------------------------------------------------
+
+
+def _below_largest(x: Tensor, dim: int) -> Tensor:
+    """t = max(x) − x: exp(−t) is wrong by t·u relatively, as its argument is rounded.
+
+    Beyond the range of exponents exp(−t) is 0 and its error is accounted as underflow.
+    """
+    return (x.amax(dim, keepdim=True) - x).clamp(max=800) if x.numel() else x
+
+
+def _softmax(e: Evaluation) -> dict[str, Bound]:
+    """y = exp(−t)/Σexp(−t), so y's relative error is t·u for the numerator and (n + Σy·t)·u for the sum.
+
+    grad_x = y (g − Σ g y): each factor brings its own errors along, so the magnitude is that of absolute
+    values with each y weighted by its own 1 + t.
+    """
+    x, dim = e.inputs[0], int(e.options.get("dim", -1))
+    assert x is not None
+    y, t = e.truth["y"], 1 + _below_largest(x, dim)
+    spread = t + (y * t).sum(dim, keepdim=True)
+    weighted = e.upstream.abs() * y
+    grad = y * (e.upstream.abs() * spread) + y * spread * weighted.sum(dim, keepdim=True)
+    grad = grad + y * (weighted * spread).sum(dim, keepdim=True)
+    length = _size(x, dim) + 8
+    return {"y": Bound(length, y * spread), "grad_x": Bound(length, grad)}
+
+
+def _log_softmax(e: Evaluation) -> dict[str, Bound]:
+    """y = −t − log Σexp(−t): the error is u·(t + log n), and the sum's relative error, (n + 1)·u, absolutely.
+
+    grad_x = g − softmax(x) Σ g, with the softmax's error of 1 + t.
+    """
+    x, dim = e.inputs[0], int(e.options.get("dim", -1))
+    assert x is not None
+    n, t = _size(x, dim), 1 + _below_largest(x, dim)
+    p = e.truth["y"].exp()
+    grad = e.upstream.abs() + p * t * e.upstream.abs().sum(dim, keepdim=True) * 2
+    return {
+        "y": Bound(4, e.truth["y"].abs() + n + 4),
+        "grad_x": Bound(n + 8, grad),
+    }
+
+
+softmax, log_softmax = Rule(_softmax), Rule(_log_softmax)
+
+
+def _cross_entropy(e: Evaluation) -> dict[str, Bound]:
+    """The loss is a sum of q·(−log p) with q ≥ 0 and −log p ≥ 0: no term cancels another.
+
+    Each −log p has a relative error and, from the logarithm, an absolute one of (n + 1)·u; so beside the
+    loss the magnitude holds Σq, which the same loss gives for equal logits, as then every −log p = log n.
+    grad_x = p Σq − q: the magnitude is Σq·p·(1 + t) + q, and q = p Σq − grad_x.
+    """
+    x = e.inputs[0]
+    assert x is not None
+    dim = 1 if x.ndim > 1 else 0
+    n = _size(x, dim)
+    at_zero = e.run([torch.zeros_like(x), *e.inputs[1:]], e.upstream)
+    total = at_zero["y"].abs() / log(n) if n > 1 else at_zero["y"].abs()
+    p, t = x.softmax(dim), 1 + _below_largest(x, dim)
+    # Per sample Σq·|g| is the gradient's part before the softmax: what it would be if p were 1.
+    share = _share_of_each_sample(e, x, dim)
+    grad = e.truth["grad_x"].abs() + 3 * share * p * t
+    length = n + 8 + (e.upstream.numel() == 1) * x.numel() // max(n, 1)
+    return {"y": Bound(length, e.truth["y"].abs() + total), "grad_x": Bound(length, grad)}
+
+
+def _share_of_each_sample(e: Evaluation, x: Tensor, dim: int) -> Tensor:
+    """Return Σq·|g| for each sample.
+
+    At logits that leave all probability to one class, grad_x = p Σq − q is −q for every other class: so q is
+    read off there, one class after another.
+    """
+    n = _size(x, dim)
+    total = torch.zeros_like(x.amax(dim, keepdim=True)) if x.numel() else x.sum(dim, keepdim=True)
+    for k in range(n):
+        certain = torch.full_like(x, -1e4)
+        certain.narrow(dim, (k + 1) % n, 1).fill_(1e4)
+        q = -e.run([certain, *e.inputs[1:]], e.upstream)["grad_x"].narrow(dim, k, 1)
+        total = total + (q.abs() if n > 1 else torch.ones_like(q))
+    return total
+
+
+cross_entropy = Rule(_cross_entropy)
+
+
+# ---- other losses --------------------------------------------------------------------------------------
+
+
+def _mse(e: Evaluation) -> dict[str, Bound]:
+    """x − t is rounded once and squares do not cancel, so errors are relative and grow with the sum."""
+    return {name: Bound(_samples(e) + 6, value.abs()) for name, value in e.truth.items()}
+
+
+def _binary_cross_entropy(e: Evaluation) -> dict[str, Bound]:
+    """For targets in [0, 1] all terms have one sign, and log x, log(1 − x) have relative errors.
+
+    So has the gradient, g (x − t)/(x (1 − x)), as differences of inputs are rounded once.
+    """
+    return {name: Bound(_samples(e) + 10, value.abs()) for name, value in e.truth.items()}
+
+
+def _binary_cross_entropy_with_logits(e: Evaluation) -> dict[str, Bound]:
+    """(1 − t) x + l (log(1 + exp(−|x|)) + max(−x, 0)): terms as large as x may cancel to almost nothing.
+
+    So the magnitude is that of the terms, |1 − t||x| + l (1 + |x|) with l = 1 + (pos_weight − 1) t, and of
+    the gradient's terms, |1 − t| + l σ(−x), where σ(x) − t would round terms of size 1.
+    """
+    x, target, weight, pos_weight = (*e.inputs, None, None)[:4]
+    assert x is not None
+    assert target is not None
+    l = 1 if pos_weight is None else (1 + (pos_weight - 1) * target).abs()
+    w = torch.ones_like(x) if weight is None else weight.abs().expand_as(x)
+    terms = w * ((1 - target).abs() * x.abs() + l * (1 + x.abs()))
+    reduction = e.options.get("reduction", "mean")
+    loss = {"mean": terms.mean, "sum": terms.sum, "none": lambda: terms}[reduction]()
+    count = x.numel() if reduction == "mean" else 1
+    grad = e.upstream.abs() * w * (1 + target.abs() + l) / max(count, 1)
+    length = _samples(e) + 10
+    return {"y": Bound(length, loss), "grad_x": Bound(length, grad)}
+
+
+mse = Rule(_mse)
+binary_cross_entropy = Rule(_binary_cross_entropy)
+binary_cross_entropy_with_logits = Rule(_binary_cross_entropy_with_logits)
+
+
+# ---- normalisation -------------------------------------------------------------------------------------
+
+
+def _batch_norm(e: Evaluation) -> dict[str, Bound]:
+    """x̂ = (x − μ)/s: μ is wrong by γ_m·mean|x|, so x̂ by κ = (|x| + mean|x|)/s beside its own relative error.
+
+    The variance's error is relative, m·u, but for the square of μ's, which stays when values far from 0 hardly
+    vary. grad_x = (γ/s)(g − mean g − x̂·mean(g x̂))
+    and grad_weight = Σ g x̂ take x̂'s error along, so their magnitudes hold |x̂| + κ in place of x̂.
+    """
+    x, weight, bias, mean, var = e.inputs
+    assert x is not None
+    axes = [0, *range(2, x.ndim)]
+
+    def per_channel(values: Tensor) -> Tensor:
+        return values.reshape(-1, *[1] * (x.ndim - 2))
+
+    training, eps = bool(e.options["training"]), float(e.options["eps"])
+    if training:
+        centre, spread = x.mean(axes), x.var(axes, correction=0)
+        offset = x.abs().mean(axes)
+    else:
+        assert mean is not None
+        assert var is not None
+        centre, spread, offset = mean, var, mean.abs()
+    s = per_channel((spread + eps).sqrt())
+    scale = torch.ones_like(s) if weight is None else per_channel(weight.abs())
+    m = x.numel() // max(x.shape[1], 1)
+    shifted = m * e.unit * offset**2 if training else torch.zeros_like(offset)  # μ's error, squared, ÷ m·u
+    normalised = ((x - per_channel(centre)) / s).abs()
+    kappa = (x.abs() + per_channel(offset)) / s + normalised * per_channel(shifted) / s**2
+    size = normalised + kappa  # |x̂| + κ
+    g = e.upstream.abs()
+    direct = g
+    if training:
+        direct = g + per_channel(g.mean(axes)) + 2 * size * per_channel((g * size).mean(axes))
+    y = scale * size + (0 if bias is None else per_channel(bias.abs()))
+    magnitudes = {
+        "y": y,
+        "grad_x": scale / s * direct,
+        "grad_weight": (g * size).sum(axes),
+        "grad_bias": g.sum(axes),
+    }
+    if training and mean is not None and var is not None:
+        momentum = float(e.options["momentum"])
+        magnitudes["running_mean"] = (1 - momentum) * mean.abs() + momentum * offset
+        magnitudes["running_var"] = (1 - momentum) * var + 2 * momentum * (spread + shifted)
+    return {
+        name: Bound(m + 12, magnitudes.get(name, value.abs())) for name, value in e.truth.items()
+    }
+
+
+batch_norm = Rule(_batch_norm)
+
+
+# ---- lengths -------------------------------------------------------------------------------------------
+
+
+def window_length(e: Evaluation) -> float:
+    """Return how many pixels an average-pool sums up, or how many windows cover a pixel, at most."""
+    kernel = e.options["kernel_size"]
+    return float(prod(kernel) if isinstance(kernel, tuple) else kernel**2) + 3
+
+
+def adaptive_window_length(e: Evaluation) -> float:
+    """Return the same for adaptive windows."""
+    x = e.inputs[0]
+    assert x is not None
+    covers = zip(x.shape[-2:], e.upstream.shape[-2:], strict=True)
+    return float(prod(ceil(size / out) + ceil(out / size) + 1 for size, out in covers)) + 3
+
+
+def target_length(e: Evaluation) -> float:
+    """Return how many targets a loss sums up."""
+    return float(_samples(e)) + 5
+
+
+def _samples(e: Evaluation) -> int:
+    x = e.inputs[0]
+    assert x is not None
+    return x.numel() if e.upstream.numel() == 1 else 1
+
+
+def _size(x: Tensor, dim: int) -> int:
+    return int(x.shape[dim]) if x.ndim else 1
+
+
+def _largest(x: Tensor) -> float:
+    finite = x[torch.isfinite(x)]
+    return float(finite.abs().max()) if finite.numel() else 0.0
+
+
+def _map(function: Callable[[Tensor], Tensor], x: Tensor | None) -> Tensor | None:
+    """Apply a function to floating-point inputs; labels and absent inputs stay as they are."""
+    return function(x) if x is not None and x.is_floating_point() else x

@@ -1,0 +1,205 @@
+"""Inputs for comparisons, made step by step from choices.
+
+Everything here asks a `Choose` for small decisions: a number between two others, one of several options. What
+makes the decisions is exchangeable: a seeded generator (`Seeded`, for tables and benchmarks, without further
+libraries), or hypothesis (`ptref.strategies`, which makes failures shrink to the smallest decisions that still
+fail). Every choice is valid by construction, so none is ever thrown away.
+
+Arrays are not drawn number by number: their kind is chosen, and the seed they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
+from numpy.typing import DTypeLike
+
+from npnet.errors import InputError
+
+T = TypeVar("T")
+Shape = tuple[int, ...]
+
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+class Choose:
+    """Makes decisions; the simplest outcome is the lowest number and the first option."""
+
+    def integer(self, low: int, high: int) -> int:
+        """Return a number from low to high, both included."""
+        raise NotImplementedError
+
+    def among(self, options: Sequence[T]) -> T:
+        """Return one of the options."""
+        return options[self.integer(0, len(options) - 1)]
+
+    def seed(self) -> int:
+        """Return a seed."""
+        return self.integer(0, 2**32 - 1)
+
+
+class Seeded(Choose):
+    """Decides by a NumPy generator.
+
+    Examples
+    --------
+    >>> choose = Seeded(np.random.default_rng(0))
+    >>> choose.among(["stride", "padding", "dilation"])
+    'dilation'
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        self.generator = generator
+
+    def integer(self, low: int, high: int) -> int:
+        """Return a number from low to high, both included, all equally likely."""
+        return int(self.generator.integers(low, high, endpoint=True))
+
+
+# ---- values --------------------------------------------------------------------------------------------
+
+
+def _ordinary(rng: Generator, shape: Shape) -> ndarray:
+    return np.asarray(rng.standard_normal(shape))
+
+
+def _with(rng: Generator, shape: Shape, specials: tuple[float, ...]) -> ndarray:
+    values = _ordinary(rng, shape)
+    return np.where(rng.random(shape) < 0.3, rng.choice(specials, shape), values)
+
+
+VALUES: dict[str, Callable[[Generator, Shape], ndarray]] = {
+    "ordinary": _ordinary,
+    "repeated": lambda rng, shape: rng.integers(-1, 2, shape),  # maxima that tie, kinks that are met
+    "zeros": lambda rng, shape: rng.choice((0.0, -0.0), shape),
+    "offset": lambda rng, shape: 100 + _ordinary(rng, shape),  # what cancels when a mean is taken off
+    "huge": lambda rng, shape: _with(rng, shape, (1e4, -1e4)),  # logits that overflow an exponential
+    "tiny": lambda rng, shape: 1e-20 * _ordinary(rng, shape),  # squares that underflow float32
+    "infinite": lambda rng, shape: _with(rng, shape, (np.inf, -np.inf)),
+    "nan": lambda rng, shape: _with(rng, shape, (np.nan,)),
+}
+
+FINITE = ("ordinary", "repeated", "zeros", "offset", "huge", "tiny")
+
+
+# ---- layouts -------------------------------------------------------------------------------------------
+
+
+def _copied(values: ndarray) -> ndarray:
+    return np.array(values, order="C")
+
+
+def _reversed(values: ndarray) -> ndarray:
+    every_axis = (slice(None, None, -1),) * values.ndim
+    return np.ascontiguousarray(values[every_axis])[every_axis] if values.ndim else _copied(values)
+
+
+def _strided(values: ndarray) -> ndarray:
+    wide = np.full((*values.shape, 2), np.nan, values.dtype)  # whoever reads between the strides meets NaN
+    wide[..., 0] = values
+    return wide[..., 0]
+
+
+def _transposed(values: ndarray) -> ndarray:
+    return np.array(values, order="F")
+
+
+def _read_only(values: ndarray) -> ndarray:
+    copy = _copied(values)
+    copy.flags.writeable = False
+    return copy
+
+
+LAYOUTS: dict[str, Callable[[ndarray], ndarray]] = {
+    "contiguous": _copied,
+    "reversed": _reversed,
+    "strided": _strided,
+    "transposed": _transposed,
+    "read-only": _read_only,
+}
+
+
+def make_array(shape: Shape, dtype: DTypeLike, values: str, layout: str, seed: int) -> ndarray:
+    """Return an array of a kind of values, laid out in memory in one of several ways.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : float32 or float64
+    values : str
+        One of `VALUES`.
+    layout : str
+        One of `LAYOUTS`.
+    seed : int
+        The values, of their kind, follow from it.
+
+    Raises
+    ------
+    InputError
+        If the kind of values or the layout is unknown.
+
+    Examples
+    --------
+    >>> x = make_array((2, 2), np.float32, "repeated", "reversed", seed=0)
+    >>> x.strides, x.dtype
+    ((-8, -4), dtype('float32'))
+    """
+    if values not in VALUES:
+        raise InputError(f"values must be one of {', '.join(VALUES)}, got {values!r}")
+    if layout not in LAYOUTS:
+        raise InputError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
+    drawn = VALUES[values](np.random.default_rng(seed), shape)
+    return LAYOUTS[layout](np.asarray(drawn, dtype))
+
+
+def array(
+    choose: Choose, shape: Shape, dtype: DTypeLike, values: Sequence[str] = FINITE
+) -> ndarray:
+    """Choose the kind of values, the layout and the seed of an array."""
+    return make_array(
+        shape, dtype, choose.among(list(values)), choose.among(list(LAYOUTS)), choose.seed()
+    )
+
+
+# ---- shapes --------------------------------------------------------------------------------------------
+
+
+def axes(choose: Choose, most: int = 3, least: int = 0, size: int = 4) -> Shape:
+    """Choose any number of axes of any size, 0 included."""
+    return tuple(choose.integer(0, size) for _ in range(choose.integer(least, most)))
+
+
+def batch(choose: Choose) -> Shape:
+    """Choose the batch axis: one sample, several, none at all, or no batch axis."""
+    return choose.among([(1,), (2,), (3,), (0,), ()])
+
+
+def one_or_pair(choose: Choose, low: int, high: int) -> int | tuple[int, int]:
+    """Choose a number for both directions or one for each."""
+    if choose.among([True, False]):
+        return choose.integer(low, high)
+    return choose.integer(low, high), choose.integer(low, high)
+
+
+def both(value: int | tuple[int, int]) -> tuple[int, int]:
+    """Return (vertical, horizontal) of a number for both or a pair."""
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def room(
+    choose: Choose,
+    kernel: tuple[int, int],
+    dilation: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    extra: int = 5,
+) -> tuple[int, int]:
+    """Choose the size of an image into which, once padded, a kernel fits."""
+    least = [
+        max(1, d * (k - 1) + 1 - 2 * p)
+        for k, d, p in zip(kernel, both(dilation), both(padding), strict=True)
+    ]
+    return least[0] + choose.integer(0, extra), least[1] + choose.integer(0, extra)
