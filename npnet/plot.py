@@ -1,8 +1,9 @@
 """Figures: learning curves, confusion matrices, filters, images that were not recognised.
 
-Each function returns a figure that belongs to nobody else: no window is opened and no global state of
-matplotlib's is touched. Figures have a white ground of their own, so that they read the same on paper, in
-a light notebook and in a dark one; colours are told apart by the colour-blind too (Okabe and Ito's).
+Each function returns a figure that belongs to nobody else: no window is opened and nothing is left changed
+in matplotlib. Figures have a white ground of their own, so that they read the same on paper, in a light
+notebook and in a dark one, whatever style is set. Colours are told apart by the colour-blind too: they are
+those of Okabe and Ito.
 """
 
 from __future__ import annotations
@@ -10,24 +11,28 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import matplotlib.style
 import numpy as np
 from jaxtyping import Float, Integer
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy import ndarray
 
 from npnet.errors import InputError
-from npnet.train import History
+from npnet.train import Epoch, History
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 GREY = "#555555"
 DOTS_PER_INCH = 150
 MOST_CLASSES_WITH_NUMBERS = 30
 
+_own_style = matplotlib.style.context("default")  # so that a dark style set elsewhere leaves text readable
 
+
+@_own_style
 def learning_curves(
     runs: History | Mapping[str, History], *, title: str = "", loss_label: str = "loss"
 ) -> Figure:
@@ -59,12 +64,25 @@ def learning_curves(
     panels = figure.subplots(1, 1 + with_accuracy, squeeze=False)[0]
     _curves(panels[0], named, "loss", 1)
     panels[0].set_ylabel(loss_label)
-    if all(value > 0 for line in panels[0].get_lines() for value in np.asarray(line.get_ydata())):
-        panels[0].set_yscale("log")
+    _log_axis(panels[0], [loss for h in named.values() for e in h.epochs for loss in _losses(e)])
     if with_accuracy:
         _curves(panels[1], named, "accuracy", 100)
         panels[1].set_ylabel("accuracy (%)")
     return figure
+
+
+def _losses(epoch: Epoch) -> list[float]:
+    return [loss for loss in (epoch.train_loss, epoch.validation_loss) if loss is not None]
+
+
+def _log_axis(axes: Axes, losses: list[float]) -> None:
+    """Show losses by their share: late progress is small in size. Numbers are written out, not as powers."""
+    if min(losses) <= 0:
+        return
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    within_a_decade = max(losses) < 10 * min(losses)
+    axes.yaxis.set_minor_formatter("{x:g}" if within_a_decade else NullFormatter())
 
 
 def _curves(axes: Axes, runs: Mapping[str, History], quantity: str, scale: float) -> None:
@@ -86,11 +104,12 @@ def _curves(axes: Axes, runs: Mapping[str, History], quantity: str, scale: float
         if history.best_epoch is not None and not several:
             axes.axvline(history.best_epoch, color=GREY, linestyle=":", linewidth=1, label="weights kept")
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
     axes.legend(frameon=False)
 
 
+@_own_style
 def confusion(
     matrix: Integer[ndarray, "classes classes"], class_names: Sequence[str], *, title: str = ""
 ) -> Figure:
@@ -161,6 +180,7 @@ def _confusion_colours(matrix: ndarray) -> ndarray:
     return image
 
 
+@_own_style
 def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") -> Figure:
     """Draw the filters of a layer that looks at images.
 
@@ -189,7 +209,7 @@ def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") 
         pictures = weight.reshape(-1, *weight.shape[2:])
     columns = min(8, len(pictures)) if weight.shape[1] in (1, 3) else weight.shape[1]
     rows = math.ceil(len(pictures) / columns)
-    figure = _figure(max(4.0, 0.85 * columns + 1.2), 0.95 * rows + 0.8, title)
+    figure = _figure(max(4.0, 0.85 * columns + 1.2), 0.95 * rows + 0.5, title)
     grid = figure.subplots(rows, columns, squeeze=False)
     shown = None
     for axes in grid.flat:
@@ -203,6 +223,7 @@ def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") 
     return figure
 
 
+@_own_style
 def misclassified(
     images: Float[ndarray, "n c h w"],
     target: Integer[ndarray, " n"],
@@ -214,7 +235,7 @@ def misclassified(
 ) -> Figure:
     """Draw the images that were taken for something else, the surest mistakes first.
 
-    If there are none, those are drawn that the model was least sure of.
+    If they are few, those follow that were recognised with the least certainty.
 
     Parameters
     ----------
@@ -222,7 +243,7 @@ def misclassified(
     target : integer array, shape (n,)
         True classes.
     probabilities : array, shape (n, classes)
-        What the model holds them for.
+        What the model takes them for.
     class_names : sequence of str
     title : str
     most : int
@@ -244,34 +265,38 @@ def misclassified(
         )
     predicted = probabilities.argmax(axis=1)
     sureness = probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != target)
-    which = wrong[np.argsort(-sureness[wrong], kind="stable")]
-    heading = f"{len(wrong)} of {len(target)} misclassified"
-    if len(wrong) > most:
-        heading += f", the {most} surest mistakes"
-    if not len(wrong):
-        which = np.argsort(sureness, kind="stable")[:8]
-        heading = f"none of {len(target)} misclassified; these were the least sure"
-    which = which[:most]
+    wrong = predicted != target
+    surest_mistakes = np.flatnonzero(wrong)[np.argsort(-sureness[wrong], kind="stable")]
+    unsure_successes = np.flatnonzero(~wrong)[np.argsort(sureness[~wrong], kind="stable")]
+    mistakes = surest_mistakes[:most]
+    which = np.append(mistakes, unsure_successes[: max(0, min(8, most) - len(mistakes))])
+    heading = f"{len(surest_mistakes)} of {len(target)} misclassified"
+    if len(surest_mistakes) > most:
+        heading += f": the {most} surest mistakes"
+    elif len(which) > len(mistakes):
+        heading += f"{' (framed)' if len(mistakes) else ''}, and what else the model was least sure of"
 
-    columns = min(8, max(4, len(which)))
+    columns = min(8, len(which))
     rows = math.ceil(len(which) / columns)
-    figure = _figure(1.25 * columns, 1.75 * rows + 0.7, f"{title}\n{heading}".strip())
+    width = max(1.3, 0.08 * (15 + max(map(len, class_names))))
+    figure = _figure(width * columns, (width + 0.45) * rows + 0.6, f"{title}\n{heading}".strip())
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     for axes, i in zip(grid.flat, which, strict=False):
-        _picture(axes, images[i])
-        axes.set_title(
-            f"{class_names[predicted[i]]} ({100 * sureness[i]:.0f} %)\nis {class_names[target[i]]}",
-            fontsize=9,
-            color="black",
-        )
+        _picture(axes, images[i], frame=ORANGE if wrong[i] else None)
+        taken_for = f"predicted {class_names[predicted[i]]}, {100 * sureness[i]:.0f} %"
+        axes.set_title(f"{taken_for}\ntrue {class_names[target[i]]}", fontsize=8)
     return figure
 
 
-def _picture(axes: Axes, image: ndarray) -> None:
+def _picture(axes: Axes, image: ndarray, *, frame: str | None) -> None:
     """Draw an image whatever its standardisation was: darkest value black, lightest white."""
+    if frame is not None:
+        axes.axis("on")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set(color=frame, linewidth=2.5)
     low, high = float(image.min()), float(image.max())
     scaled = (image - low) / ((high - low) or 1)
     if len(image) == 3:

@@ -57,8 +57,8 @@ class RunFolder:
     >>> with tempfile.TemporaryDirectory() as out:
     ...     folder = RunFolder(out, "digits")
     ...     folder.write_json("settings.json", {"seed": 0})
-    ...     (folder.path / "settings.json").read_text()
-    '{\\n  "seed": 0\\n}\\n'
+    ...     json.loads((folder.path / "settings.json").read_text())
+    {'seed': 0}
     """
 
     def __init__(self, out: str | Path, recipe: str) -> None:
@@ -115,7 +115,7 @@ class RunFolder:
                 with suppress(OSError):  # not empty: another run has come to stand beside this one
                     made.rmdir()
 
-    def __enter__(self) -> RunFolder:
+    def __enter__(self) -> RunFolder:  # noqa: PYI034 - the shape checks cannot resolve Self
         self.write_json(RESULT, {"status": "running"})
         return self
 
@@ -126,7 +126,7 @@ class RunFolder:
         if not (self.path / METRICS).exists():
             self.discard()
             return
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        status = "interrupted" if isinstance(error, KeyboardInterrupt | BrokenPipeError) else "failed"
         with suppress(InputError):  # when the disk is full this cannot be written either
             self.write_json(RESULT, {"status": status, "error": str(error)})
 

@@ -11,11 +11,11 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy import ndarray
@@ -25,38 +25,19 @@ from npnet._progress import Bar
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
 from npnet.errors import InputError
 from npnet.nn import Gradients, Layer, Loss
+from npnet.optim import Optimizer, Schedule
 
-Data = Splits | tuple[Dataset, Dataset] | Dataset
+# Forward and backward for one minibatch, without the update: the model, the loss, x, target and a source of
+# noise go in; the loss, the model's outputs and the gradients by parameter name come out.
+Step = Callable[[Layer, Loss, ndarray, ndarray, Generator], tuple[float, ndarray, Gradients]]
+
+Data = Splits[Any] | tuple[Dataset, Dataset] | Dataset
 
 
 # ---- what is learnt from, and how ----------------------------------------------------------------------
 
 
-class Step(Protocol):
-    """Forward and backward through model and loss for one minibatch, without the update."""
-
-    def __call__(
-        self, model: Layer, loss: Loss, x: ndarray, target: ndarray, generator: Generator
-    ) -> tuple[float, ndarray, Gradients]:
-        """Return the loss, the model's outputs, and the gradients by parameter name."""
-
-
-class Optimizer(Protocol):
-    """What `fit` asks of an optimizer; those of `npnet.optim` have it."""
-
-    lr: float
-
-    def step(self, grads: Mapping[str, ndarray]) -> None:
-        """Move the parameters against their gradients."""
-
-
-class Schedule(Protocol):
-    """What `fit` asks of a learning-rate schedule; those of `npnet.optim` have it."""
-
-    def step(self) -> None:
-        """Set the learning rate of the next epoch."""
-
-
+@runtime_checkable
 class Engine(Protocol):
     """What the loop asks of whatever learns, be it NumPy's work or another library's."""
 
@@ -99,7 +80,8 @@ def plain_step(
     >>> from npnet import nn
     >>> rng = np.random.default_rng(0)
     >>> model = nn.Linear(3, 2, generator=rng, dtype=np.float64)
-    >>> value, y, grads = plain_step(model, nn.CrossEntropyLoss(), np.zeros((4, 3)), np.array([0, 1, 0, 1]), rng)
+    >>> x, target = np.zeros((4, 3)), np.array([0, 1, 0, 1])
+    >>> value, y, grads = plain_step(model, nn.CrossEntropyLoss(), x, target, rng)
     >>> y.shape, list(grads)
     ((4, 2), ['weight', 'bias'])
     """
@@ -117,9 +99,9 @@ class NumPyEngine:
     model : Layer
     loss : Loss
         Averages over the minibatch (``reduction="mean"``) or sums.
-    optimizer : Optimizer
+    optimizer : npnet.optim.Optimizer
         Made with this model's parameters.
-    schedule : Schedule, optional
+    schedule : npnet.optim.Schedule, optional
         Steps after each epoch.
     step : Step
         How a minibatch goes forward and backward.
@@ -158,7 +140,7 @@ class NumPyEngine:
     ) -> tuple[float, ndarray, Callable[[], None]]:
         """Run forward and backward; the function returned updates the parameters."""
         value, y, grads = self.step(self.model, self.loss, x, target, generator)
-        return self._per_sample(value, target), y, lambda: self.optimizer.step(grads)
+        return _per_sample(self.loss, value, target), y, lambda: self.optimizer.step(grads)
 
     def predict(self, x: ndarray) -> ndarray:
         """Run the model in evaluation mode."""
@@ -167,11 +149,7 @@ class NumPyEngine:
     def judge(self, x: ndarray, target: ndarray) -> tuple[float, ndarray]:
         """Run model and loss forward in evaluation mode."""
         y = self.predict(x)
-        return self._per_sample(float(self.loss(y, target)), target), y
-
-    def _per_sample(self, value: float, target: ndarray) -> float:
-        """Return an average, of which those of several minibatches can be averaged again."""
-        return value / len(target) if getattr(self.loss, "reduction", "mean") == "sum" else value
+        return _per_sample(self.loss, float(self.loss(y, target)), target), y
 
     def end_epoch(self) -> None:
         """Step the schedule."""
@@ -185,6 +163,11 @@ class NumPyEngine:
     def load(self, weights: dict[str, Any]) -> None:
         """Put parameters and buffers back."""
         self.model.load_state_dict(weights)
+
+
+def _per_sample(loss: Loss, value: float, target: ndarray) -> float:
+    """Return an average, of which those of several minibatches can be averaged again."""
+    return value / len(target) if getattr(loss, "reduction", "mean") == "sum" else value
 
 
 # ---- what is remembered --------------------------------------------------------------------------------
@@ -438,9 +421,7 @@ def _learn_epoch(
     return time.perf_counter() - began
 
 
-def _judge(
-    engine: Engine, dataset: Dataset, batch_size: int, stop_if_asked: Callable[[], None] = lambda: None
-) -> Tally:
+def _judge(engine: Engine, dataset: Dataset, batch_size: int, stop_if_asked: Callable[[], None]) -> Tally:
     """Pass once through a data set in evaluation mode."""
     tally = Tally()
     for x, target in minibatches(dataset, batch_size):
@@ -493,9 +474,11 @@ def evaluate(model: Layer, loss: Loss, dataset: Dataset, batch_size: int = 256) 
     InputError
         If the data set is empty or does not fit the model.
     """
-    if not len(dataset):
-        raise InputError("evaluate: the data set must not be empty, got 0 samples")
-    tally = _judge(NumPyEngine(model, loss, _NoOptimizer()), dataset, batch_size)
+    tally = Tally()
+    for x, target in minibatches(dataset, batch_size):
+        y = model(x)
+        value = _per_sample(loss, float(loss(y, target)), target)
+        tally.add(value, y, target, getattr(loss, "ignore_index", None))
     return tally.loss, tally.accuracy
 
 
@@ -507,16 +490,7 @@ def predict(model: Layer, dataset: Dataset, batch_size: int = 256) -> ndarray:
     InputError
         If the data set is empty or does not fit the model.
     """
-    if not len(dataset):
-        raise InputError("predict: the data set must not be empty, got 0 samples")
     return np.concatenate([model(x) for x, _ in minibatches(dataset, batch_size)])
-
-
-class _NoOptimizer:
-    lr = 0.0
-
-    def step(self, grads: Mapping[str, ndarray]) -> None:
-        raise NotImplementedError("judging does not learn")
 
 
 # ---- checks --------------------------------------------------------------------------------------------
@@ -607,7 +581,7 @@ def _interrupts_wait() -> Iterator[Callable[[], None]]:
         if asked.is_set():
             raise KeyboardInterrupt
 
-    def remember(signum: int, frame: FrameType | None) -> None:
+    def remember(_signal: int, _frame: FrameType | None) -> None:
         stop_if_asked()
         asked.set()
 

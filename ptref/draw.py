@@ -79,6 +79,8 @@ VALUES: dict[str, Callable[[Generator, Shape], ndarray]] = {
     "offset": lambda rng, shape: 100 + _ordinary(rng, shape),  # what cancels when a mean is taken off
     "huge": lambda rng, shape: _with(rng, shape, (1e4, -1e4)),  # logits that overflow an exponential
     "tiny": lambda rng, shape: 1e-20 * _ordinary(rng, shape),  # squares that underflow float32
+    "positive": lambda rng, shape: np.abs(_with(rng, shape, (0.0,))),  # weights, variances
+    "probability": lambda rng, shape: np.clip(rng.uniform(-0.2, 1.2, shape), 0, 1),  # 0 and 1 among them
     "infinite": lambda rng, shape: _with(rng, shape, (np.inf, -np.inf)),
     "nan": lambda rng, shape: _with(rng, shape, (np.nan,)),
 }
@@ -195,11 +197,16 @@ def room(
     kernel: tuple[int, int],
     dilation: int | tuple[int, int] = 1,
     padding: int | tuple[int, int] = 0,
-    extra: int = 5,
+    least: int | tuple[int, int] = 1,
 ) -> tuple[int, int]:
-    """Choose the size of an image into which, once padded, a kernel fits."""
-    least = [
-        max(1, d * (k - 1) + 1 - 2 * p)
-        for k, d, p in zip(kernel, both(dilation), both(padding), strict=True)
+    """Choose the size of an image, at least `least`, into which, once padded, a kernel fits."""
+    smallest = [
+        max(size, d * (k - 1) + 1 - 2 * p)
+        for size, k, d, p in zip(both(least), kernel, both(dilation), both(padding), strict=True)
     ]
-    return least[0] + choose.integer(0, extra), least[1] + choose.integer(0, extra)
+    return smallest[0] + choose.integer(0, 5), smallest[1] + choose.integer(0, 5)
+
+
+def optional(choose: Choose, make: Callable[[], T]) -> T | None:
+    """Choose between nothing and what `make` returns."""
+    return make() if choose.among([False, True]) else None

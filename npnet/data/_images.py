@@ -9,7 +9,8 @@ from numpy import ndarray
 
 def unit_range(pixels: UInt8[ndarray, "*shape"]) -> Float32[ndarray, "*shape"]:
     """Turn bytes 0..255 into float32 numbers 0..1; rounding times 255 gives the bytes back."""
-    return np.divide(pixels, np.float32(255), dtype=np.float32)
+    x: ndarray = np.divide(pixels, np.float32(255), dtype=np.float32)
+    return x
 
 
 def outside(labels: ndarray, classes: int) -> int | None:

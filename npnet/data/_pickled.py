@@ -14,7 +14,7 @@ from numpy import ndarray
 from npnet.data.files import read_bytes
 from npnet.errors import InputError
 
-_empty_array = np.empty(0).__reduce__()[0]  # the function NumPy's pickles name to begin an array
+_empty_array: Any = np.empty(0).__reduce__()[0]  # the function NumPy's pickles name to begin an array
 
 
 def _dtype(code: str, *_: Any) -> np.dtype[Any]:

@@ -16,7 +16,7 @@ from npnet.data._pickled import read_pickled
 from npnet.data.dataset import ArrayDataset
 from npnet.data.download import download_archive
 from npnet.data.files import data_folder
-from npnet.data.split import hold_out
+from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError
 
@@ -85,7 +85,7 @@ CIFAR100 = Release(
 def cifar10(
     folder: str | PathLike[str] | None = None,
     *,
-    validation: float | None = None,
+    validation: Size | None = None,
     generator: Generator | None = None,
 ) -> Splits[ArrayDataset]:
     """Return CIFAR-10: 50 000 photographs to learn from and 10 000 to test with, in 10 classes.
@@ -124,7 +124,7 @@ def cifar10(
 def cifar100(
     folder: str | PathLike[str] | None = None,
     *,
-    validation: float | None = None,
+    validation: Size | None = None,
     generator: Generator | None = None,
 ) -> Splits[ArrayDataset]:
     """Return CIFAR-100: 50 000 photographs to learn from and 10 000 to test with, in 100 fine classes.
@@ -161,7 +161,7 @@ def cifar100(
 
 
 def load(
-    place: Path, release: Release, validation: float | None = None, generator: Generator | None = None
+    place: Path, release: Release, validation: Size | None = None, generator: Generator | None = None
 ) -> Splits[ArrayDataset]:
     """Load a release from the data folder, downloading it first where a file is missing."""
     if release.missing(place):

@@ -53,8 +53,8 @@ class ArrayDataset:
            [1.]])
     """
 
-    x: Shaped[ndarray, "n *sample"]
-    y: Shaped[ndarray, "n *target"]
+    x: Shaped[ndarray, "n ..."]
+    y: Shaped[ndarray, "n ..."]
 
     def __post_init__(self) -> None:
         for name, array in (("x", self.x), ("y", self.y)):

@@ -7,12 +7,12 @@ from numpy.random import Generator
 
 from npnet.data import _check
 from npnet.data.dataset import ArrayDataset
-from npnet.data.split import hold_out
+from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 
 
 def digits(
-    generator: Generator, *, validation: float | None = 0.1, standardized: bool = True
+    generator: Generator, *, validation: Size | None = 0.1, standardized: bool = True
 ) -> Splits[ArrayDataset]:
     """Return the 1 797 real handwritten digits, a fifth of them held out for the test.
 

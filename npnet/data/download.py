@@ -6,6 +6,7 @@ import logging
 import os
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,40 +95,37 @@ def download_archive(url: str, archive: Path, md5: str, members: Mapping[str, st
 
 
 def _unpack(archive: Path, members: Mapping[str, str]) -> None:
-    # Members are read one by one under names we know, so no path in the archive can lead elsewhere.
+    # Only names we know are taken, so no path in the archive can lead elsewhere.
+    wanted = {name: archive.parent / name for name in members if not (archive.parent / name).exists()}
     try:
         with tarfile.open(archive) as tar:
-            for name, md5 in members.items():
-                target = archive.parent / name
-                if target.exists():
-                    continue
-                member = tar.extractfile(name)
-                if member is None:
-                    raise InputError(f"{archive}: {name} must be a file")
-                content = member.read()
-                check_md5(target, content, md5)
-                _write_whole(target, content)
-    except KeyError:
-        raise InputError(f"{archive}: {name} must be in it, and is not") from None
-    except (tarfile.TarError, EOFError) as error:
+            for member in tar:
+                file = tar.extractfile(member) if member.name in wanted else None
+                if file is not None:
+                    target, content = wanted.pop(member.name), file.read()
+                    check_md5(target, content, members[member.name])
+                    _write_whole(target, content)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise InputError(f"{archive} cannot be unpacked: {error}") from None
-    except OSError as error:
-        raise MissingError(
-            f"{target} is missing, and could not be unpacked from {archive}: {error.strerror}"
-        ) from None
+    if wanted:
+        raise InputError(f"{archive} must contain {', '.join(wanted)}")
 
 
 def _write_whole(path: Path, content: bytes) -> None:
     """Write a file that appears under its name only when all of it is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
+        with _no_empty_folders_left(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                Path(temporary).replace(path)
+            except BaseException:
+                Path(temporary).unlink()
+                raise
+    except OSError as error:
+        raise MissingError(f"{path} is missing, and cannot be written: {error.strerror}") from None
 
 
 @contextmanager
@@ -163,7 +161,7 @@ def _progress(name: str) -> Iterator[Any]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn  # noqa: PLC0415
 
     columns = (TextColumn(f"downloading {name}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield _Bar(progress)
 
 

@@ -125,4 +125,5 @@ def _random_gaussian(nsamples: int, generator: Generator) -> Float[ndarray, "n 2
     angle = generator.uniform(0, 2 * np.pi)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     # z diag(σ) R has covariance Rᵀ diag(σ²) R where z has covariance 1.
-    return mean + (generator.standard_normal((nsamples, 2)) * deviations) @ rotation
+    x: ndarray = mean + (generator.standard_normal((nsamples, 2)) * deviations) @ rotation
+    return x

@@ -15,7 +15,7 @@ from npnet.data.dataset import ArrayDataset
 from npnet.data.download import download
 from npnet.data.files import data_folder
 from npnet.data.idx import read_idx
-from npnet.data.split import hold_out
+from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError
 
@@ -37,7 +37,7 @@ MD5 = {
 def mnist(
     folder: str | PathLike[str] | None = None,
     *,
-    validation: float | None = None,
+    validation: Size | None = None,
     generator: Generator | None = None,
 ) -> Splits[ArrayDataset]:
     """Return MNIST: 60 000 handwritten digits to learn from and 10 000 to test with.
@@ -82,14 +82,7 @@ def present(place: Path) -> bool:
 
 def read(place: Path, md5: Mapping[str, str], url: str) -> tuple[ArrayDataset, ArrayDataset]:
     """Read the training and the test part; files of other checksums are for tests."""
-    train, test = (
-        _part(
-            *(_obtain(place, f"{part}-{kind}-ubyte.gz", md5, url) for kind in ("images-idx3", "labels-idx1")),
-            md5,
-        )
-        for part in ("train", "t10k")
-    )
-    return train, test
+    return _part(place, "train", md5, url), _part(place, "t10k", md5, url)
 
 
 def _find(place: Path, name: str) -> Path | None:
@@ -105,8 +98,10 @@ def _obtain(place: Path, name: str, md5: Mapping[str, str], url: str) -> Path:
     return found
 
 
-def _part(image_path: Path, label_path: Path, md5: Mapping[str, str]) -> ArrayDataset:
-    images, labels = (read_idx(path, md5[path.name]) for path in (image_path, label_path))
+def _part(place: Path, part: str, md5: Mapping[str, str], url: str) -> ArrayDataset:
+    image_path = _obtain(place, f"{part}-images-idx3-ubyte.gz", md5, url)
+    label_path = _obtain(place, f"{part}-labels-idx1-ubyte.gz", md5, url)
+    images, labels = read_idx(image_path, md5[image_path.name]), read_idx(label_path, md5[label_path.name])
     _check_bytes(image_path, images, (28, 28))
     _check_bytes(label_path, labels, ())
     if len(images) != len(labels):
@@ -120,7 +115,7 @@ def _part(image_path: Path, label_path: Path, md5: Mapping[str, str]) -> ArrayDa
 
 
 def _check_bytes(path: Path, array: ndarray, sample: tuple[int, ...]) -> None:
-    if array.dtype != np.uint8 or array.shape != (array.shape[:1] + sample) or array.ndim == 0:
+    if array.dtype != np.uint8 or array.ndim == 0 or array.shape[1:] != sample:
         raise InputError(
             f"{path} must hold uint8 of shape {('n', *sample)}, got {array.dtype} of shape {array.shape}"
         )

@@ -11,7 +11,7 @@ from npnet.data.signs import present as signs_present
 from npnet.errors import InputError
 
 _PRESENT = {
-    "digits": lambda place: True,
+    "digits": lambda _: True,
     "mnist": mnist_present,
     "cifar10": lambda place: not CIFAR10.missing(place),
     "cifar100": lambda place: not CIFAR100.missing(place),

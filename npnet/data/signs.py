@@ -15,7 +15,7 @@ from numpy.random import Generator
 from npnet.data._images import unit_range
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
-from npnet.data.split import hold_out
+from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError, MissingError
 
@@ -31,7 +31,7 @@ _J, _Y = 9, 24  # published labels count the letters of the alphabet from A = 0
 def signs(
     folder: str | PathLike[str] | None = None,
     *,
-    validation: float | None = None,
+    validation: Size | None = None,
     generator: Generator | None = None,
 ) -> Splits[ArrayDataset]:
     """Return Sign Language MNIST: 27 455 photographs to learn from and 7 172 to test with, 24 letters.
@@ -141,13 +141,16 @@ def _row(where: str, fields: Sequence[str]) -> bytes:
 
 
 def _wrong_field(where: str, fields: Sequence[str]) -> InputError:
-    for column, field in zip(_HEADER, fields, strict=True):
-        try:
-            bytes([int(field)])
-        except ValueError:
-            break
-    allowed = "0..24 and not 9" if column == "label" else "a whole number 0..255"
-    return InputError(f"{where}: {column} must be {allowed}, got {field!r}")
+    column = next(i for i, field in enumerate(fields) if not _is_byte(field))
+    allowed = "0..24 and not 9" if column == 0 else "a whole number 0..255"
+    return InputError(f"{where}: {_HEADER[column]} must be {allowed}, got {fields[column]!r}")
+
+
+def _is_byte(field: str) -> bool:
+    try:
+        return 0 <= int(field) <= 255
+    except ValueError:
+        return False
 
 
 def _part(path: Path, rows: int) -> ArrayDataset:

@@ -14,9 +14,11 @@ from npnet.data import _check
 from npnet.data.dataset import ArrayDataset
 from npnet.errors import InputError
 
+Size = int | float  # a number of samples, or a fraction of them
+
 
 def split(
-    dataset: ArrayDataset, sizes: Sequence[float], generator: Generator, stratify: bool = True
+    dataset: ArrayDataset, sizes: Sequence[Size], generator: Generator, stratify: bool = True
 ) -> tuple[ArrayDataset, ...]:
     """Cut a data set into parts: every sample goes to exactly one of them.
 
@@ -64,7 +66,7 @@ def split(
 
 
 def hold_out(
-    dataset: ArrayDataset, size: float | None, generator: Generator | None
+    dataset: ArrayDataset, size: Size | None, generator: Generator | None
 ) -> tuple[ArrayDataset, ArrayDataset | None]:
     """Take a part out of a data set, stratified by class: a validation part out of the training part.
 
@@ -106,7 +108,7 @@ def hold_out(
     return rest, held_out
 
 
-def _counts(n: int, sizes: Sequence[float]) -> list[int]:
+def _counts(n: int, sizes: Sequence[Size]) -> list[int]:
     """Turn fractions into numbers of samples, each rounded up or down, together n."""
     if all(_check.is_integer(size) for size in sizes):
         counts, fits = [int(size) for size in sizes], sum(sizes) == n
@@ -124,7 +126,7 @@ def _counts(n: int, sizes: Sequence[float]) -> list[int]:
 
 def _line_up(y: ndarray, generator: Generator) -> Int[ndarray, " n"]:
     """Order samples at random so that every stretch holds the classes in their proportions."""
-    _check.class_labels("split: with stratify=True,", y)
+    _check.class_labels("split with stratify=True", y)
     place = np.empty(len(y))
     for label in np.unique(y):
         members = generator.permutation(np.flatnonzero(y == label))

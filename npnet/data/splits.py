@@ -105,7 +105,7 @@ class Splits(Generic[D]):
         return self._with(kept, classes=classes)
 
     def _arrays(self) -> dict[str, ArrayDataset]:
-        arrays = {}
+        arrays: dict[str, ArrayDataset] = {}
         for title, part in self.parts().items():
             if not isinstance(part, ArrayDataset):
                 raise InputError(f"Splits: {title} must be an ArrayDataset, got {type(part).__name__}")

@@ -31,13 +31,13 @@ class Standardization:
 
     def __call__(self, x: Num[ndarray, "n c *size"]) -> Float[ndarray, "n c *size"]:
         """Return (x − mean) / deviation, in the dtype of x; whole numbers become float32."""
-        z = np.subtract(x, self._along(x, self.mean), dtype=_float_dtype(x))
+        z: ndarray = np.subtract(x, self._along(x, self.mean), dtype=_float_dtype(x))
         z /= self._along(x, self.deviation)
         return z
 
     def undo(self, z: Float[ndarray, "n c *size"]) -> Float[ndarray, "n c *size"]:
         """Return z · deviation + mean: what was standardised, as when it is to be shown."""
-        x = np.multiply(z, self._along(z, self.deviation))
+        x: ndarray = np.multiply(z, self._along(z, self.deviation))
         x += self._along(z, self.mean)
         return x
 
@@ -94,7 +94,8 @@ def standardize(
     """
     if train.x.ndim < 2 or train.x.dtype.kind not in "iuf":
         raise InputError(
-            f"standardize: x must be numbers of shape (n, c, ...), got {train.x.dtype} of shape {train.x.shape}"
+            f"standardize: x must be numbers of shape (n, c, ...), "
+            f"got {train.x.dtype} of shape {train.x.shape}"
         )
     standardization = _statistics(train.x)
     parts = tuple(ArrayDataset(standardization(part.x), part.y) for part in (train, *others))

@@ -21,7 +21,11 @@ def check_reduction(operation: str, reduction: str) -> None:
 
 
 def reduced(
-    operation: str, losses: ndarray, reduction: str, dtype: np.dtype[Any], total: float | None = None
+    operation: str,
+    losses: ndarray | np.floating[Any],  # arithmetic on arrays without axes gives scalars
+    reduction: str,
+    dtype: np.dtype[Any],
+    total: float | None = None,
 ) -> tuple[ndarray, LossBackward]:
     """Reduce the losses of all positions; an operation of its own, with a backward.
 
@@ -34,7 +38,7 @@ def reduced(
     minimised, and the upstream gradient is 1.
     """
     if total is None:
-        total = losses.size
+        total = float(losses.size)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # inf and NaN speak for themselves
         loss = losses if reduction == "none" else losses.sum()
         if reduction == "mean":
@@ -66,7 +70,8 @@ def class_axis(operation: str, x: ndarray) -> int:
 
 def along_classes(per_class: ndarray, x: ndarray) -> ndarray:
     """Shape an array of one number for each class so that it meets the class axis of x."""
-    return np.reshape(per_class, (-1, *(1,) * (x.ndim - 2)))
+    shape = (per_class.size,) + (1,) * (x.ndim - 2)
+    return per_class.reshape(shape)
 
 
 def check_labels(operation: str, x: ndarray, target: Any, ignore_index: int) -> tuple[ndarray, ndarray]:
@@ -93,7 +98,8 @@ def check_labels(operation: str, x: ndarray, target: Any, ignore_index: int) -> 
 def one_hot(x: ndarray, axis: int, labels: ndarray, counts: ndarray) -> ndarray:
     """Mark, in the shape of x, the class that each label names; an ignored label marks none."""
     classes = along_classes(np.arange(x.shape[axis]), x)
-    return (classes == np.expand_dims(labels, axis)) & np.expand_dims(counts, axis)
+    marks: ndarray = (classes == np.expand_dims(labels, axis)) & np.expand_dims(counts, axis)
+    return marks
 
 
 def check_broadcast(operation: str, name: str, weight: ndarray | None, x: ndarray) -> None:

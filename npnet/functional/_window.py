@@ -144,14 +144,14 @@ def pooling_window(
     dilation: Size,
     ceil_mode: bool,
 ) -> Window:
-    """Place a pooling window, whose stride is its size if not given and whose border at most half of it."""
+    """Place a pooling window, whose stride is its size if not given and whose border at most half of that."""
     kernel = pair(operation, "kernel_size", kernel_size, least=1)
     steps = kernel if stride is None else pair(operation, "stride", stride, least=1)
     border = pair(operation, "padding", padding, least=0)
     spread = pair(operation, "dilation", dilation, least=1)
-    if any(2 * p > d * (k - 1) + 1 for p, k, d in zip(border, kernel, spread, strict=True)):
+    if any(2 * p > k for p, k in zip(border, kernel, strict=True)):
         raise InputError(
-            f"{operation}: padding must be at most half of the window, got padding {border} for {kernel}"
+            f"{operation}: padding must be at most half of kernel_size, got padding {border} for {kernel}"
         )
     image = (batch.shape[2], batch.shape[3])
     return window(operation, image, kernel, steps, border, spread, ceil_mode=ceil_mode)

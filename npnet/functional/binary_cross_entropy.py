@@ -12,7 +12,7 @@ from npnet.functional._losses import check_broadcast, check_reduction, first, re
 from npnet.functional._types import LossBackward
 
 LEAST_LOG = -100.0  # stands for log 0
-LEAST_DENOMINATOR = 1e-12
+LEAST_DENOMINATOR = float(np.float32(1e-12))  # PyTorch has it in single precision, for float64 too
 
 
 def binary_cross_entropy(
@@ -58,6 +58,7 @@ def binary_cross_entropy(
     At x = 0 and x = 1 one logarithm is −∞, and 0 · ∞ would be NaN. As in PyTorch, a logarithm is taken
     to be at least −100, and the denominator x (1 − x) of the gradient at least 1e−12: a sure and wrong
     answer costs 100 and gets the gradient ±1e12, a sure and right one costs 0 and gets the gradient 0.
+    The losses of float32 values are added up in float64 and rounded once.
 
     References
     ----------
@@ -75,8 +76,8 @@ def binary_cross_entropy(
     _check_arguments(x, target, weight, reduction)
     w = 1.0 if weight is None else weight
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        log_yes = np.maximum(np.log(x), LEAST_LOG)
-        log_no = np.maximum(np.log1p(-x), LEAST_LOG)
+        log_yes = np.maximum(np.log(x, dtype=np.float64), LEAST_LOG)
+        log_no = np.maximum(np.log1p(-x, dtype=np.float64), LEAST_LOG)
         losses = w * ((target - 1) * log_no - target * log_yes)
     loss, spread = reduced("binary_cross_entropy", losses, reduction, x.dtype)
 

@@ -58,9 +58,10 @@ def binary_cross_entropy_with_logits(
     divided by the number of elements. Without weights that is σ(x) − t, probability minus target; the
     longer form keeps its digits where the two are almost equal.
 
-    eˣ overflows for large x, so the softplus is computed as ζ(x) = max(x, 0) + log(1 + e^−|x|). An
-    infinite logit is NaN times 0 where the target is sure and right, as in PyTorch; where it is wrong the
-    loss is ∞ (PyTorch's way of adding up makes NaN of some of these).
+    eˣ overflows for large x, so the softplus is computed as ζ(x) = max(x, 0) + log(1 + e^−|x|). The losses
+    of float32 values are worked out in float64 and rounded once. With an infinite logit, a target sure
+    and right gives 0 · ∞, NaN as in PyTorch, and any other ∞; PyTorch, adding up differently, has NaN for
+    every target from 0 to 1 when the logit is −∞.
 
     References
     ----------
@@ -81,7 +82,7 @@ def binary_cross_entropy_with_logits(
     yes = target if pos_weight is None else pos_weight * target
     no = 1 - target
     with np.errstate(over="ignore", invalid="ignore"):
-        tail = np.log1p(np.exp(-np.abs(x)))
+        tail = np.log1p(np.exp(-np.abs(x), dtype=np.float64))
         losses = w * (no * (np.maximum(x, 0) + tail) + yes * (np.maximum(-x, 0) + tail))
     loss, spread = reduced("binary_cross_entropy_with_logits", losses, reduction, x.dtype)
 

@@ -73,10 +73,10 @@ def cross_entropy(
     network said minus what it should have said. ∂L/∂Lₙ is the upstream gradient, under "mean" divided
     as above, and 0 where the label is ignored.
 
-    Logarithm, exponential and sum are taken in one go from x less its maximum, in float64, so that no
-    logit is too large (see `log_softmax`). A label's loss has a single term: that other classes have
-    p = 0 does not matter. With probabilities all terms count, and 0 log 0 is NaN, as in PyTorch. So is
-    the mean of nothing, with all labels ignored or no batch.
+    Logarithm, exponential and sum are taken in one go from x less its maximum, so that no logit is too
+    large (see `log_softmax`); float32 values are worked out in float64 and rounded once. A label's loss
+    has a single term: that other classes have p = 0 does not matter. With probabilities all terms count,
+    and 0 log 0 is NaN, as in PyTorch. So is the mean of nothing, with all labels ignored or no batch.
 
     References
     ----------
@@ -101,31 +101,33 @@ def cross_entropy(
         _check_probabilities(x, target, ignore_index)
         counts = np.ones(x.shape[:axis] + x.shape[axis + 1 :], dtype=bool)
         has_term = np.expand_dims(counts, axis)
-        q, total = _weighted_target(x, target, weight, label_smoothing), counts.size
+        q, total = _weighted_target(x, target, weight, label_smoothing), float(counts.size)
     else:
         labels, counts = check_labels("cross_entropy", x, target, ignore_index)
         chosen = one_hot(x, axis, labels, counts)
         has_term = np.expand_dims(counts, axis) if label_smoothing else chosen
         q = np.where(has_term, _weighted_target(x, chosen, weight, label_smoothing), 0)
-        total = int(counts.sum()) if weight is None else weight[labels].sum(where=counts, dtype=np.float64)
+        total = float(counts.sum()) if weight is None else weight[labels].sum(where=counts, dtype=np.float64)
 
     shifted, powers, z = exponentials(x, axis)
     with np.errstate(over="ignore", invalid="ignore"):  # 0 log 0 is left out, or becomes NaN
         losses = -np.sum(q * (shifted - np.log(z)), axis=axis, where=has_term)
     loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, total)
-    p = (powers / z).astype(x.dtype)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*x"]:
         grad_losses = np.expand_dims(np.where(counts, spread(grad_loss), 0), axis)
         with np.errstate(over="ignore", invalid="ignore"):
-            grad: ndarray = (q.sum(axis=axis, keepdims=True) * p - q) * grad_losses
-        return grad
+            grad: ndarray = powers / z
+            grad *= q.sum(axis=axis, keepdims=True)
+            grad -= q
+            grad *= grad_losses
+            return grad.astype(x.dtype, copy=False)
 
     return loss, backward
 
 
 def _weighted_target(x: ndarray, target: ndarray, weight: ndarray | None, smoothing: float) -> ndarray:
-    q = target.astype(x.dtype)
+    q = target.astype(np.float64)
     if smoothing:
         q = (1 - float(smoothing)) * q + float(smoothing) / x.shape[class_axis("cross_entropy", x)]
     return q if weight is None else along_classes(weight, x) * q

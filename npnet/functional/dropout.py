@@ -76,11 +76,14 @@ def dropout(
     # Drawn in float32 for either dtype, so that both drop the same values.
     kept = generator.random(x.shape, dtype=np.float32) >= p
     scale = 0.0 if p == 1 else 1 / (1 - p)
-    y = np.where(kept, x * x.dtype.type(scale), 0)
+    factor = np.where(kept, x.dtype.type(scale), 0)  # r / (1 − p)
+    with np.errstate(invalid="ignore"):  # 0 · ∞ is NaN, as in PyTorch
+        y = np.asarray(x * factor)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         _check.upstream("dropout", grad_y, y)
-        return np.where(kept, grad_y * grad_y.dtype.type(scale), 0)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(grad_y * factor)
 
     return y, backward
 

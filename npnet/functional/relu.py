@@ -49,7 +49,7 @@ def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     array([ 0.,  0., 10.])
     """
     _check.float_arrays("relu", x=x)
-    y = np.maximum(x, 0)
+    y = np.asarray(np.maximum(x, 0))  # an array without axes too, where NumPy gives a scalar
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         _check.upstream("relu", grad_y, y)

@@ -7,6 +7,7 @@ from numpy.random import Generator
 
 from npnet import functional as F
 from npnet.errors import InputError
+from npnet.functional import _check
 from npnet.functional._types import Backward
 from npnet.nn.layer import Layer
 
@@ -16,7 +17,12 @@ class Identity(Layer):
 
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
         """Return x as it is."""
-        return x, lambda grad_y: grad_y
+
+        def backward(grad_y: ndarray) -> ndarray:
+            _check.upstream("identity", grad_y, x)
+            return grad_y
+
+        return x, backward
 
 
 class ReLU(Layer):

@@ -9,6 +9,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet.errors import InputError
+from npnet.functional import _check
 from npnet.nn.layer import Gradients, Layer, LayerBackward
 
 
@@ -55,24 +56,26 @@ class Sequential(Layer):
     ) -> tuple[ndarray, LayerBackward]:
         """Run the layers first to last; the function returned beside y runs them last to first."""
         y = x
-        backwards: list[tuple[str, LayerBackward]] = []
+        backwards: list[tuple[str, Layer, LayerBackward]] = []
         for name, layer in self.layers.items():
             with _errors_name(name, layer):
                 y, layer_backward = layer.forward(y, training=training, generator=generator)
-            backwards.append((name, layer_backward))
+            backwards.append((name, layer, layer_backward))
         # Before this one nothing is trained, so no gradient need travel further when grad_x is not wanted.
         first_trainable = next(
             (i for i, layer in enumerate(self.layers.values()) if layer.trainable), len(self.layers)
         )
 
         def backward(grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
+            _check.upstream("Sequential", grad_y, y)
             last_stop = 0 if needs_grad_x else first_trainable
             grads: Gradients = {}
             grad: ndarray | None = grad_y
             for i in reversed(range(last_stop, len(backwards))):
-                name, layer_backward = backwards[i]
+                name, layer, layer_backward = backwards[i]
                 assert grad is not None
-                grad, layer_grads = layer_backward(grad, needs_grad_x=needs_grad_x or i > first_trainable)
+                with _errors_name(name, layer):
+                    grad, layer_grads = layer_backward(grad, needs_grad_x=needs_grad_x or i > first_trainable)
                 grads |= {f"{name}.{key}": value for key, value in layer_grads.items()}
             return (grad if needs_grad_x else None), grads
 
@@ -151,7 +154,8 @@ class Residual(Layer):
             grads: Gradients = {}
             grad_x = grad_y if self.shortcut is None and needs_grad_x else None
             for name, branch_backward in backwards.items():
-                branch_grad, branch_grads = branch_backward(grad_y, needs_grad_x=needs_grad_x)
+                with _errors_name(name, self.children()[name]):
+                    branch_grad, branch_grads = branch_backward(grad_y, needs_grad_x=needs_grad_x)
                 grads |= {f"{name}.{key}": value for key, value in branch_grads.items()}
                 if branch_grad is not None:
                     grad_x = branch_grad if grad_x is None else grad_x + branch_grad

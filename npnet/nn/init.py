@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import DTypeLike
 
 from npnet.errors import DTypeError, InputError
+from npnet.functional._check import FLOATS
 
 SCHEMES = ("default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal")
 
@@ -77,8 +78,7 @@ def initial(
         raise InputError(f"init must be one of {', '.join(SCHEMES)}, got {init!r}")
     if not isinstance(generator, Generator):
         raise InputError(f"generator must be a numpy.random.Generator, got {type(generator).__name__}")
-    if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise DTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+    float_dtype(dtype)
 
     kernel = prod(shape[2:])
     fan_in, fan_out = shape[1] * kernel, shape[0] * kernel
@@ -98,6 +98,12 @@ def initial(
     if not bias:
         return weight, None
     return weight, draw(shape[:1]) if init == "default" else np.zeros(shape[:1], dtype)
+
+
+def float_dtype(dtype: DTypeLike) -> None:
+    """Require float32 or float64."""
+    if np.dtype(dtype) not in FLOATS:
+        raise DTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
 
 
 def positive(layer: str, **sizes: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy import ndarray
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Gradients = dict[str, ndarray]
 
 
+@runtime_checkable
 class LayerBackward(Protocol):
     """What `Layer.forward` returns beside y: ``grad_x, grads = backward(grad_y)``.
 
@@ -210,6 +211,9 @@ class Layer:
         ------
         InputError
             If a name is missing or unknown, or a shape differs; nothing is changed then.
+        DTypeError
+            If something is not an array, or its numbers cannot become the layer's, such as text, complex
+            numbers, or fractions where the layer counts; nothing is changed then.
         """
         own = self._state()
         missing, unknown = own.keys() - state.keys(), state.keys() - own.keys()
@@ -219,10 +223,7 @@ class Layer:
                 f"missing {sorted(missing) or 'nothing'}, unknown {sorted(unknown) or 'nothing'}"
             )
         for name, array in own.items():
-            if state[name].shape != array.shape:
-                raise InputError(
-                    f"{name} must have shape {array.shape}, got {state[name].shape} in the state"
-                )
+            _check_fits(name, state[name], array)
         for name, array in own.items():
             array[...] = state[name]
 
@@ -305,3 +306,13 @@ class Layer:
             elif value != default:
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _check_fits(name: str, value: object, own: ndarray) -> None:
+    """Require what can be copied into a layer's own array."""
+    if not isinstance(value, ndarray):
+        raise DTypeError(f"{name} must be a NumPy array, got {type(value).__name__} in the state")
+    if value.shape != own.shape:
+        raise InputError(f"{name} must have shape {own.shape}, got {value.shape} in the state")
+    if not np.can_cast(value.dtype, own.dtype, "same_kind"):
+        raise DTypeError(f"{name} must have a dtype like {own.dtype}, got {value.dtype} in the state")

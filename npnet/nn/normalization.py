@@ -12,14 +12,14 @@ from numpy.typing import DTypeLike
 from npnet import functional as F
 from npnet.errors import InputError
 from npnet.functional._types import BackwardMany
-from npnet.nn.init import positive
+from npnet.nn.init import float_dtype, positive
 from npnet.nn.layer import Layer
 
 
 class _BatchNorm(Layer):
     parameter_names = ("weight", "bias")
     buffer_names = ("running_mean", "running_var", "num_batches_tracked")
-    setting_names = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    setting_names = ("num_features", "eps", "momentum", "affine", "track_running_stats", "bias")
     layouts: ClassVar[dict[int, str]]  # what shapes x may have, by their number of axes
 
     def __init__(
@@ -30,14 +30,16 @@ class _BatchNorm(Layer):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        bias: bool = True,
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__()
         positive(type(self).__name__, num_features=num_features)
+        float_dtype(dtype)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = np.ones(num_features, dtype) if affine else None
-        self.bias = np.zeros(num_features, dtype) if affine else None
+        self.bias = np.zeros(num_features, dtype) if affine and bias else None
         self.running_mean = np.zeros(num_features, dtype) if track_running_stats else None
         self.running_var = np.ones(num_features, dtype) if track_running_stats else None
         self.num_batches_tracked = np.array(0, np.int64) if track_running_stats else None
@@ -50,20 +52,21 @@ class _BatchNorm(Layer):
             layouts = " or ".join(self.layouts.values())
             raise InputError(f"{type(self).__name__}: x must have shape {layouts}, got {x.shape}")
         momentum = self.momentum
-        if training and self.num_batches_tracked is not None:
-            self.num_batches_tracked += 1
-            if momentum is None:  # the plain average over all minibatches seen
-                momentum = 1 / float(self.num_batches_tracked)
-        return F.batch_norm(
+        if momentum is None:  # the plain average over all minibatches seen, this one included
+            momentum = 0.0 if self.num_batches_tracked is None else 1 / (1 + int(self.num_batches_tracked))
+        y, backward = F.batch_norm(
             x,
             self.running_mean,
             self.running_var,
             self.weight,
             self.bias,
             training or not self.track_running_stats,
-            0.0 if momentum is None else momentum,
+            momentum,
             self.eps,
         )
+        if training and self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+        return y, backward
 
 
 class BatchNorm1d(_BatchNorm):
@@ -81,12 +84,16 @@ class BatchNorm1d(_BatchNorm):
         Whether there are a weight and a bias to learn.
     track_running_stats : bool
         Whether running statistics are kept for evaluation; without them each minibatch's own are used.
+    bias : bool
+        Whether there is a bias beside the weight.
     dtype : float32 or float64
 
     Raises
     ------
     InputError
         If num_features is not a positive integer.
+    DTypeError
+        If dtype is neither float32 nor float64.
 
     Examples
     --------
@@ -115,12 +122,16 @@ class BatchNorm2d(_BatchNorm):
         Whether there are a weight and a bias to learn.
     track_running_stats : bool
         Whether running statistics are kept for evaluation; without them each minibatch's own are used.
+    bias : bool
+        Whether there is a bias beside the weight.
     dtype : float32 or float64
 
     Raises
     ------
     InputError
         If num_features is not a positive integer.
+    DTypeError
+        If dtype is neither float32 nor float64.
 
     Examples
     --------

@@ -151,7 +151,7 @@ class Optimizer:
             parameter[...] = flat.reshape(parameter.shape)
 
     def _kept(self, name: str, kinds: tuple[str, ...]) -> dict[str, ndarray]:
-        """Return what is kept for a parameter, started from zero where there is nothing yet."""
+        """Return what is kept for a parameter, started from zero where anything is not there yet."""
         if not self._state.get(name, {}).keys() >= set(kinds):
             shape, dtype = self.parameters[name].shape, self.parameters[name].dtype
             self._state[name] = {kind: np.zeros(shape, dtype) for kind in kinds}
@@ -180,9 +180,11 @@ class Optimizer:
         number of its updates (``"step.0.weight"``) and what is kept for it (``"momentum.0.weight"``).
         """
         state = {name: np.array(value) for name, value in self.settings.items()}
+        kinds = self.state_names(self.settings)
         for name, kept in self._state.items():
-            state[f"step.{name}"] = np.array(self._steps[name])
-            state |= {f"{kind}.{name}": array.copy() for kind, array in kept.items()}
+            if kept.keys() >= set(kinds):
+                state[f"step.{name}"] = np.array(self._steps[name])
+                state |= {f"{kind}.{name}": kept[kind].copy() for kind in kinds}
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ PyTorch rounds in two places otherwise than IEEE arithmetic in the order of its 
 loops may fuse a multiplication with an addition, and its square root may come from MKL, which is not
 correctly rounded. So two comparisons are made. With loops that do not fuse (a process of its own, started
 with ATEN_CPU_CAPABILITY=default) and IEEE square roots the bits must be equal. With PyTorch as it comes,
-the difference must stay within a rounding or so per step.
+the difference must stay within a few roundings after all the steps.
 """
 
 import os
@@ -38,7 +38,7 @@ CASES = [
     ("RMSprop", {"centered": True, "momentum": 0.9, "weight_decay": 0.03}),
     ("Adam", {}),
     ("Adam", {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3}),
-    ("Adam", {"betas": (0.3, 0.0)}),
+    ("Adam", {"betas": (0.1, 0.0)}),
     ("Adam", {"weight_decay": 0.03}),
     ("Adam", {"amsgrad": True}),
     ("Adam", {"amsgrad": True, "weight_decay": 0.03}),
@@ -149,8 +149,7 @@ def test_the_path_stays_within_roundings_of_torch_as_it_comes(case, dtype):
     ours, theirs = npnet_path(case, dtype), torch_path(case, dtype)
     size = np.maximum.accumulate(np.abs(theirs), axis=0)  # the largest value so far sets the rounding
     units = np.abs(ours - theirs) / (np.finfo(dtype).eps * np.maximum(size, 1))
-    print(f"{CASES[case]} {dtype}: {units.max():.2f} units after {STEPS} steps")
-    assert units.max() <= 0
+    assert units.max() <= 10  # after 100 steps; 3.7 were measured
 
 
 SCHEDULES = [

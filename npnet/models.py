@@ -1,0 +1,409 @@
+"""The networks of the courses, each built by one function.
+
+Parameters are named as in the class of `ptref.models` that is the same network on PyTorch, so a weight file
+of one opens in the other. Images come as (n, c, h, w); what comes out are logits, one for each class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import DTypeLike
+
+from npnet import nn
+from npnet.errors import InputError
+from npnet.nn.init import positive
+
+ACTIVATIONS: Mapping[str, type[nn.Layer]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+def logistic_regression(
+    features: int,
+    classes: int,
+    *,
+    init: str = "default",
+    generator: Generator,
+    dtype: DTypeLike = np.float32,
+) -> nn.Sequential:
+    """Build multiclass logistic regression: one affine map from features to logits.
+
+    Parameters
+    ----------
+    features : int
+        Numbers in a sample; an image is flattened.
+    classes : int
+    init, generator, dtype
+        As in `npnet.nn.Linear`.
+
+    Returns
+    -------
+    model : Sequential
+        With parameters linear.weight and linear.bias.
+
+    Raises
+    ------
+    InputError
+        If a size is not a positive integer.
+
+    Examples
+    --------
+    >>> logistic_regression(784, 10, generator=np.random.default_rng(0)).summary((1, 28, 28)).parameters
+    7850
+    """
+    linear = nn.Linear(features, classes, init=init, generator=generator, dtype=dtype)
+    return nn.Sequential({"flatten": nn.Flatten(), "linear": linear})
+
+
+def mlp(
+    sizes: Sequence[int],
+    activation: str = "relu",
+    *,
+    batch_norm: bool = False,
+    init: str = "default",
+    generator: Generator,
+    dtype: DTypeLike = np.float32,
+) -> nn.Sequential:
+    """Build a deep fully connected classifier from a list of layer sizes.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Features, hidden units layer by layer, classes; two sizes make logistic regression.
+    activation : str
+        What follows each layer but the last: "relu", "leaky_relu", "tanh" or "sigmoid".
+    batch_norm : bool
+        Whether hidden layers are normalised before their activation.
+    init, generator, dtype
+        As in `npnet.nn.Linear`.
+
+    Returns
+    -------
+    model : Sequential
+        With layers fc1, fc2, … and, if wanted, bn1, bn2, …
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two sizes, one is not a positive integer, or the activation is unknown.
+
+    Examples
+    --------
+    >>> print(mlp([784, 100, 10], generator=np.random.default_rng(0)))
+    Sequential(
+      (flatten): Flatten()
+      (fc1): Linear(784, 100)
+      (relu1): ReLU()
+      (fc2): Linear(100, 10)
+    )
+    """
+    check_sizes(sizes)
+    act = activation_class(activation)
+    layers: dict[str, nn.Layer] = {"flatten": nn.Flatten()}
+    for i, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
+        layers[f"fc{i}"] = nn.Linear(inputs, outputs, init=init, generator=generator, dtype=dtype)
+        if i < len(sizes) - 1:
+            if batch_norm:
+                layers[f"bn{i}"] = nn.BatchNorm1d(outputs, dtype=dtype)
+            layers[f"{activation}{i}"] = act()
+    return nn.Sequential(layers)
+
+
+def lenet5(
+    in_channels: int = 1,
+    image_size: int = 28,
+    classes: int = 10,
+    *,
+    init: str = "default",
+    generator: Generator,
+    dtype: DTypeLike = np.float32,
+) -> nn.Sequential:
+    """Build LeNet-5 as it is taught today, with ReLU and max-pooling.
+
+    Parameters
+    ----------
+    in_channels : int
+        1 for grey images, 3 for colour.
+    image_size : int
+        Height and width. The network was made for 32; images of 28 are padded by 2 pixels to as much.
+    classes : int
+    init, generator, dtype
+        As in `npnet.nn.Conv2d`.
+
+    Returns
+    -------
+    model : Sequential
+        With layers conv1, conv2, fc1, fc2, fc3.
+
+    Raises
+    ------
+    InputError
+        If a size is not a positive integer or the image too small.
+
+    References
+    ----------
+    LeCun, Bottou, Bengio, Haffner, *Gradient-based learning applied to document recognition* (1998),
+    section II.B, where units saturate, pooling averages with learnt coefficients, the second convolution
+    sees a choice of channels, and the output is radial.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> lenet5(generator=rng).summary((1, 28, 28)).parameters
+    61706
+    >>> lenet5(3, 32, generator=rng).summary((3, 32, 32)).parameters
+    62006
+    """
+    padding = lenet5_padding(image_size)
+    settings = {"init": init, "generator": generator, "dtype": dtype}
+    return nn.Sequential(
+        {
+            "conv1": nn.Conv2d(in_channels, 6, 5, padding=padding, **settings),
+            "relu1": nn.ReLU(),
+            "pool1": nn.MaxPool2d(2),
+            "conv2": nn.Conv2d(6, 16, 5, **settings),
+            "relu2": nn.ReLU(),
+            "pool2": nn.MaxPool2d(2),
+            "flatten": nn.Flatten(),
+            "fc1": nn.Linear(lenet5_features(image_size), 120, **settings),
+            "relu3": nn.ReLU(),
+            "fc2": nn.Linear(120, 84, **settings),
+            "relu4": nn.ReLU(),
+            "fc3": nn.Linear(84, classes, **settings),
+        }
+    )
+
+
+def signs_small(
+    classes: int = 24,
+    *,
+    init: str = "default",
+    generator: Generator,
+    dtype: DTypeLike = np.float32,
+) -> nn.Sequential:
+    """Build the least convolutional network for the 28×28 signs: four 5×5 kernels and a linear layer.
+
+    Parameters
+    ----------
+    classes : int
+        24 letters are shown by a still hand.
+    init, generator, dtype
+        As in `npnet.nn.Conv2d`.
+
+    Returns
+    -------
+    model : Sequential
+        With layers conv1 and fc1.
+
+    Raises
+    ------
+    InputError
+        If classes is not a positive integer.
+
+    Examples
+    --------
+    >>> signs_small(generator=np.random.default_rng(0)).summary((1, 28, 28)).parameters
+    13952
+    """
+    settings = {"init": init, "generator": generator, "dtype": dtype}
+    return nn.Sequential(
+        {
+            "conv1": nn.Conv2d(1, 4, 5, **settings),  # (n, 4, 24, 24)
+            "relu1": nn.ReLU(),
+            "pool1": nn.MaxPool2d(2),  # (n, 4, 12, 12)
+            "flatten": nn.Flatten(),
+            "fc1": nn.Linear(4 * 12 * 12, classes, **settings),
+        }
+    )
+
+
+def signs_deep(
+    classes: int = 24,
+    *,
+    dropout: float = 0.5,
+    init: str = "default",
+    generator: Generator,
+    dtype: DTypeLike = np.float32,
+) -> nn.Sequential:
+    """Build a deeper network for the 28×28 signs: three convolutions, each halved, and two linear layers.
+
+    Parameters
+    ----------
+    classes : int
+    dropout : float
+        Part of the hidden units dropped in training.
+    init, generator, dtype
+        As in `npnet.nn.Conv2d`.
+
+    Returns
+    -------
+    model : Sequential
+        With layers conv1, conv2, conv3, fc1, fc2.
+
+    Raises
+    ------
+    InputError
+        If classes is not a positive integer or dropout not a probability.
+
+    Examples
+    --------
+    >>> signs_deep(generator=np.random.default_rng(0)).summary((1, 28, 28)).parameters
+    100760
+    """
+    settings = {"init": init, "generator": generator, "dtype": dtype}
+    layers: dict[str, nn.Layer] = {}
+    for i, (inputs, outputs) in enumerate(pairwise((1, 16, 32, 64)), start=1):
+        layers[f"conv{i}"] = nn.Conv2d(inputs, outputs, 3, padding=1, **settings)
+        layers[f"relu{i}"] = nn.ReLU()
+        layers[f"pool{i}"] = nn.MaxPool2d(2)
+    return nn.Sequential(
+        {
+            **layers,  # (n, 64, 3, 3)
+            "flatten": nn.Flatten(),
+            "fc1": nn.Linear(64 * 3 * 3, 128, **settings),
+            "relu4": nn.ReLU(),
+            "dropout": nn.Dropout(dropout),
+            "fc2": nn.Linear(128, classes, **settings),
+        }
+    )
+
+
+def airplane_bird_mlp(
+    hidden: int = 512,
+    *,
+    log_softmax: bool = False,
+    init: str = "default",
+    generator: Generator,
+    dtype: DTypeLike = np.float32,
+) -> nn.Sequential:
+    """Build the fully connected network that tells airplanes from birds: 3072-512-2 with tanh.
+
+    Parameters
+    ----------
+    hidden : int
+        Hidden units.
+    log_softmax : bool
+        Whether the output is log-probabilities, for `npnet.nn.NLLLoss`, instead of logits, for
+        `npnet.nn.CrossEntropyLoss`; the loss is the same.
+    init, generator, dtype
+        As in `npnet.nn.Linear`.
+
+    Returns
+    -------
+    model : Sequential
+        With layers fc1 and fc2.
+
+    Raises
+    ------
+    InputError
+        If hidden is not a positive integer.
+
+    References
+    ----------
+    Stevens, Antiga, Viehmann, *Deep Learning with PyTorch* (2020), section 7.2.
+
+    Examples
+    --------
+    >>> airplane_bird_mlp(generator=np.random.default_rng(0)).summary((3, 32, 32)).parameters
+    1574402
+    """
+    model = mlp([3 * 32 * 32, hidden, 2], "tanh", init=init, generator=generator, dtype=dtype)
+    return nn.Sequential({**model.layers, "log_softmax": nn.LogSoftmax(1)}) if log_softmax else model
+
+
+def airplane_bird_conv(
+    channels: tuple[int, int] = (16, 8),
+    hidden: int = 32,
+    activation: str = "tanh",
+    *,
+    init: str = "default",
+    generator: Generator,
+    dtype: DTypeLike = np.float32,
+) -> nn.Sequential:
+    """Build the convolutional network that tells airplanes from birds on 32×32 images.
+
+    Parameters
+    ----------
+    channels : pair of int
+        Kernels of the two 3×3 convolutions.
+    hidden : int
+        Units of the hidden linear layer.
+    activation : str
+        "relu", "leaky_relu", "tanh" or "sigmoid".
+    init, generator, dtype
+        As in `npnet.nn.Conv2d`.
+
+    Returns
+    -------
+    model : Sequential
+        With layers conv1, conv2, fc1, fc2.
+
+    Raises
+    ------
+    InputError
+        If a size is not a positive integer or the activation is unknown.
+
+    References
+    ----------
+    Stevens, Antiga, Viehmann, *Deep Learning with PyTorch* (2020), section 8.3, for the defaults.
+
+    Examples
+    --------
+    >>> airplane_bird_conv(generator=np.random.default_rng(0)).summary((3, 32, 32)).parameters
+    18090
+    """
+    act = activation_class(activation)
+    settings = {"init": init, "generator": generator, "dtype": dtype}
+    first, second = channels
+    return nn.Sequential(
+        {
+            "conv1": nn.Conv2d(3, first, 3, padding=1, **settings),
+            f"{activation}1": act(),
+            "pool1": nn.MaxPool2d(2),
+            "conv2": nn.Conv2d(first, second, 3, padding=1, **settings),
+            f"{activation}2": act(),
+            "pool2": nn.MaxPool2d(2),  # (n, second, 8, 8)
+            "flatten": nn.Flatten(),
+            "fc1": nn.Linear(second * 8 * 8, hidden, **settings),
+            f"{activation}3": act(),
+            "fc2": nn.Linear(hidden, 2, **settings),
+        }
+    )
+
+
+# ---- shared with ptref.models --------------------------------------------------------------------------
+
+
+def activation_class(activation: str) -> type[nn.Layer]:
+    """Return the layer of an activation's name."""
+    if activation not in ACTIVATIONS:
+        raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+    return ACTIVATIONS[activation]
+
+
+def check_sizes(sizes: Sequence[int]) -> None:
+    """Require sizes of at least an input and an output."""
+    if len(sizes) < 2:
+        raise InputError(f"mlp: sizes must be at least two, features and classes, got {list(sizes)}")
+    positive("mlp", **{f"sizes[{i}]": size for i, size in enumerate(sizes)})
+
+
+def lenet5_padding(image_size: int) -> int:
+    """Return the border of LeNet-5's first convolution: 28 pixels become the 32 it was made for."""
+    return 2 if image_size == 28 else 0
+
+
+def lenet5_features(image_size: int) -> int:
+    """Return what LeNet-5's convolutions leave of an image: 16 channels of a quarter of its size."""
+    positive("lenet5", image_size=image_size)
+    side = ((image_size + 2 * lenet5_padding(image_size) - 4) // 2 - 4) // 2
+    if side < 1:
+        raise InputError(f"lenet5: image_size must be at least 16, got {image_size}")
+    return 16 * side * side

@@ -1,0 +1,51 @@
+"""The experiments, one file each: data, model, optimizer, and what to expect.
+
+A recipe is a module of this package that holds a `Recipe` named ``recipe``; the recipe ``mnist-lenet``
+stands in ``mnist_lenet.py``. `names` lists them and `get` gives one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+from importlib import import_module
+
+from npnet.errors import InputError
+from npnet.recipes._recipe import NetworkRecipe, Options, Recipe, Result, Spec
+
+__all__ = ["NetworkRecipe", "Options", "Recipe", "Result", "Spec", "get", "names"]
+
+
+def names() -> list[str]:
+    """Return the names of all recipes, without loading them.
+
+    Examples
+    --------
+    >>> "digits" in names()
+    True
+    """
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
+
+
+def get(name: str) -> Recipe:
+    """Return the recipe of a name.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message says which there are, and which was perhaps meant.
+
+    Examples
+    --------
+    >>> get("digits").name
+    'digits'
+    """
+    known = names()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3)
+        meant = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise InputError(f"there is no recipe {name!r}{meant} Recipes are: {', '.join(known)}")
+    recipe = import_module(f"{__name__}.{name.replace('-', '_')}").recipe
+    assert isinstance(recipe, Recipe)
+    return recipe

@@ -1,0 +1,266 @@
+"""The comparison itself: run both sides, judge what the one gives by the truth the other gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy import ndarray
+from torch import Tensor
+
+from npnet.errors import InputError, MissingError
+from npnet.nn import Layer
+from ptref.bounds import Bound, Evaluation, Rule, measured
+from ptref.draw import LAYOUTS
+from ptref.reference import Reference, tensor, without_tf32
+from ptref.report import Quantity, Report, judge
+from ptref.subject import Outcome, Run
+
+
+def compare(
+    subject: Callable[..., Any] | Layer,
+    reference: Callable[..., Any],
+    *inputs: ndarray | None,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    rule: Rule = measured,
+    state: Sequence[int] = (),
+    training: bool = True,
+    names: Mapping[str, str] | None = None,
+    layouts: bool = True,
+    device: str = "cpu",
+) -> Report:
+    """Run subject and reference on the same inputs and say how far apart they are, forward and backward.
+
+    Parameters
+    ----------
+    subject : callable, layer or model
+        An operation ``y, backward = subject(*inputs, **options)`` whose backward gives the gradients of its
+        first inputs; or a layer, whose ``forward`` is called, and whose parameters' gradients are compared;
+        or a loss. Your own are as welcome as npnet's.
+    reference : callable
+        A PyTorch function or module of the same inputs. Where subject is a layer, a module takes on the
+        layer's parameters and buffers (in a copy, yours stays as it is), and a function is given its
+        parameters by keyword.
+    *inputs : array or None
+        In their order, None where an optional one is absent. Floating-point inputs have one dtype.
+    options : mapping, optional
+        Given to both by keyword.
+    seed : int
+        Of the upstream gradient, and of the generator a layer is given.
+    rule : Rule
+        How errors are bounded, one of `ptref.bounds`.
+    state : sequence of int
+        Positions of inputs that are updated in place; their new values are compared too.
+    training : bool
+        The mode of layers and modules.
+    names : mapping, optional
+        From the layer's names of parameters and buffers to the module's, where they differ.
+    layouts : bool
+        Whether the subject is run again with its inputs laid out differently in memory.
+    device : str
+        "cuda" has PyTorch on CUDA judged too, by the same truth.
+
+    Returns
+    -------
+    report : Report
+
+    Raises
+    ------
+    InputError
+        If dtypes or devices are mixed, or the parameters of layer and module do not fit together.
+    MissingError
+        If CUDA is asked for and there is none.
+
+    Examples
+    --------
+    A gradient transposed by mistake is found, although the shapes are right:
+
+    >>> def product(x, weight):
+    ...     return x @ weight, lambda grad_y: (grad_y @ weight, x.T @ grad_y)
+    >>> rng = np.random.default_rng(0)
+    >>> report = compare(product, torch.matmul, rng.normal(size=(3, 3)), rng.normal(size=(3, 3)))
+    >>> [quantity.name for quantity in report.quantities if not quantity.agrees]
+    ['grad_x']
+    """
+    theirs = Reference(reference, subject, inputs, dict(options or {}), tuple(state), training, names or {})
+    _check_device(device)
+    rng = np.random.default_rng(seed)
+    shape = theirs.output_shape(inputs)
+    upstream = _upstream(rng, shape, theirs.dtype, whole=rule.whole)
+    run = Run(subject, theirs, seed, training)
+    outcome, violations = run.checked(inputs, upstream)
+    quantities: tuple[Quantity, ...] = ()
+    if outcome["y"].shape == shape:
+        scale = _Scale(theirs, inputs, upstream, tuple(outcome), rule)
+        quantities = scale.judged(outcome)
+        violations += _shape_violations(outcome, scale.truth)
+        if layouts:
+            violations += _layout_violations(run, scale, inputs, upstream)
+        if device != "cpu":
+            quantities += scale.judged_on(device)
+    else:
+        violations.append(f"y has shape {outcome['y'].shape}, PyTorch's has {shape}")
+    return Report(
+        subject=_name(subject),
+        reference=_name(reference),
+        inputs=theirs.described(inputs),
+        options=theirs.options,
+        dtype=theirs.dtype,
+        seed=seed,
+        quantities=quantities,
+        violations=tuple(violations),
+    )
+
+
+def assert_parity(
+    subject: Callable[..., Any] | Layer, reference: Callable[..., Any], *inputs: ndarray | None, **settings: Any
+) -> Report:
+    """Compare as `compare` does, and raise where a difference is found.
+
+    Raises
+    ------
+    AssertionError
+        With the report: operation, shapes, options, seed, and the worst element with its value, PyTorch's,
+        the truth and the bound.
+
+    Examples
+    --------
+    >>> from npnet import nn
+    >>> layer = nn.Linear(3, 2, generator=np.random.default_rng(0), dtype=np.float64)
+    >>> report = assert_parity(layer, torch.nn.Linear(3, 2), np.ones((4, 3)))
+    >>> [quantity.name for quantity in report.quantities]
+    ['y', 'grad_x', 'grad_weight', 'grad_bias']
+    """
+    report = compare(subject, reference, *inputs, **settings)
+    if not report.agrees:
+        raise AssertionError(f"\n{report}")
+    return report
+
+
+class _Scale:
+    """Truth and bounds of one comparison, against which any outcome can be judged."""
+
+    def __init__(
+        self,
+        theirs: Reference,
+        inputs: Sequence[ndarray | None],
+        upstream: ndarray,
+        wanted: Sequence[str],
+        rule: Rule,
+    ) -> None:
+        self.theirs, self.wanted, self.rule = theirs, wanted, rule
+        self.inputs, self.upstream = theirs.tensors(inputs), tensor(upstream)
+        self.truth = theirs.evaluate(self.inputs, self.upstream, wanted)
+        information = np.finfo(theirs.dtype)
+        sizes = [x.numel() for x in self.inputs if x is not None]
+        self.evaluation = Evaluation(
+            run=lambda tensors, grad_y: theirs.evaluate(tensors, grad_y, wanted),
+            inputs=self.inputs,
+            options=theirs.options,
+            upstream=self.upstream,
+            truth=self.truth,
+            single_error=self._single_error,
+            largest_array=max([0, *sizes, *(array.size for array in theirs.layer_state.values())]),
+            unit=float(information.eps) / 2,
+        )
+
+    @cached_property
+    def bounds(self) -> dict[str, Bound]:
+        return self.rule.bounds(self.evaluation)
+
+    @cached_property
+    def single(self) -> dict[str, Tensor]:
+        """What PyTorch computes in float32."""
+        return self.theirs.evaluate(self.inputs, self.upstream, self.wanted, torch.float32)
+
+    def _single_error(self, name: str) -> float:
+        errors = (self.single[name] - self.truth[name]).abs()
+        finite = errors[torch.isfinite(errors)]
+        return float(finite.max()) / 2.0**-24 if finite.numel() else 0.0
+
+    def judged(self, outcome: Outcome) -> tuple[Quantity, ...]:
+        """Judge the arrays of an outcome that have their truth's shape."""
+        is_single = self.theirs.dtype == np.float32
+        other = self.single if is_single else self.truth
+        return tuple(
+            judge(
+                name,
+                outcome[name],
+                other[name].numpy().astype(self.theirs.dtype),
+                truth.numpy(),
+                self._bound(name),
+                over_torch=is_single,
+            )
+            for name, truth in self.truth.items()
+            if outcome[name].shape == tuple(truth.shape)
+        )
+
+    def judged_on(self, device: str) -> tuple[Quantity, ...]:
+        """Judge PyTorch on another device; its own order of sums is covered by a tensor-scale term."""
+        dtype = torch.float32 if self.theirs.dtype == np.float32 else torch.float64
+        with without_tf32():
+            outcome = self.theirs.evaluate(self.inputs, self.upstream, self.wanted, dtype, device)
+        return tuple(
+            judge(
+                f"{name} ({device})",
+                outcome[name].numpy().astype(self.theirs.dtype),
+                outcome[name].numpy().astype(self.theirs.dtype),
+                truth.numpy(),
+                np.maximum(self._bound(name), self._bound(name).max(initial=0)),
+                over_torch=False,
+            )
+            for name, truth in self.truth.items()
+        )
+
+    def _bound(self, name: str) -> ndarray:
+        largest = float(self.upstream.abs().max()) if self.upstream.numel() else 0.0
+        return self.bounds[name].of(self.theirs.dtype, tuple(self.truth[name].shape), largest)
+
+
+def _layout_violations(
+    run: Run, scale: _Scale, inputs: Sequence[ndarray | None], upstream: ndarray
+) -> list[str]:
+    """Run again with other layouts: a result that then leaves its bound has misread memory."""
+    found = []
+    for layout in ("reversed", "strided", "transposed"):
+        lay = LAYOUTS[layout]
+        outcome, violations = run.checked([x if x is None else lay(x) for x in inputs], lay(upstream))
+        if outcome["y"].shape != upstream.shape:
+            violations.append(f"y has shape {outcome['y'].shape}")
+        else:
+            violations += [str(quantity) for quantity in scale.judged(outcome) if not quantity.agrees]
+        found += [f"with {layout} inputs: {violation}" for violation in violations]
+    return found
+
+
+def _shape_violations(outcome: Outcome, truth: Mapping[str, Tensor]) -> list[str]:
+    wrong = [
+        f"{name} has shape {outcome[name].shape}, PyTorch's has {tuple(value.shape)}"
+        for name, value in truth.items()
+        if outcome[name].shape != tuple(value.shape)
+    ]
+    return wrong + [f"{name} has no counterpart in the reference" for name in outcome if name not in truth]
+
+
+def _check_device(device: str) -> None:
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"compare: device must be 'cpu' or 'cuda', got {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise MissingError("compare: device 'cuda' needs a CUDA device and a PyTorch built for it; none found")
+
+
+def _name(subject: Any) -> str:
+    if isinstance(subject, Layer | torch.nn.Module):
+        return type(subject).__name__
+    return str(getattr(subject, "__name__", None) or type(subject).__name__)
+
+
+def _upstream(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype, *, whole: bool) -> ndarray:
+    """Draw an upstream gradient, laid out in memory in some way; whole numbers add up without rounding."""
+    drawn = rng.integers(1, 1000, shape) * rng.choice((-1, 1), shape) if whole else rng.standard_normal(shape)
+    layout = LAYOUTS[list(LAYOUTS)[rng.integers(len(LAYOUTS))]]
+    return layout(np.asarray(drawn, dtype))

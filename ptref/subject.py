@@ -1,0 +1,117 @@
+"""The npnet side of a comparison: the subject run forward and backward, and watched meanwhile."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from npnet.nn import Layer
+from ptref.reference import Reference
+
+Outcome = dict[str, ndarray]  # "y", "grad_x", …, and states by their names
+
+
+@dataclass(frozen=True)
+class Run:
+    """Runs the subject and watches over what must not happen meanwhile."""
+
+    subject: Callable[..., Any] | Layer
+    theirs: Reference
+    seed: int
+    training: bool
+
+    def checked(self, inputs: Sequence[ndarray | None], upstream: ndarray) -> tuple[Outcome, list[str]]:
+        """Return output, gradients and new states, and which rules were broken."""
+        given = [array.copy() if i in self.theirs.state and array is not None else array
+                 for i, array in enumerate(inputs)]  # fmt: skip
+        before = [None if array is None else array.copy() for array in given]
+        with _quiet_if(not all(_finite(array) for array in inputs)):
+            subject, y, backward = self._forward(given)
+            violations = self._output_violations(y)
+            outcome = {"y": np.asarray(y).copy(), **self._states(subject, given)}
+            if outcome["y"].shape != upstream.shape:
+                return outcome, violations
+            untouched = upstream.copy()
+            first = backward(upstream)
+            kept = {name: np.asarray(grad).copy() for name, grad in first.items()}
+            second = backward(upstream)
+        violations += [
+            f"backward, called again, gives another {name}"
+            for name, grad in kept.items()
+            if not (_same(grad, np.asarray(second[name])) and _same(grad, np.asarray(first[name])))
+        ]
+        violations += [f"{name} is {np.asarray(grad).dtype}, not {self.theirs.dtype}"
+                       for name, grad in first.items() if np.asarray(grad).dtype != self.theirs.dtype]  # fmt: skip
+        if not _same(untouched, upstream):
+            violations.append("backward modifies grad_y")
+        if not _same(outcome["y"], np.asarray(y)):
+            violations.append("backward modifies y")
+        for i, (array, old) in enumerate(zip(given, before, strict=True)):
+            if array is not None and old is not None and i not in self.theirs.state and not _same(array, old):
+                violations.append(f"{self.theirs.input_names[i]} is modified")
+        missing = self.theirs.expected_gradients(subject) - kept.keys()
+        violations += [f"there is no {name}" for name in sorted(missing)]
+        return outcome | kept, violations
+
+    def _forward(self, inputs: Sequence[ndarray | None]) -> tuple[Any, Any, Callable[[ndarray], Outcome]]:
+        names, options = self.theirs.input_names, self.theirs.options
+        if not isinstance(self.subject, Layer):
+            call = getattr(self.subject, "forward", self.subject)  # a loss has a forward too
+            y, backward = call(*inputs, **options)
+
+            def gradients(upstream: ndarray) -> Outcome:
+                found = backward(upstream)
+                several = found if isinstance(found, tuple | list) else (found,)
+                named = zip(names, several, strict=False)
+                return {f"grad_{name}": grad for name, grad in named if grad is not None}
+
+            return self.subject, y, gradients
+
+        layer = copy.deepcopy(self.subject)  # running statistics must not move in the caller's layer
+        generator = np.random.default_rng([self.seed, 1])
+        y, layer_backward = layer.forward(*inputs, training=self.training, generator=generator, **options)
+
+        def layer_gradients(upstream: ndarray) -> Outcome:
+            grad_x, grads = layer_backward(upstream)
+            found = {f"grad_{name}": grad for name, grad in grads.items()}
+            return found if grad_x is None else {f"grad_{names[0]}": grad_x, **found}
+
+        return layer, y, layer_gradients
+
+    def _states(self, subject: Any, given: Sequence[ndarray | None]) -> Outcome:
+        states = {
+            self.theirs.input_names[i]: array.copy()
+            for i, array in enumerate(given)
+            if i in self.theirs.state and array is not None
+        }
+        if isinstance(subject, Layer):
+            floats = {name: b for name, b in subject.buffers.items() if b.dtype.kind == "f"}
+            states |= {name: buffer.copy() for name, buffer in floats.items()}
+        return states
+
+    def _output_violations(self, y: Any) -> list[str]:
+        if not isinstance(y, ndarray | np.floating):
+            return [f"y must be a NumPy array, got {type(y).__name__}"]
+        return [] if y.dtype == self.theirs.dtype else [f"y is {y.dtype}, not {self.theirs.dtype}"]
+
+
+def _finite(array: ndarray | None) -> bool:
+    return array is None or array.dtype.kind != "f" or bool(np.isfinite(array).all())
+
+
+def _same(one: ndarray, other: ndarray) -> bool:
+    """Whether two arrays are equal to the last bit, NaNs included."""
+    return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
+
+
+@contextmanager
+def _quiet_if(special: bool) -> Iterator[None]:
+    """Let NumPy pass over NaN and infinity silently where they came with the inputs."""
+    with np.errstate(all="ignore" if special else "warn", under="ignore"):
+        yield

@@ -1,0 +1,448 @@
+"""The gradient checker is itself checked: each planted mistake below must be caught, and nothing else."""
+
+import re
+
+import numpy as np
+import pytest
+
+from npnet import functional as F
+from npnet import nn
+from npnet.errors import DTypeError, InputError
+from npnet.gradcheck import GradcheckError, gradcheck
+
+rng = np.random.default_rng(0)
+SQUARE = rng.standard_normal((4, 4))
+OTHER = rng.standard_normal((4, 4))
+VECTOR = rng.standard_normal(4)
+EPS = 1e-5
+kept = {}
+
+
+def affine(x, weight, bias, grads):
+    """Return a linear layer whose backward is the one given."""
+    return x @ weight.T + bias, lambda g: grads(g, x, weight)
+
+
+def transposed_weight_gradient(x, weight, bias):
+    return affine(x, weight, bias, lambda g, x, w: (g @ w, x.T @ g, g.sum(0)))
+
+
+def transposed_weight_in_grad_x(x, weight, bias):
+    return affine(x, weight, bias, lambda g, x, w: (g @ w.T, g.T @ x, g.sum(0)))
+
+
+def bias_summed_over_the_wrong_axis(x, weight, bias):
+    return affine(x, weight, bias, lambda g, x, w: (g @ w, g.T @ x, g.sum(1)))
+
+
+def bias_averaged_instead_of_summed(x, weight, bias):
+    return affine(x, weight, bias, lambda g, x, w: (g @ w, g.T @ x, g.mean(0)))
+
+
+def bias_of_the_first_row_only(x, weight, bias):
+    return affine(x, weight, bias, lambda g, x, w: (g @ w, g.T @ x, g[0]))
+
+
+def bias_not_summed(x, weight, bias):
+    return affine(x, weight, bias, lambda g, x, w: (g @ w, g.T @ x, g))
+
+
+def bias_without_gradient(x, weight, bias):
+    return affine(x, weight, bias, lambda g, x, w: (g @ w, g.T @ x, None))
+
+
+def gradients_in_the_wrong_order(x, weight, bias):
+    return affine(x, weight, bias, lambda g, x, w: (g.T @ x, g @ w, g.sum(0)))
+
+
+def one_gradient_too_few(x, weight, bias):
+    return affine(x, weight, bias, lambda g, x, w: (g @ w, g.T @ x))
+
+
+def one_gradient_too_many(x, weight, bias):
+    return affine(x, weight, bias, lambda g, x, w: (g @ w, g.T @ x, g.sum(0), g))
+
+
+def upstream_gradient_ignored(x, weight, bias):
+    return affine(x, weight, bias, lambda g, x, w: (np.ones_like(g) @ w, g.T @ x, g.sum(0)))
+
+
+def mean_without_its_1_over_n(x):
+    return np.mean(x**2), lambda g: g * 2 * x
+
+
+def sign_error(x):
+    return np.tanh(x), lambda g: -g * (1 - np.tanh(x) ** 2)
+
+
+def factor_2_forgotten(x):
+    return x**2, lambda g: g * x
+
+
+def derivative_taken_at_x_instead_of_y(x):
+    return np.tanh(x), lambda g: g * (1 - x**2)
+
+
+def softmax(x):
+    e = np.exp(x)
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def softmax_without_the_other_classes(x):
+    y = softmax(x)
+    return y, lambda g: g * y * (1 - y)
+
+
+def softmax_over_the_wrong_axis(x):
+    y = softmax(x)
+    return y, lambda g: y * (g - (g * y).sum(axis=0))
+
+
+def maximum_gradient_to_all(x):
+    return x.max(axis=1), lambda g: np.repeat(g[:, None], x.shape[1], axis=1)
+
+
+def mask_forgotten(x):
+    return np.maximum(x, 0), lambda g: g.copy()
+
+
+def dropout_not_rescaled(x):
+    mask = np.random.default_rng(0).random(x.shape) < 0.5
+    return x * mask / 0.5, lambda g: g * mask
+
+
+def normalise(x, eps):
+    centred = x - x.mean(axis=0)
+    deviation = np.sqrt((centred**2).mean(axis=0) + eps)
+    return centred / deviation, deviation
+
+
+def norm_with_the_mean_held_constant(x):
+    y, s = normalise(x, EPS)
+    return y, lambda g: (g - y * (g * y).mean(axis=0)) / s
+
+
+def norm_with_the_variance_held_constant(x):
+    y, s = normalise(x, EPS)
+    return y, lambda g: (g - g.mean(axis=0)) / s
+
+
+def norm_with_epsilon_forgotten_in_backward(x):
+    y, _ = normalise(x, EPS)
+    _, s = normalise(x, 0)
+    return y, lambda g: (g - g.mean(axis=0) - y * (g * y).mean(axis=0)) / s
+
+
+def a_single_element_wrong(x):
+    def backward(g):
+        grad = g * np.cos(x)
+        grad[2, 1] *= 1 + 1e-4
+        return grad
+
+    return np.sin(x), backward
+
+
+def gradient_cut_to_float32(x):
+    return x**2, lambda g: (2 * g * x).astype(np.float32)
+
+
+def output_cut_to_float32(x):
+    return (x**2).astype(np.float32), lambda g: 2 * g * x
+
+
+def return_forgotten_in_backward(x):
+    return x**2, lambda g: None
+
+
+def no_backward_returned(x):
+    return x**2
+
+
+def backward_that_scales_its_argument(x):
+    def backward(g):
+        g *= 2 * x
+        return g
+
+    return x**2, backward
+
+
+def forward_in_place(x):
+    x *= 2
+    return x.copy(), lambda g: 2 * g
+
+
+def backward_that_spoils_its_closure(x):
+    slope = 2 * x
+
+    def backward(g):
+        np.multiply(g, slope, out=slope)
+        return slope.copy()
+
+    return x**2, backward
+
+
+def input_kept_outside_the_closure(x):
+    kept["x"] = x
+    return x**2, lambda g: 2 * g * kept["x"]
+
+
+def unseeded_dropout(x):
+    mask = rng.random(x.shape) < 0.5
+    return x * mask, lambda g: g * mask
+
+
+MISTAKES = {
+    transposed_weight_gradient: r"input 1 'weight'.* wrong at element \(\d, \d\): backward gives",
+    transposed_weight_in_grad_x: "input 0 'x'.* wrong at element",
+    bias_summed_over_the_wrong_axis: r"input 2 'bias'.* wrong at element \(\d,\)",
+    bias_averaged_instead_of_summed: r"input 2 'bias'.* backward gives 0.25 times the right value",
+    bias_of_the_first_row_only: "input 2 'bias'.* wrong at element",
+    bias_not_summed: r"the gradient for input 2 'bias' must have shape \(4,\), got \(4, 4\)",
+    bias_without_gradient: "input 2 'bias'.* wrong at element .* backward gives 0,",
+    gradients_in_the_wrong_order: "input 0 'x'.* wrong at .*input 1 'weight'.* wrong at",
+    one_gradient_too_few: "backward must give a gradient for each of .*, got 2",
+    one_gradient_too_many: "backward must give a gradient for each of .*, got 4",
+    upstream_gradient_ignored: "input 0 'x'.* wrong at element",
+    mean_without_its_1_over_n: "backward gives 16 times the right value",
+    sign_error: "backward gives -1 times the right value",
+    factor_2_forgotten: "backward gives 0.5 times the right value",
+    derivative_taken_at_x_instead_of_y: "wrong at element",
+    softmax_without_the_other_classes: "wrong at element",
+    softmax_over_the_wrong_axis: "wrong at element",
+    maximum_gradient_to_all: "wrong at element",
+    mask_forgotten: "wrong at element",
+    dropout_not_rescaled: "backward gives 0.5 times the right value",
+    norm_with_the_mean_held_constant: "wrong at element",
+    norm_with_the_variance_held_constant: "wrong at element",
+    norm_with_epsilon_forgotten_in_backward: "wrong at element",
+    a_single_element_wrong: r"of them wrong\n    wrong at element \(2, 1\)",
+    gradient_cut_to_float32: "the gradient for input 0 'x' must be float64, got float32",
+    output_cut_to_float32: "f must return float64 for float64 inputs, got float32",
+    return_forgotten_in_backward: "its return statement seems to be missing",
+    no_backward_returned: "f must return y and backward, got ndarray",
+    backward_that_scales_its_argument: "backward modifies grad_y",
+    forward_in_place: "f modifies input 0 'x'",
+    backward_that_spoils_its_closure: "a different gradient for input 0 'x' when called a second time",
+    input_kept_outside_the_closure: "a different gradient for input 0 'x' after f has run again",
+    unseeded_dropout: "f gives different outputs for the same inputs",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
+def test_a_mistake_is_caught(mistake):
+    count = mistake.__code__.co_argcount
+    inputs = (SQUARE.copy(), OTHER.copy(), VECTOR.copy())[:count]
+    with pytest.raises(GradcheckError, match=f"(?s){MISTAKES[mistake]}") as caught:
+        gradcheck(mistake, *inputs)
+    assert caught.value.report.function == mistake.__name__
+    assert not gradcheck(mistake, *inputs, raise_error=False).passed
+    np.testing.assert_array_equal(inputs[0], SQUARE)  # also after an operation that modifies it
+
+
+def test_the_message_gives_element_both_values_and_the_tolerance():
+    with pytest.raises(AssertionError) as caught:
+        gradcheck(factor_2_forgotten, np.array([1.0, 3.0]), max_elements=2)
+    pattern = (
+        r"wrong at element \(\d,\): backward gives (\S+), central differences give (\S+), "
+        r"off by (\S+) where (\S+) is tolerated"
+    )
+    analytic, numerical, off, tolerated = map(float, re.search(pattern, str(caught.value)).groups())
+    assert numerical == pytest.approx(2 * analytic, rel=1e-5)
+    assert off == pytest.approx(abs(analytic), rel=0.05)
+    assert tolerated < 1e-5
+
+
+def test_inputs_drawn_from_seed_0_are_not_drawn_again_as_grad_y():
+    x = np.random.default_rng(0).standard_normal((4, 4))
+    with pytest.raises(GradcheckError, match="input 1 'weight'"):
+        gradcheck(transposed_weight_gradient, x, OTHER, VECTOR)
+
+
+# ---- right, however awkward ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        pytest.param(lambda x: np.exp(20 * x), lambda x: 20 * np.exp(20 * x), id="steep"),
+        pytest.param(lambda x: np.sin(300 * x), lambda x: 300 * np.cos(300 * x), id="curved"),
+        pytest.param(lambda x: x + 1e6, np.ones_like, id="far from 0"),
+        pytest.param(lambda x: 1 / (x + 1e-3), lambda x: -1 / (x + 1e-3) ** 2, id="near a pole"),
+    ],
+)
+def test_right_gradients_pass_at_any_scale(f, slope, scale):
+    x = np.random.default_rng(1).uniform(0.1, 1, (3, 2))
+    gradcheck(lambda x: (scale * f(x), lambda g: g * scale * slope(x)), x)
+
+
+def test_inputs_of_any_size():
+    gradcheck(lambda x: (100 * np.log(x), lambda g: 100 * g / x), np.array([1e-2, 1.0, 1e8]))
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (), (1,)])
+def test_few_elements_or_none(shape):
+    report = gradcheck(F.tanh, np.full(shape, 0.5))
+    assert report.inputs[0].elements == np.prod(shape)
+
+
+def test_no_elements_still_need_the_right_shape():
+    with pytest.raises(GradcheckError, match=r"must have shape \(3, 0\), got \(0, 3\)"):
+        gradcheck(lambda x: (x, lambda g: g.T), np.ones((3, 0)))
+
+
+def test_of_many_elements_a_sample_is_taken():
+    x = np.random.default_rng(2).standard_normal((30, 40))
+    assert "20 of 1200 elements and 2 directions" in str(gradcheck(F.tanh, x, max_elements=20, directions=2))
+    with pytest.raises(GradcheckError, match="wrong at a random direction"):
+        gradcheck(factor_2_forgotten, x, max_elements=0)
+
+
+def test_losses_settings_and_absent_inputs():
+    logits, labels = SQUARE, np.array([0, 3, 1, 2])
+    assert [r.name for r in gradcheck(F.cross_entropy, logits, labels).inputs] == ["input 0 'x'"]
+    assert [r.name for r in gradcheck(F.mse_loss, logits, OTHER).inputs] == ["input 0 'x'"]
+    assert len(gradcheck(F.linear, SQUARE, OTHER).inputs) == 2
+    assert len(gradcheck(F.linear, SQUARE, OTHER, None).inputs) == 2
+    gradcheck(F.conv2d, SQUARE.reshape(1, 1, 4, 4), OTHER.reshape(4, 1, 2, 2), None, 2, (1, 0))
+
+
+def test_the_report_says_what_was_looked_at():
+    assert re.fullmatch(
+        r"gradcheck of linear: passed\n"
+        r"  input 0 'x' \(4, 4\): 16 of 16 elements and 3 directions, right, "
+        r"worst error \S+ of the tolerance\n"
+        r"  input 1 'weight' \(4, 4\): 16 of 16 .*\n"
+        r"  input 2 'bias' \(4,\): 4 of 4 .*",
+        str(gradcheck(F.linear, SQUARE, OTHER, VECTOR)),
+    )
+
+
+# ---- kinks -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "index"),
+    [
+        pytest.param(F.relu, [1.0, 0.0, -2.0], (1,), id="relu"),
+        pytest.param(
+            lambda x: (np.abs(x), lambda g: np.where(x < 0, -g, g)), [1.0, -2.0, 0.0], (2,), id="abs"
+        ),
+        pytest.param(
+            lambda x: F.max_pool2d(x, (1, 2)), [[[[2.0, 1.0, 3.0, 3.0]]]], (0, 0, 0, 2), id="equal maxima"
+        ),
+    ],
+)
+def test_a_kink_is_reported_and_not_a_failure(f, x, index):
+    report = gradcheck(f, np.array(x))
+    assert report.passed
+    assert index in [d.index for d in report.kinks["input 0 'x'"]]
+    assert f"kink at element {index}: slope" in str(report)
+
+
+@pytest.mark.parametrize("distance", [1e-6, 1e-7, 1e-12])
+def test_a_kink_nearby(distance):
+    assert gradcheck(F.relu, np.array([1.0, distance, -distance])).passed
+
+
+def test_a_kink_does_not_hide_a_wrong_gradient():
+    with pytest.raises(GradcheckError, match=r"1 at kinks|wrong at element \(0,\)"):
+        gradcheck(lambda x: (np.abs(x), lambda g: g), np.array([-1.0, 0.0]))
+
+
+def test_nothing_but_kinks_is_an_error():
+    with pytest.raises(GradcheckError, match="all of them at kinks, so nothing could be compared"):
+        gradcheck(F.relu, np.zeros(3))
+
+
+def test_curvature_is_no_kink():
+    with pytest.raises(GradcheckError, match="wrong at element"):
+        gradcheck(lambda x: (1e3 * x**2, lambda g: g * 1999 * x), np.array([1.0, 2.0]))
+
+
+def test_the_edge_of_a_domain_is_no_kink():
+    with np.errstate(invalid="ignore"), pytest.raises(GradcheckError, match="central differences give nan"):
+        gradcheck(lambda x: (np.sqrt(x), lambda g: g), np.array([0.0, 1.0]))
+
+
+# ---- layers and models -----------------------------------------------------------------------------
+
+
+class Scale(nn.Layer):
+    """A user's own layer; `slip` is the mistake in the gradient of its parameter."""
+
+    parameter_names = ("scale",)
+    buffer_names = ("seen",)
+
+    def __init__(self, slip=1.0):
+        super().__init__()
+        self.scale, self.seen, self.slip = np.array([2.0, 3.0]), np.zeros(()), slip
+
+    def apply(self, x, *, training, generator):
+        self.seen = self.seen + len(x)
+        mask = generator.random(x.shape) < 0.8
+
+        def backward(grad_y, needs):
+            return grad_y * mask * self.scale, self.slip * (grad_y * mask * x).sum(axis=0)
+
+        return x * mask * self.scale, backward
+
+
+def model(*layers):
+    generator = np.random.default_rng(3)
+    linear = [nn.Linear(*sizes, generator=generator, dtype=np.float64) for sizes in ((3, 2), (2, 3))]
+    return nn.Sequential(linear[0], *layers, nn.ReLU(), linear[1])
+
+
+def test_a_model_is_checked_in_all_parameters_and_left_as_it_was():
+    m = model(Scale())
+    before = m.state_dict()
+    report = gradcheck(m, np.random.default_rng(4).standard_normal((5, 3)))
+    names = ["0.weight", "0.bias", "1.scale", "3.weight", "3.bias"]
+    assert [r.name for r in report.inputs] == ["input 0 'x'", *(f"parameter '{name}'" for name in names)]
+    np.testing.assert_equal(m.state_dict(), before)
+
+
+def test_a_mistake_in_a_layer_is_named():
+    with pytest.raises(GradcheckError, match=r"(?s)parameter '1.scale'.* gives 0.5 times the right value"):
+        gradcheck(model(Scale(slip=0.5)), np.random.default_rng(4).standard_normal((5, 3)))
+
+
+def test_frozen_parameters_are_left_out():
+    m = model()
+    m.freeze("0.weight", "2")
+    report = gradcheck(m, SQUARE[:, :3])
+    assert [r.name for r in report.inputs] == ["input 0 'x'", "parameter '0.bias'"]
+
+
+def test_a_forgotten_parameter_is_named():
+    class Forgetful(Scale):
+        def forward(self, x, *, training=True, generator=None):
+            y, backward = super().forward(x, training=training, generator=generator)
+            return y, lambda grad_y: (backward(grad_y)[0], {})
+
+    with pytest.raises(GradcheckError, match="not frozen; missing: parameter 'scale'"):
+        gradcheck(Forgetful(), SQUARE[:, :2])
+
+
+# ---- bad input -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "inputs", "error", "message"),
+    [
+        (F.relu, [np.ones(3, np.float32)], DTypeError, "input 0 'x' must be float64, got float32; convert"),
+        (F.relu, [np.ones(3, int)], InputError, "at least one input must be a float64 array"),
+        (F.relu, [np.array([1.0, np.nan])], InputError, "input 0 'x' must be finite"),
+        (nn.ReLU(), [SQUARE, SQUARE], InputError, "a layer must be given one array x, got 2"),
+        (
+            nn.Linear(4, 2, generator=np.random.default_rng(0)),
+            [SQUARE],
+            DTypeError,
+            r"parameter 'weight' must be float64, .*layer.astype",
+        ),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(f, inputs, error, message):
+    with pytest.raises(error, match=message):
+        gradcheck(f, *inputs, raise_error=False)
