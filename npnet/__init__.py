@@ -11,8 +11,22 @@ difference. `npnet.nn` has layers made of these operations, `npnet.optim` what m
 `npnet.data` what to learn from, and `npnet.fit` the loop around all of it.
 """
 
-from npnet import functional, nn
+from npnet import data, functional, nn, optim
 from npnet.errors import DTypeError, InputError, MissingError
+from npnet.gradcheck import GradcheckError, GradcheckReport, gradcheck
+from npnet.train import fit
 
-__all__ = ["DTypeError", "InputError", "MissingError", "functional", "nn"]
+__all__ = [
+    "DTypeError",
+    "GradcheckError",
+    "GradcheckReport",
+    "InputError",
+    "MissingError",
+    "data",
+    "fit",
+    "functional",
+    "gradcheck",
+    "nn",
+    "optim",
+]
 __version__ = "0.1.0"

@@ -54,12 +54,11 @@ def save(
     Examples
     --------
     >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> save(f"{folder.name}/a.safetensors", {"x": np.eye(2)}, {"note": "an identity"})
-    >>> load(f"{folder.name}/a.safetensors")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/a.safetensors", {"x": np.eye(2)}, {"note": "an identity"})
+    ...     load(f"{folder}/a.safetensors")
     ({'x': array([[1., 0.],
            [0., 1.]])}, {'note': 'an identity'})
-    >>> folder.cleanup()
     """
     from safetensors.numpy import save as serialize  # noqa: PLC0415 - import npnet stays light
 
@@ -90,6 +89,14 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, ndarray], dict[str, st
         If there is no such file.
     InputError
         If it cannot be read, is damaged or is no safetensors file, or holds a dtype NumPy lacks.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/a.safetensors", {"x": np.arange(3)})
+    ...     load(f"{folder}/a.safetensors")
+    ({'x': array([0, 1, 2])}, {})
     """
     with _opened(path) as file:
         arrays = {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 - no mapping
@@ -110,6 +117,16 @@ def save_weights(path: str | os.PathLike[str], model: Layer) -> None:
     ------
     InputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from npnet import nn
+    >>> model = nn.Linear(3, 2, generator=np.random.default_rng(0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_weights(f"{folder}/model.safetensors", model)
+    ...     sorted(load(f"{folder}/model.safetensors")[0])
+    ['bias', 'weight']
     """
     save(path, model.state_dict())
 
@@ -130,6 +147,18 @@ def load_weights(path: str | os.PathLike[str], model: Layer) -> None:
     InputError
         If it is no valid safetensors file, or its names or shapes do not fit the model, which is then
         left as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from npnet import nn
+    >>> model = nn.Linear(3, 2, generator=np.random.default_rng(0))
+    >>> other = nn.Linear(3, 2, generator=np.random.default_rng(1))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_weights(f"{folder}/model.safetensors", model)
+    ...     load_weights(f"{folder}/model.safetensors", other)
+    >>> bool((other.weight == model.weight).all())
+    True
     """
     arrays, _ = load(path)
     try:

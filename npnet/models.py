@@ -7,6 +7,7 @@ of one opens in the other. Images come as (n, c, h, w); what comes out are logit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -162,21 +163,22 @@ def lenet5(
     62006
     """
     padding = lenet5_padding(image_size)
-    settings = {"init": init, "generator": generator, "dtype": dtype}
+    conv = partial(nn.Conv2d, init=init, generator=generator, dtype=dtype)
+    linear = partial(nn.Linear, init=init, generator=generator, dtype=dtype)
     return nn.Sequential(
         {
-            "conv1": nn.Conv2d(in_channels, 6, 5, padding=padding, **settings),
+            "conv1": conv(in_channels, 6, 5, padding=padding),
             "relu1": nn.ReLU(),
             "pool1": nn.MaxPool2d(2),
-            "conv2": nn.Conv2d(6, 16, 5, **settings),
+            "conv2": conv(6, 16, 5),
             "relu2": nn.ReLU(),
             "pool2": nn.MaxPool2d(2),
             "flatten": nn.Flatten(),
-            "fc1": nn.Linear(lenet5_features(image_size), 120, **settings),
+            "fc1": linear(lenet5_features(image_size), 120),
             "relu3": nn.ReLU(),
-            "fc2": nn.Linear(120, 84, **settings),
+            "fc2": linear(120, 84),
             "relu4": nn.ReLU(),
-            "fc3": nn.Linear(84, classes, **settings),
+            "fc3": linear(84, classes),
         }
     )
 
@@ -212,14 +214,15 @@ def signs_small(
     >>> signs_small(generator=np.random.default_rng(0)).summary((1, 28, 28)).parameters
     13952
     """
-    settings = {"init": init, "generator": generator, "dtype": dtype}
+    conv = partial(nn.Conv2d, init=init, generator=generator, dtype=dtype)
+    linear = partial(nn.Linear, init=init, generator=generator, dtype=dtype)
     return nn.Sequential(
         {
-            "conv1": nn.Conv2d(1, 4, 5, **settings),  # (n, 4, 24, 24)
+            "conv1": conv(1, 4, 5),  # (n, 4, 24, 24)
             "relu1": nn.ReLU(),
             "pool1": nn.MaxPool2d(2),  # (n, 4, 12, 12)
             "flatten": nn.Flatten(),
-            "fc1": nn.Linear(4 * 12 * 12, classes, **settings),
+            "fc1": linear(4 * 12 * 12, classes),
         }
     )
 
@@ -255,22 +258,23 @@ def signs_deep(
     Examples
     --------
     >>> signs_deep(generator=np.random.default_rng(0)).summary((1, 28, 28)).parameters
-    100760
+    100248
     """
-    settings = {"init": init, "generator": generator, "dtype": dtype}
+    conv = partial(nn.Conv2d, init=init, generator=generator, dtype=dtype)
+    linear = partial(nn.Linear, init=init, generator=generator, dtype=dtype)
     layers: dict[str, nn.Layer] = {}
     for i, (inputs, outputs) in enumerate(pairwise((1, 16, 32, 64)), start=1):
-        layers[f"conv{i}"] = nn.Conv2d(inputs, outputs, 3, padding=1, **settings)
+        layers[f"conv{i}"] = conv(inputs, outputs, 3, padding=1)
         layers[f"relu{i}"] = nn.ReLU()
         layers[f"pool{i}"] = nn.MaxPool2d(2)
     return nn.Sequential(
         {
             **layers,  # (n, 64, 3, 3)
             "flatten": nn.Flatten(),
-            "fc1": nn.Linear(64 * 3 * 3, 128, **settings),
+            "fc1": linear(64 * 3 * 3, 128),
             "relu4": nn.ReLU(),
             "dropout": nn.Dropout(dropout),
-            "fc2": nn.Linear(128, classes, **settings),
+            "fc2": linear(128, classes),
         }
     )
 
@@ -360,20 +364,21 @@ def airplane_bird_conv(
     18090
     """
     act = activation_class(activation)
-    settings = {"init": init, "generator": generator, "dtype": dtype}
+    conv = partial(nn.Conv2d, init=init, generator=generator, dtype=dtype)
+    linear = partial(nn.Linear, init=init, generator=generator, dtype=dtype)
     first, second = channels
     return nn.Sequential(
         {
-            "conv1": nn.Conv2d(3, first, 3, padding=1, **settings),
+            "conv1": conv(3, first, 3, padding=1),
             f"{activation}1": act(),
             "pool1": nn.MaxPool2d(2),
-            "conv2": nn.Conv2d(first, second, 3, padding=1, **settings),
+            "conv2": conv(first, second, 3, padding=1),
             f"{activation}2": act(),
             "pool2": nn.MaxPool2d(2),  # (n, second, 8, 8)
             "flatten": nn.Flatten(),
-            "fc1": nn.Linear(second * 8 * 8, hidden, **settings),
+            "fc1": linear(second * 8 * 8, hidden),
             f"{activation}3": act(),
-            "fc2": nn.Linear(hidden, 2, **settings),
+            "fc2": linear(hidden, 2),
         }
     )
 

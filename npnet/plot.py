@@ -62,11 +62,11 @@ def learning_curves(
     with_accuracy = any(epoch.train_accuracy is not None for h in named.values() for epoch in h.epochs)
     figure = _figure(4.6 * (1 + with_accuracy), 3.6, title)
     panels = figure.subplots(1, 1 + with_accuracy, squeeze=False)[0]
-    _curves(panels[0], named, "loss", 1)
+    _curves(panels[0], named, "loss", 1.0)
     panels[0].set_ylabel(loss_label)
     _log_axis(panels[0], [loss for h in named.values() for e in h.epochs for loss in _losses(e)])
     if with_accuracy:
-        _curves(panels[1], named, "accuracy", 100)
+        _curves(panels[1], named, "accuracy", 100.0)
         panels[1].set_ylabel("accuracy (%)")
     return figure
 

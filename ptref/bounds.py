@@ -15,7 +15,7 @@ c · γ_K · magnitude. A `Rule` gives both for the output, each gradient and ea
   batch_norm, by following the rounding errors through the equation to first order.
 - `measured`: for everything else. The magnitude is the largest value in the array (a tensor-scale bound),
   the length that of the largest array in play; and as nothing is known of cancellation inside, PyTorch's own
-  float32 error, four times over, is allowed where that is more.
+  float32 error, four times over, is allowed where that is more, and a few roundings of the largest gradient.
 
 References
 ----------
@@ -37,6 +37,26 @@ SLACK = 2.0  # c: first-order analysis leaves out products of roundings, and the
 
 Arrays = dict[str, Tensor]
 
+__all__ = [
+    "SLACK",
+    "Bound",
+    "Evaluation",
+    "Rule",
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "exact",
+    "log_softmax",
+    "measured",
+    "mse",
+    "relative",
+    "sigmoid",
+    "softmax",
+    "sums",
+    "tanh",
+]
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -54,8 +74,8 @@ class Bound:
         underflow = length * float(information.smallest_normal) * max(1.0, largest_upstream)
         with np.errstate(all="ignore"):
             bound = np.where(length == 0, 0.0, SLACK * steps / (1 - steps) * magnitude + underflow)
-        # Where magnitudes overflow, an intermediate result may have: anything goes.
-        return np.broadcast_to(np.where(np.isnan(bound), np.inf, bound), shape)
+        # Where the magnitude is not a number, neither is the truth, and there is no error to allow for.
+        return np.broadcast_to(np.where(np.isnan(bound), 0.0, bound), shape)
 
 
 @dataclass(frozen=True)
@@ -143,10 +163,16 @@ def sums(length: Callable[[Evaluation], float] | None = None) -> Rule:
 
 def _measured(e: Evaluation) -> dict[str, Bound]:
     length = 64 + max(e.largest_array, e.upstream.numel())
-    return {
-        name: Bound(1, max(length * _largest(value), 4 * e.single_error(name)))
-        for name, value in e.truth.items()
-    }
+    grads = [value for name, value in e.truth.items() if name.startswith("grad_")]
+    states = [value for name, value in e.truth.items() if not name.startswith("grad_")]
+    forward = [x for x in (*e.inputs, *states) if x is not None and x.is_floating_point()]
+    found = {}
+    for name, value in e.truth.items():
+        # What cancels to nothing, as the gradient of a bias before batch_norm, keeps errors of the parts.
+        kin = [e.upstream, *grads] if name.startswith("grad_") else forward
+        cancelled = 16 * max(_largest(x) for x in kin)
+        found[name] = Bound(1, max(length * _largest(value), 4 * e.single_error(name), cancelled))
+    return found
 
 
 measured = Rule(_measured)
@@ -156,12 +182,12 @@ measured = Rule(_measured)
 
 
 def _tanh(e: Evaluation) -> dict[str, Bound]:
-    """grad_x = g (1 − y²): where y is near ±1 the difference keeps y's rounding error, u, whatever its size."""
+    """Follow grad_x = g (1 − y²): where y is near ±1 the difference keeps y's rounding error, u."""
     return {"y": Bound(4, e.truth["y"].abs()), "grad_x": Bound(8, e.upstream.abs())}
 
 
 def _sigmoid(e: Evaluation) -> dict[str, Bound]:
-    """grad_x = g y (1 − y): 1 − y keeps y's rounding error, multiplied by g y."""
+    """Follow grad_x = g y (1 − y): 1 − y keeps y's rounding error, multiplied by g y."""
     y = e.truth["y"]
     return {"y": Bound(6, y), "grad_x": Bound(10, e.upstream.abs() * y)}
 
@@ -173,7 +199,7 @@ tanh, sigmoid = Rule(_tanh), Rule(_sigmoid)
 
 
 def _below_largest(x: Tensor, dim: int) -> Tensor:
-    """t = max(x) − x: exp(−t) is wrong by t·u relatively, as its argument is rounded.
+    """Return t = max(x) − x: exp(−t) is wrong by t·u relatively, as its argument is rounded.
 
     Beyond the range of exponents exp(−t) is 0 and its error is accounted as underflow.
     """
@@ -181,8 +207,9 @@ def _below_largest(x: Tensor, dim: int) -> Tensor:
 
 
 def _softmax(e: Evaluation) -> dict[str, Bound]:
-    """y = exp(−t)/Σexp(−t), so y's relative error is t·u for the numerator and (n + Σy·t)·u for the sum.
+    """Follow y = exp(−t)/Σexp(−t).
 
+    y's relative error is t·u for the numerator and (n + Σy·t)·u for the sum.
     grad_x = y (g − Σ g y): each factor brings its own errors along, so the magnitude is that of absolute
     values with each y weighted by its own 1 + t.
     """
@@ -198,8 +225,9 @@ def _softmax(e: Evaluation) -> dict[str, Bound]:
 
 
 def _log_softmax(e: Evaluation) -> dict[str, Bound]:
-    """y = −t − log Σexp(−t): the error is u·(t + log n), and the sum's relative error, (n + 1)·u, absolutely.
+    """Follow y = −t − log Σexp(−t).
 
+    The error is u·(t + log n), and absolutely the sum's relative error, (n + 1)·u.
     grad_x = g − softmax(x) Σ g, with the softmax's error of 1 + t.
     """
     x, dim = e.inputs[0], int(e.options.get("dim", -1))
@@ -217,7 +245,7 @@ softmax, log_softmax = Rule(_softmax), Rule(_log_softmax)
 
 
 def _cross_entropy(e: Evaluation) -> dict[str, Bound]:
-    """The loss is a sum of q·(−log p) with q ≥ 0 and −log p ≥ 0: no term cancels another.
+    """Follow a sum of q·(−log p) with q ≥ 0 and −log p ≥ 0: no term cancels another.
 
     Each −log p has a relative error and, from the logarithm, an absolute one of (n + 1)·u; so beside the
     loss the magnitude holds Σq, which the same loss gives for equal logits, as then every −log p = log n.
@@ -260,7 +288,7 @@ cross_entropy = Rule(_cross_entropy)
 
 
 def _mse(e: Evaluation) -> dict[str, Bound]:
-    """x − t is rounded once and squares do not cancel, so errors are relative and grow with the sum."""
+    """Follow (x − t)²: the difference is rounded once, squares do not cancel, and errors grow with the sum."""
     return {name: Bound(_samples(e) + 6, value.abs()) for name, value in e.truth.items()}
 
 
@@ -273,9 +301,9 @@ def _binary_cross_entropy(e: Evaluation) -> dict[str, Bound]:
 
 
 def _binary_cross_entropy_with_logits(e: Evaluation) -> dict[str, Bound]:
-    """(1 − t) x + l (log(1 + exp(−|x|)) + max(−x, 0)): terms as large as x may cancel to almost nothing.
+    """Follow (1 − t) x + l (log(1 + exp(−|x|)) + max(−x, 0)).
 
-    So the magnitude is that of the terms, |1 − t||x| + l (1 + |x|) with l = 1 + (pos_weight − 1) t, and of
+    Terms as large as x may cancel to almost nothing, so the magnitude is that of the terms, |1 − t||x| + l (1 + |x|) with l = 1 + (pos_weight − 1) t, and of
     the gradient's terms, |1 − t| + l σ(−x), where σ(x) − t would round terms of size 1.
     """
     x, target, weight, pos_weight = (*e.inputs, None, None)[:4]
@@ -301,11 +329,12 @@ binary_cross_entropy_with_logits = Rule(_binary_cross_entropy_with_logits)
 
 
 def _batch_norm(e: Evaluation) -> dict[str, Bound]:
-    """x̂ = (x − μ)/s: μ is wrong by γ_m·mean|x|, so x̂ by κ = (|x| + mean|x|)/s beside its own relative error.
+    """Follow x̂ = (x − μ)/s and what is made of it.
 
-    The variance's error is relative, m·u, but for the square of μ's, which stays when values far from 0 hardly
-    vary. grad_x = (γ/s)(g − mean g − x̂·mean(g x̂))
-    and grad_weight = Σ g x̂ take x̂'s error along, so their magnitudes hold |x̂| + κ in place of x̂.
+    μ is wrong by γ_m·mean|x|, so x̂ by κ = (|x| + mean|x|)/s beside its own relative error. The variance's
+    error is relative, m·u, but for the square of μ's, which stays when values far from 0 hardly vary.
+    grad_x = (γ/s)(g − mean g − x̂·mean(g x̂)) and grad_weight = Σ g x̂ take x̂'s error along, so their
+    magnitudes hold |x̂| + κ in place of x̂.
     """
     x, weight, bias, mean, var = e.inputs
     assert x is not None
@@ -314,17 +343,17 @@ def _batch_norm(e: Evaluation) -> dict[str, Bound]:
     def per_channel(values: Tensor) -> Tensor:
         return values.reshape(-1, *[1] * (x.ndim - 2))
 
+    m = x.numel() // max(x.shape[1], 1)
     training, eps = bool(e.options["training"]), float(e.options["eps"])
     if training:
-        centre, spread = x.mean(axes), x.var(axes, correction=0)
-        offset = x.abs().mean(axes)
+        centre, offset = x.mean(axes), x.abs().mean(axes)
+        spread = (x - per_channel(centre)).square().mean(axes)
     else:
         assert mean is not None
         assert var is not None
         centre, spread, offset = mean, var, mean.abs()
     s = per_channel((spread + eps).sqrt())
     scale = torch.ones_like(s) if weight is None else per_channel(weight.abs())
-    m = x.numel() // max(x.shape[1], 1)
     shifted = m * e.unit * offset**2 if training else torch.zeros_like(offset)  # μ's error, squared, ÷ m·u
     normalised = ((x - per_channel(centre)) / s).abs()
     kappa = (x.abs() + per_channel(offset)) / s + normalised * per_channel(shifted) / s**2
@@ -340,13 +369,11 @@ def _batch_norm(e: Evaluation) -> dict[str, Bound]:
         "grad_weight": (g * size).sum(axes),
         "grad_bias": g.sum(axes),
     }
-    if training and mean is not None and var is not None:
+    if training and m and mean is not None and var is not None:
         momentum = float(e.options["momentum"])
         magnitudes["running_mean"] = (1 - momentum) * mean.abs() + momentum * offset
         magnitudes["running_var"] = (1 - momentum) * var + 2 * momentum * (spread + shifted)
-    return {
-        name: Bound(m + 12, magnitudes.get(name, value.abs())) for name, value in e.truth.items()
-    }
+    return {name: Bound(m + 12, magnitudes.get(name, value.abs())) for name, value in e.truth.items()}
 
 
 batch_norm = Rule(_batch_norm)

@@ -15,9 +15,9 @@ from npnet.errors import InputError, MissingError
 from npnet.nn import Layer
 from ptref.bounds import Bound, Evaluation, Rule, measured
 from ptref.draw import LAYOUTS
-from ptref.reference import Reference, tensor, without_tf32
+from ptref._reference import Reference, tensor, without_tf32
 from ptref.report import Quantity, Report, judge
-from ptref.subject import Outcome, Run
+from ptref._subject import Outcome, Run
 
 
 def compare(
@@ -117,7 +117,10 @@ def compare(
 
 
 def assert_parity(
-    subject: Callable[..., Any] | Layer, reference: Callable[..., Any], *inputs: ndarray | None, **settings: Any
+    subject: Callable[..., Any] | Layer,
+    reference: Callable[..., Any],
+    *inputs: ndarray | None,
+    **settings: Any,
 ) -> Report:
     """Compare as `compare` does, and raise where a difference is found.
 
@@ -250,7 +253,9 @@ def _check_device(device: str) -> None:
     if device not in ("cpu", "cuda"):
         raise InputError(f"compare: device must be 'cpu' or 'cuda', got {device!r}")
     if device == "cuda" and not torch.cuda.is_available():
-        raise MissingError("compare: device 'cuda' needs a CUDA device and a PyTorch built for it; none found")
+        raise MissingError(
+            "compare: device 'cuda' needs a CUDA device and a PyTorch built for it; none found"
+        )
 
 
 def _name(subject: Any) -> str:

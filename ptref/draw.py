@@ -1,9 +1,9 @@
 """Inputs for comparisons, made step by step from choices.
 
 Everything here asks a `Choose` for small decisions: a number between two others, one of several options. What
-makes the decisions is exchangeable: a seeded generator (`Seeded`, for tables and benchmarks, without further
-libraries), or hypothesis (`ptref.strategies`, which makes failures shrink to the smallest decisions that still
-fail). Every choice is valid by construction, so none is ever thrown away.
+makes the decisions is exchangeable: a seeded generator (`Seeded`, for the parity table, without further
+libraries), or hypothesis (`ptref.strategies`), which shrinks failures to the smallest decisions that still
+fail. Every choice is valid by construction, so none is ever thrown away.
 
 Arrays are not drawn number by number: their kind is chosen, and the seed they come from.
 """
@@ -19,6 +19,8 @@ from numpy.random import Generator
 from numpy.typing import DTypeLike
 
 from npnet.errors import InputError
+
+__all__ = ["DTYPES", "FINITE", "LAYOUTS", "VALUES", "Choose", "Seeded", "make_array"]
 
 T = TypeVar("T")
 Shape = tuple[int, ...]
@@ -158,13 +160,9 @@ def make_array(shape: Shape, dtype: DTypeLike, values: str, layout: str, seed: i
     return LAYOUTS[layout](np.asarray(drawn, dtype))
 
 
-def array(
-    choose: Choose, shape: Shape, dtype: DTypeLike, values: Sequence[str] = FINITE
-) -> ndarray:
+def array(choose: Choose, shape: Shape, dtype: DTypeLike, values: Sequence[str] = FINITE) -> ndarray:
     """Choose the kind of values, the layout and the seed of an array."""
-    return make_array(
-        shape, dtype, choose.among(list(values)), choose.among(list(LAYOUTS)), choose.seed()
-    )
+    return make_array(shape, dtype, choose.among(list(values)), choose.among(list(LAYOUTS)), choose.seed())
 
 
 # ---- shapes --------------------------------------------------------------------------------------------

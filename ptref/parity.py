@@ -24,7 +24,7 @@ The rules:
 from __future__ import annotations
 
 from ptref.compare import assert_parity, compare
-from ptref.reference import without_tf32
+from ptref._reference import without_tf32
 from ptref.report import Quantity, Report
 from ptref.table import markdown, run_table
 

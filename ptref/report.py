@@ -104,7 +104,7 @@ class Report:
 
     @property
     def over_torch(self) -> float | None:
-        """npnet's worst error ÷ PyTorch's over all quantities, in units of their bounds (float32 only)."""
+        """The worst error of npnet ÷ PyTorch's over all quantities, in units of their bounds (float32 only)."""
         judged = [quantity for quantity in self.quantities if quantity.over_torch is not None]
         if not judged:
             return None
@@ -196,4 +196,5 @@ def distance(value: ndarray, truth: ndarray) -> ndarray:
 def _over(errors: ndarray, bound: ndarray) -> ndarray:
     """Return errors ÷ bound, where an error of 0 is within any bound, even one of 0."""
     with np.errstate(all="ignore"):
-        return np.where(errors == 0, 0.0, errors / bound)
+        ratios = np.where(np.isinf(errors), np.inf, errors / bound)
+    return np.where(errors == 0, 0.0, ratios)

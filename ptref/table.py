@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from npnet.errors import InputError
 from npnet.table import table
-from ptref.cases import Case, Row, row, rows
+from ptref.cases import Case, Row
 from ptref.draw import DTYPES, Seeded
 from ptref.report import Report
+from ptref.rows import row, rows
 
 EXAMPLES = 100
 COLUMNS = ("", "name", "dtype", "cases", "error ÷ bound", "npnet ÷ PyTorch", "agrees")
@@ -63,7 +67,9 @@ class Result:
             self.failures.append(str(report))
 
 
-def measure(which: Row, dtype: np.dtype, examples: int = EXAMPLES, *, device: str = "cpu", seed: int = 0) -> Result:
+def measure(
+    which: Row, dtype: np.dtype, examples: int = EXAMPLES, *, device: str = "cpu", seed: int = 0
+) -> Result:
     """Compare as many seeded cases of one row as are asked for.
 
     Examples
@@ -72,7 +78,7 @@ def measure(which: Row, dtype: np.dtype, examples: int = EXAMPLES, *, device: st
     True
     """
     result = Result(which, dtype)
-    for i in range(examples):
+    for i in range(-(-examples // which.cost)):
         case = which.draw(Seeded(np.random.default_rng([seed, i])), dtype)
         try:
             result.add(case.compare(device=device))
@@ -118,20 +124,19 @@ def run_table(
     Examples
     --------
     >>> run_table(op="flatten", dtype="float64", examples=5)
-               name      dtype     cases   error ÷ bound   npnet ÷ PyTorch   agrees
-    ───────────────────────────────────────────────────────────────────────────────
-    operation  flatten   float64       5   0.000                             yes
+                name      dtype     cases   error ÷ bound   npnet ÷ PyTorch   agrees
+    ────────────────────────────────────────────────────────────────────────────────
+    operation   flatten   float64       5   0.000                             yes
     <BLANKLINE>
     agree: 1 of 1
     0
     """
     results = results_of([row(op)] if op else rows(), dtype, examples, device=device, seed=seed)
     agreeing = sum(result.agrees for result in results)
-    print(table(COLUMNS, [_line(result) for result in results]))
-    for result in results:
-        if not result.agrees:
-            print(f"\n{len(result.failures)} of {result.cases} cases differ, the first:\n{result.failures[0]}")
-    print(f"\nagree: {agreeing} of {len(results)}")
+    parts = [table(COLUMNS, [_line(result) for result in results])]
+    parts += [_first_failure(result) for result in results if not result.agrees]
+    parts += [f"agree: {agreeing} of {len(results)}"]
+    print("\n\n".join(parts))  # noqa: T201 - what the command is for
     return 0 if agreeing == len(results) else 1
 
 
@@ -164,12 +169,10 @@ def results_of(
         raise InputError(f"parity: examples must be a positive number, got {examples}")
     if dtype is not None and dtype not in {str(known) for known in DTYPES}:
         raise InputError(f"parity: dtype must be float32 or float64, got {dtype!r}")
-    return [
-        measure(candidate, kind, examples, device=device, seed=seed)
-        for candidate in which
-        for kind in candidate.dtypes
-        if dtype in (None, str(kind))
-    ]
+    pairs = [(line, kind) for line in which for kind in line.dtypes if dtype in (None, str(kind))]
+    hidden = not sys.stderr.isatty()
+    shown = track(pairs, "comparing", console=Console(stderr=True), transient=True, disable=hidden)
+    return [measure(line, kind, examples, device=device, seed=seed) for line, kind in shown]
 
 
 def _line(result: Result) -> list[object]:
@@ -183,6 +186,10 @@ def _line(result: Result) -> list[object]:
         ratio,
         "yes" if result.agrees else "NO",
     ]
+
+
+def _first_failure(result: Result) -> str:
+    return f"{len(result.failures)} of {result.cases} cases differ, the first:\n{result.failures[0]}"
 
 
 def _refused(case: Case, error: InputError) -> str:

@@ -18,7 +18,7 @@ _empty_array: Any = np.empty(0).__reduce__()[0]  # the function NumPy's pickles 
 
 
 def _dtype(code: str, *_: Any) -> np.dtype[Any]:
-    # Old pickles give further arguments as 0 and 1, which today's NumPy wants as booleans.
+    # Old pickles go on with 0 and 1 for flags, of which NumPy 2.4.0 to 2.4.4 warns (numpy issue 30786).
     return np.dtype(code)
 
 

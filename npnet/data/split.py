@@ -48,7 +48,8 @@ def split(
     Stratified: the nₖ samples of class k are put in random order and given places (i + uₖ)/nₖ on the
     line from 0 to 1, i = 0 … nₖ − 1, with one random offset uₖ in [0, 1) for the class. Each class is then
     spread evenly over the whole line, and so are all classes together. The line is cut where the sizes
-    say: part sizes come out exactly, and the number of a class in a part to within a sample or two.
+    say: part sizes come out exactly, and the number of a class in a part to within a few samples,
+    however large it is.
 
     Examples
     --------

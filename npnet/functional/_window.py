@@ -39,7 +39,8 @@ class Window(NamedTuple):
         (top, left), (bottom, right), (h, w) = self.before, self.after, self.image
         if not (top or left or bottom or right):
             return x
-        padded = np.full((*x.shape[:2], top + h + bottom, left + w + right), fill, x.dtype)
+        # In the memory layout of x: what is done to both is done along contiguous runs.
+        padded = np.full_like(x, fill, shape=(*x.shape[:2], top + h + bottom, left + w + right))
         padded[:, :, top : top + h, left : left + w] = x
         return padded
 

@@ -81,7 +81,7 @@ def avg_pool2d(
     divisor = _divisor(place, count_include_pad, divisor_override).astype(x.dtype)  # (oh, ow)
     padded = place.pad(batch)
 
-    total = np.zeros((*batch.shape[:2], *place.out), x.dtype)  # (n, c, oh, ow)
+    total = np.zeros_like(batch, shape=(*batch.shape[:2], *place.out))  # in the memory layout of x
     for cell in place.cells(padded):
         total += cell
     total /= divisor
@@ -89,8 +89,8 @@ def avg_pool2d(
 
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
         _check.upstream("avg_pool2d", grad_y, y)
-        share = grad_y.reshape(total.shape) / divisor
-        grad_padded = np.zeros(padded.shape, x.dtype)
+        share = np.divide(grad_y.reshape(total.shape), divisor, out=np.empty_like(total))
+        grad_padded = np.zeros_like(padded)
         for cell in place.cells(grad_padded):
             cell += share
         return place.crop(grad_padded).reshape(x.shape)
@@ -153,7 +153,7 @@ def adaptive_avg_pool2d(
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
         _check.upstream("adaptive_avg_pool2d", grad_y, y)
         grad_averages = grad_y.reshape(averages.shape)
-        grad_batch = np.zeros(batch.shape, x.dtype)
+        grad_batch = np.zeros_like(batch)
         for i, row in enumerate(rows):
             for j, column in enumerate(columns):
                 m = (row.stop - row.start) * (column.stop - column.start)

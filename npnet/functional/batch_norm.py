@@ -104,8 +104,9 @@ def batch_norm(
         mean = x.sum(axis=axes, dtype=np.float64) / max(m, 1)
         centred = x - per_channel(mean)
         var = np.square(centred).sum(axis=axes, dtype=np.float64) / max(m, 1)
-        _follow(running_mean, mean, momentum)
-        _follow(running_var, var * m / max(m - 1, 1), momentum)
+        if m:  # an empty minibatch says nothing about the statistics
+            _follow(running_mean, mean, momentum)
+            _follow(running_var, var * m / max(m - 1, 1), momentum)
     else:
         assert running_mean is not None
         assert running_var is not None

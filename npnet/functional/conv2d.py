@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet.errors import InputError
-from npnet.functional import _check
+from npnet.functional import _batch_last, _check
 from npnet.functional._types import BackwardMany
 from npnet.functional._window import Padding, Size, Window, convolution_padding, images, pair, window
 
@@ -74,6 +74,9 @@ def conv2d(
 
     The columns are kh·kw times the size of x, so they are not kept for backward but made again.
 
+    That is the plain form, `_convolve_plainly`. With stride 1, dilation 1 and one group the columns are
+    spared, and y and grad_x come with the batch innermost in memory: see `npnet.functional._batch_last`.
+
     References
     ----------
     Chellapilla, Puri, Simard, *High performance convolutional neural networks for document processing*
@@ -96,25 +99,47 @@ def conv2d(
     """
     _check_shapes(x, weight, bias, groups)
     batch = images("conv2d", x)
-    o = len(weight)
     place = _place(batch, weight, stride, padding, dilation)
-    padded = place.pad(batch)  # (n, c, hp, wp)
-    kernels = weight.reshape(groups, o // groups, -1)  # (g, o/g, c/g·kh·kw)
-
-    y_rows = kernels @ _columns(padded, place, groups)  # (n, g, o/g, oh·ow)
-    if bias is not None:
-        y_rows += bias.reshape(groups, o // groups, 1)
-    y = y_rows.reshape(*x.shape[:-3], o, *place.out)
+    if _is_dense(batch, place, groups):
+        y_batch, backward_batch = _batch_last.convolve(batch, weight, bias, place)
+    else:
+        y_batch, backward_batch = _convolve_plainly(batch, weight, bias, place, groups)
+    y = y_batch.reshape(*x.shape[:-3], *y_batch.shape[1:])
 
     def backward(
         grad_y: Float[ndarray, "*n o oh ow"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         _check.upstream("conv2d", grad_y, y)
+        grad_x, grad_weight, grad_bias = backward_batch(grad_y.reshape(y_batch.shape), needs)
+        return None if grad_x is None else grad_x.reshape(x.shape), grad_weight, grad_bias
+
+    return y, backward
+
+
+def _convolve_plainly(
+    x: Float[ndarray, "n c h w"],
+    weight: Float[ndarray, "o c_per_group kh kw"],
+    bias: Float[ndarray, " o"] | None,
+    place: Window,
+    groups: int,
+) -> tuple[Float[ndarray, "n o oh ow"], BackwardMany]:
+    """Lower, then multiply: what `conv2d` derives, line by line, for any stride, dilation and groups."""
+    o = len(weight)
+    padded = place.pad(x)  # (n, c, hp, wp)
+    kernels = weight.reshape(groups, o // groups, -1)  # (g, o/g, c/g·kh·kw)
+
+    y_rows = kernels @ _columns(padded, place, groups)  # (n, g, o/g, oh·ow)
+    if bias is not None:
+        y_rows += bias.reshape(groups, o // groups, 1)
+
+    def backward(
+        grad_y: Float[ndarray, "n o oh ow"], needs: tuple[bool, bool, bool] = (True, True, True)
+    ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         grad_rows = grad_y.reshape(y_rows.shape)  # (n, g, o/g, oh·ow)
         grad_x = grad_weight = grad_bias = None
         if needs[0]:
             grad_columns = kernels.swapaxes(1, 2) @ grad_rows  # (n, g, c/g·kh·kw, oh·ow)
-            grad_x = _scatter(grad_columns, place, padded.shape).reshape(x.shape)
+            grad_x = _scatter(grad_columns, place, padded.shape)
         if needs[1]:
             columns = _columns(padded, place, groups)
             grad_weight = (grad_rows @ columns.swapaxes(2, 3)).sum(axis=0).reshape(weight.shape)
@@ -122,7 +147,19 @@ def conv2d(
             grad_bias = grad_rows.sum(axis=3).sum(axis=0).reshape(o)
         return grad_x, grad_weight, grad_bias
 
-    return y, backward
+    return y_rows.reshape(len(x), o, *place.out), backward
+
+
+def _is_dense(x: Float[ndarray, "n c h w"], place: Window, groups: int) -> bool:
+    """Say whether kernels without gaps stand at every pixel, on all channels, which has a faster form."""
+    kh, kw = place.kernel
+    return (
+        len(x) > 0
+        and place.stride == place.dilation == (1, 1)
+        and groups == 1
+        and max(place.before[0], place.after[0]) < kh
+        and max(place.before[1], place.after[1]) < kw
+    )
 
 
 def _columns(

@@ -108,6 +108,7 @@ def cross_entropy(
         has_term = np.expand_dims(counts, axis) if label_smoothing else chosen
         q = np.where(has_term, _weighted_target(x, chosen, weight, label_smoothing), 0)
         total = float(counts.sum()) if weight is None else weight[labels].sum(where=counts, dtype=np.float64)
+        total = total or np.nan  # a mean over no weight is NaN, whatever label smoothing adds to it
 
     shifted, powers, z = exponentials(x, axis)
     with np.errstate(over="ignore", invalid="ignore"):  # 0 log 0 is left out, or becomes NaN

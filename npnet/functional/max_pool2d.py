@@ -7,6 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet.functional import _check
+from npnet.functional._select import keep_where
 from npnet.functional._types import Backward
 from npnet.functional._window import Size, Window, images, pooling_window
 
@@ -78,25 +79,72 @@ def max_pool2d(
     _check.float_arrays("max_pool2d", x=x)
     batch = images("max_pool2d", x)
     place = pooling_window("max_pool2d", batch, kernel_size, stride, padding, dilation, ceil_mode)
-    padded = place.pad(batch, -np.inf)
+    pool = _pool_apart if _lie_apart(place) else _pool_plainly
+    y_batch, backward_batch = pool(batch, place)
+    y = y_batch.reshape(*x.shape[:-2], *place.out)
 
-    largest = np.full((*batch.shape[:2], *place.out), -np.inf, x.dtype)  # (n, c, oh, ow)
-    chosen = np.broadcast_to(_first_inside(place), largest.shape).copy()  # which cell of the window
+    def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
+        _check.upstream("max_pool2d", grad_y, y)
+        return backward_batch(grad_y.reshape(y_batch.shape)).reshape(x.shape)
+
+    return y, backward
+
+
+def _pool_plainly(
+    x: Float[ndarray, "n c h w"], place: Window
+) -> tuple[Float[ndarray, "n c oh ow"], Backward]:
+    """Go through the cells of the window, remembering the best so far: for windows of every kind."""
+    padded = place.pad(x, -np.inf)
+    largest = np.full_like(x, -np.inf, shape=(*x.shape[:2], *place.out))
+    chosen = np.zeros_like(largest, dtype=np.min_scalar_type(place.kernel[0] * place.kernel[1]))
+    chosen += _first_inside(place)  # which cell of the window
     for k, cell in enumerate(place.cells(padded)):
         better = (cell > largest) | np.isnan(cell)
         np.copyto(largest, cell, where=better)
         np.copyto(chosen, k, where=better)
-    y = largest.reshape(*x.shape[:-2], *place.out)
 
-    def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
-        _check.upstream("max_pool2d", grad_y, y)
-        grad_places = grad_y.reshape(largest.shape)
-        grad_padded = np.zeros(padded.shape, x.dtype)
+    def backward(grad_y: Float[ndarray, "n c oh ow"]) -> Float[ndarray, "n c h w"]:
+        grad_padded = np.zeros_like(padded)
         for k, cell in enumerate(place.cells(grad_padded)):
-            np.add(cell, grad_places, out=cell, where=chosen == k)
-        return place.crop(grad_padded).reshape(x.shape)
+            np.add(cell, grad_y, out=cell, where=chosen == k)
+        return place.crop(grad_padded)
 
-    return y, backward
+    return largest, backward
+
+
+def _pool_apart(x: Float[ndarray, "n c h w"], place: Window) -> tuple[Float[ndarray, "n c oh ow"], Backward]:
+    """Pool by windows that lie side by side, and find out only in backward which pixel was chosen.
+
+    A pixel then lies under one window at most, so its gradient is that window's or nothing, and is written
+    rather than added. The pixel chosen is the first that equals the maximum. NaN equals nothing: where
+    there is one, the plain form takes over.
+    """
+    cells = list(place.cells(x))
+    largest = np.maximum(cells[0], cells[-1])
+    for cell in cells[1:-1]:
+        np.maximum(largest, cell, out=largest)
+    if np.isnan(largest).any():
+        return _pool_plainly(x, place)
+
+    def backward(grad_y: Float[ndarray, "n c oh ow"]) -> Float[ndarray, "n c h w"]:
+        covered = place.out[0] * place.kernel[0], place.out[1] * place.kernel[1]
+        grad_x = np.empty_like(x) if covered == place.image else np.zeros_like(x)
+        upstream = np.empty_like(largest)  # in the memory layout of x
+        upstream[...] = grad_y
+        unmatched = np.ones_like(largest, dtype=bool)
+        for cell, grad_cell in zip(cells, place.cells(grad_x), strict=True):
+            first = cell == largest
+            first &= unmatched
+            unmatched ^= first
+            grad_cell[...] = keep_where(first, upstream)
+        return grad_x
+
+    return largest, backward
+
+
+def _lie_apart(place: Window) -> bool:
+    """Say whether windows stand side by side on the image alone."""
+    return place.stride == place.kernel and place.dilation == (1, 1) and place.before == place.after == (0, 0)
 
 
 def _first_inside(place: Window) -> ndarray:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from npnet.functional import _check
+from npnet.functional._select import keep_where
 from npnet.functional._types import Backward
 
 
@@ -49,10 +49,11 @@ def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     array([ 0.,  0., 10.])
     """
     _check.float_arrays("relu", x=x)
-    y = np.asarray(np.maximum(x, 0))  # an array without axes too, where NumPy gives a scalar
+    passes = ~(x <= 0)
+    y = keep_where(passes, x)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         _check.upstream("relu", grad_y, y)
-        return np.where(x <= 0, 0, grad_y)
+        return keep_where(passes, grad_y)
 
     return y, backward

@@ -34,7 +34,8 @@ def sigmoid(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     e⁻ˣ/(1 + e⁻ˣ) = 1 − y, so **grad_x = grad_y y (1 − y)**: the output is all that backward needs.
 
     For very negative x, e⁻ˣ overflows. Multiplying numerator and denominator by eˣ gives the equal form
-    eˣ/(1 + eˣ), good there. Both use the exponential of −|x|, which is never above 1.
+    eˣ/(1 + eˣ), good there. Both use the exponential of −|x|, which is never above 1. float32
+    values are worked out in float64 and rounded once.
 
     References
     ----------
@@ -50,9 +51,8 @@ def sigmoid(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     array([0., 4., 3.])
     """
     _check.float_arrays("sigmoid", x=x)
-    small = np.exp(-np.abs(x))
-    y = np.where(x >= 0, 1, small) / (1 + small)
-    y = np.asarray(y)
+    small = np.exp(-np.abs(x), dtype=np.float64)
+    y = np.asarray(np.where(x >= 0, 1, small) / (1 + small), x.dtype)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         _check.upstream("sigmoid", grad_y, y)

@@ -231,6 +231,15 @@ class Layer:
         """Convert parameters and floating-point buffers to float32 or float64.
 
         The arrays are replaced by new ones, so make the optimizer afterwards.
+
+        Parameters
+        ----------
+        dtype : float32 or float64
+
+        Raises
+        ------
+        DTypeError
+            If it is another dtype.
         """
         if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise DTypeError(f"a model's dtype must be float32 or float64, got {np.dtype(dtype)}")

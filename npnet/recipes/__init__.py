@@ -44,8 +44,8 @@ def get(name: str) -> Recipe:
     known = names()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3)
-        meant = f"; did you mean {' or '.join(close)}?" if close else ""
-        raise InputError(f"there is no recipe {name!r}{meant} Recipes are: {', '.join(known)}")
+        meant = f"; did you mean {' or '.join(close)}? Recipes" if close else "; recipes"
+        raise InputError(f"there is no recipe {name!r}{meant} are: {', '.join(known)}")
     recipe = import_module(f"{__name__}.{name.replace('-', '_')}").recipe
     assert isinstance(recipe, Recipe)
     return recipe

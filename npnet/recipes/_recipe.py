@@ -253,7 +253,7 @@ class NetworkRecipe(Recipe):
 
         def on_epoch(epoch: Epoch) -> None:
             folder.append_jsonl(METRICS, asdict(epoch))
-            if epoch.epoch % every == 0 or epoch.epoch == self.epochs:
+            if epoch.epoch % every == 0 or epoch.epoch in (1, self.epochs):
                 report(_line(epoch, self.epochs))
 
         return fit(
@@ -358,7 +358,7 @@ class NetworkRecipe(Recipe):
             "model": repr(model).splitlines(),
             "parameters": sum(array.size for array in model.parameters.values()),
             "data": {"name": splits.name} | {name: len(part) for name, part in splits.parts().items()},
-            "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
+            "blas_threads": _blas_threads(),
             "versions": versions(),
         }
 
@@ -371,6 +371,13 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
+
+
+def _blas_threads() -> int | None:
+    """Return how many threads NumPy's matrix products take; other libraries bring pools of their own."""
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    own = [pool["num_threads"] for pool in pools if "numpy" in pool["filepath"]]
+    return next(iter(own or [pool["num_threads"] for pool in pools]), None)
 
 
 def _first(splits: Splits[Any], most: int) -> Splits[Any]:

@@ -1,5 +1,6 @@
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,14 @@ from npnet.data import ArrayDataset, Splits, digits, minibatches
 from npnet.errors import InputError
 from npnet.train import NumPyEngine, Tally, evaluate, fit, plain_step, predict, run
 
+# The shape checks take ten times as long as the steps they check, of which there are many here.
+pytestmark = pytest.mark.usefixtures("bare")
+
 
 @pytest.fixture(scope="module")
 def splits():
-    return digits(np.random.default_rng(0))
+    whole = digits(np.random.default_rng(0))
+    return replace(whole, train=whole.train.subset(range(300)))
 
 
 def classifier(seed=0, dropout=0.0):
@@ -34,7 +39,7 @@ def train(data, model, *, lr=0.1, epochs=2, seed=0, **settings):
         sgd,
         data,
         epochs=epochs,
-        batch_size=32,
+        batch_size=64,
         generator=np.random.default_rng(seed),
         **settings,
     )
@@ -59,11 +64,11 @@ def from_epoch(number, error):
 
 def test_a_network_learns_the_digits(splits):
     model = classifier()
-    history = train(splits, model, epochs=5)
-    assert [epoch.epoch for epoch in history.epochs] == [1, 2, 3, 4, 5]
+    history = train(splits, model, epochs=12)
+    assert [epoch.epoch for epoch in history.epochs] == list(range(1, 13))
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss / 4
     _, accuracy = evaluate(model, nn.CrossEntropyLoss(), splits.test)
-    assert accuracy > 0.93
+    assert accuracy > 0.85
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(splits):
@@ -86,7 +91,7 @@ def test_fit_does_what_the_steps_written_out_do(splits):
     generator.integers(0, 2**63, size=4)  # the noise is seeded first
     sgd = optim.SGD(by_hand.parameters, lr=0.1, momentum=0.9)
     for _ in range(2):
-        for x, target in minibatches(splits.train, 32, generator):
+        for x, target in minibatches(splits.train, 64, generator):
             y, model_backward = by_hand.forward(x)
             _, loss_backward = criterion.forward(y, target)
             _, grads = model_backward(loss_backward())
@@ -96,8 +101,8 @@ def test_fit_does_what_the_steps_written_out_do(splits):
 
 def test_losses_and_accuracies_are_averages_over_samples(splits):
     model = classifier()
-    history = train(splits.train, model, lr=0.0, epochs=1)  # 1294 = 40 · 32 + 14: the last one is smaller
-    loss, accuracy = evaluate(model, nn.CrossEntropyLoss(), splits.train, batch_size=1294)
+    history = train(splits.train, model, lr=0.0, epochs=1)  # 300 = 4 · 64 + 44: the last one is smaller
+    loss, accuracy = evaluate(model, nn.CrossEntropyLoss(), splits.train, batch_size=300)
     assert history.epochs[0].train_loss == pytest.approx(loss, rel=1e-5)
     assert history.epochs[0].train_accuracy == pytest.approx(accuracy)
 
@@ -124,7 +129,7 @@ def test_regression_has_losses_and_no_accuracy():
         nn.MSELoss(),
         optim.SGD(model.parameters, lr=0.1),
         (points, points),
-        epochs=30,
+        epochs=10,
         batch_size=20,
         generator=rng,
     )
@@ -203,7 +208,7 @@ def test_the_model_ends_with_the_weights_of_the_lowest_validation_loss(splits):
     losses = [epoch.validation_loss for epoch in history.epochs]
     assert history.best_epoch == 1 + int(np.argmin(losses))
     assert history.best_epoch < 8, "the test needs a run whose last epoch is not its best"
-    loss, _ = evaluate(model, nn.CrossEntropyLoss(), splits.validation, 32)
+    loss, _ = evaluate(model, nn.CrossEntropyLoss(), splits.validation, 64)
     assert loss == losses[history.best_epoch - 1]
 
 
@@ -230,13 +235,13 @@ def test_an_interrupt_ends_training_with_the_best_weights(splits):
     history = train(splits, model, epochs=20, on_epoch=from_epoch(3, KeyboardInterrupt))
     assert history.interrupted
     assert len(history.epochs) == 3
-    loss, _ = evaluate(model, nn.CrossEntropyLoss(), splits.validation, 32)
+    loss, _ = evaluate(model, nn.CrossEntropyLoss(), splits.validation, 64)
     assert loss == min(epoch.validation_loss for epoch in history.epochs)
 
 
 def test_an_interrupt_from_the_data_keeps_what_was_learnt(splits):
     class Interrupted(list):
-        left = 100
+        left = 200
 
         def __getitem__(self, index):
             self.left -= 1
@@ -245,7 +250,7 @@ def test_an_interrupt_from_the_data_keeps_what_was_learnt(splits):
             return super().__getitem__(index)
 
     model = classifier()
-    history = train(Interrupted(splits.train[i] for i in range(200)), model)
+    history = train(Interrupted(splits.train[i] for i in range(300)), model)
     assert history.interrupted
     assert not history.epochs
     assert not same(model.state_dict(), classifier().state_dict())
@@ -308,7 +313,7 @@ def test_a_loss_that_is_no_number_stops_training_before_it_is_learnt_from(splits
 
 
 def test_too_large_a_learning_rate_meets_the_message_and_no_warning(splits):
-    with pytest.raises(InputError, match="loss became .* learning rate"):
+    with pytest.raises(InputError, match=r"loss became .* learning rate"):
         train(splits, classifier(), lr=1e25)
 
 
@@ -325,7 +330,6 @@ def test_too_large_a_learning_rate_meets_the_message_and_no_warning(splits):
         ({"loss": nn.CrossEntropyLoss(reduction="none")}, "got reduction='none'"),
     ],
 )
-@pytest.mark.usefixtures("bare")
 def test_settings_that_do_not_fit_are_refused(splits, change, message):
     model = classifier()
     settings = {
@@ -351,12 +355,12 @@ def test_patience_without_validation_data_is_refused(splits):
 @pytest.mark.parametrize("part", ["training", "validation"])
 def test_a_label_outside_the_classes_is_met_before_training(splits, part, label, dtype):
     y = splits.train.y.astype(dtype)
-    y[777] = label
+    y[222] = label
     wrong = ArrayDataset(splits.train.x, y)
     model = classifier()
     data = (wrong, splits.test) if part == "training" else (splits.test, wrong)
     with pytest.raises(
-        InputError, match=rf"{part} labels must be in 0…9, .* 10 outputs, got {label} at index 777"
+        InputError, match=rf"{part} labels must be in 0…9, .* 10 outputs, got {label} at index 222"
     ):
         train(data, model)
     assert same(model.state_dict(), classifier().state_dict())
@@ -365,7 +369,7 @@ def test_a_label_outside_the_classes_is_met_before_training(splits, part, label,
 def test_samples_that_do_not_fit_the_model_are_met_before_training(splits):
     wide = ArrayDataset(np.zeros((50, 1, 9, 9), np.float32), np.zeros(50, int))
     model = classifier()
-    with pytest.raises(InputError, match=r"layer '1' Linear.*64 features.*\(32, 81\)"):
+    with pytest.raises(InputError, match=r"layer '1' Linear.*64 features.*\(50, 81\)"):
         train((splits.train, wide), model)
     assert same(model.state_dict(), classifier().state_dict())
 

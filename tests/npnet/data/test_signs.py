@@ -74,6 +74,7 @@ def spoilt(line, column, value):
         (spoilt(4, 2, 256), r"line 4: pixel2 must be a whole number 0\.\.255, got '256'"),
         (spoilt(4, 784, -3), r"line 4: pixel784 must be a whole number 0\.\.255, got '-3'"),
         (spoilt(2, 7, "dark"), r"line 2: pixel7 must be a whole number 0\.\.255, got 'dark'"),
+        (spoilt(2, 7, " 5"), r"line 2: pixel7 must be a whole number .* got ' 5'"),
         (spoilt(2, 7, ""), "line 2: pixel7 must be a whole number .* got ''"),
         (spoilt(2, 7, "1.5"), r"line 2: pixel7 must be a whole number .* got '1\.5'"),
         ([*random_rows(2), random_rows(1)[0, :-1]], "line 4 must have 785 fields, got 784"),

@@ -246,7 +246,7 @@ def test_every_operation_is_in_the_table():
 @each_case
 def test_gradients_are_those_of_central_differences(case):
     arrays, data = case.arrays()
-    check(case, arrays, data, max_elements=40)
+    check(case, arrays, data, max_elements=25)
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -254,6 +254,18 @@ def test_gradients_are_those_of_central_differences(case):
 def test_output_is_that_of_the_definition(case, n):
     arrays, data = case.arrays(n=max(n, case.smallest))
     assert_close(case.run(arrays, data)[0], case.run(arrays, data, operation=case.definition))
+
+
+@pytest.mark.parametrize("n", [0, 2, 3])
+@pytest.mark.parametrize("training", [True, False])
+def test_running_statistics_are_those_of_the_definition(n, training):
+    x = np.random.default_rng(0).standard_normal((n, 2))
+    states = []
+    for operation in (F.batch_norm, definition.batch_norm):
+        mean, var = np.array([1.0, -2.0]), np.array([0.5, 3.0])
+        operation(x, mean, var, training=training, momentum=0.3)
+        states.append((mean, var))
+    assert_close(*states)
 
 
 @pytest.mark.parametrize(
@@ -269,6 +281,19 @@ def test_gradients_are_those_of_the_definition(case):
     for grad, truth in zip(gradients(backward, grad_y), expected, strict=True):
         if grad is not None:
             assert_close(grad, truth)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.operation == "max_pool2d"], ids=str)
+def test_gradients_of_equal_maxima_go_where_the_definition_sends_them(case):
+    arrays, _ = case.arrays()
+    few = np.array([-np.inf, -1.0, 1.0, np.nan])  # so that every window has some of them repeatedly
+    x = few[np.digitize(arrays["x"], [-0.5, 0.5, 2])]
+    y, backward = F.max_pool2d(x, **case.settings)
+    np.testing.assert_array_equal(y, definition.max_pool2d(x, **case.settings))
+    grad_y = np.arange(1.0, y.size + 1).reshape(y.shape)  # integers, whose sums are exact
+    np.testing.assert_array_equal(
+        backward(grad_y), definition.max_pool2d_backward(grad_y, x, **case.settings)
+    )
 
 
 @each_case

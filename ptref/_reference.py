@@ -188,8 +188,9 @@ def _check_module(
                 )
     if names is None:
         return
-    learnt = {name for name in arrays if not name.endswith("num_batches_tracked")}
-    missing, unknown = set(names.values()) - learnt, learnt - set(names.values())
+    counter = "num_batches_tracked"  # which a layer of your own need not have
+    missing = set(names.values()) - arrays.keys()
+    unknown = {name for name in arrays.keys() - set(names.values()) if not name.endswith(counter)}
     if missing or unknown:
         raise InputError(
             f"compare: the parameters of {type(module).__name__} must be the layer's: it lacks "
@@ -211,7 +212,5 @@ def _input_names(subject: Any, number: int) -> list[str]:
         parameters = list(inspect.signature(call).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    positional = [
-        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return [positional[i] if i < len(positional) else f"input{i}" for i in range(number)]

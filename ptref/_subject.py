@@ -12,7 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from npnet.nn import Layer
-from ptref.reference import Reference
+from ptref._reference import Reference
 
 Outcome = dict[str, ndarray]  # "y", "grad_x", …, and states by their names
 
@@ -46,8 +46,11 @@ class Run:
             for name, grad in kept.items()
             if not (_same(grad, np.asarray(second[name])) and _same(grad, np.asarray(first[name])))
         ]
-        violations += [f"{name} is {np.asarray(grad).dtype}, not {self.theirs.dtype}"
-                       for name, grad in first.items() if np.asarray(grad).dtype != self.theirs.dtype]  # fmt: skip
+        violations += [
+            f"{name} is {grad.dtype}, not {self.theirs.dtype}"
+            for name, grad in kept.items()
+            if grad.dtype != self.theirs.dtype
+        ]
         if not _same(untouched, upstream):
             violations.append("backward modifies grad_y")
         if not _same(outcome["y"], np.asarray(y)):

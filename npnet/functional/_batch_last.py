@@ -1,0 +1,217 @@
+"""Convolution with the batch innermost in memory: the fast form.
+
+An array of images has the shape (n, c, h, w), but that does not say in which order its numbers stand in
+memory. Stored in the order (h, c, w, n), each row of each channel is one contiguous run over all images, and
+
+- a step to the right is a step of n numbers, so that all places of an output row, for all images, meet one
+  contiguous run of the input, whichever column of the kernel they look through;
+- the rows and channels of a kernel, (kh, c), find their pixels at equal distances from one another: an
+  output row sums over a matrix that stands in memory as it is.
+
+So convolution is a handful of large matrix products on overlapping views. Lowering along the width alone is
+the idea of Cho and Brand, *MEC: memory-efficient convolution for deep neural network* (arXiv 1706.06873);
+the batch as the innermost axis is from Krizhevsky, *cuda-convnet* (2012). What works element by element
+keeps the order it is given, so between two convolutions nothing is turned around.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from numpy.lib.stride_tricks import as_strided
+
+from npnet.functional._cache import blocks, divisor, scratch
+from npnet.functional._types import BackwardMany
+from npnet.functional._window import Pair, Window
+
+# Products of up to so many multiply-adds OpenBLAS computes without copying ("packing") its operands first,
+# which would cost thin matrices more than the product. Of A Bᵀ it is quick only up to so many results.
+PRODUCT = 1_000_000
+RESULTS = 32 * 32
+# A kernel of up to so many weights leaves room for a product of at least 256 places.
+FEW_WEIGHTS = PRODUCT // 256
+
+
+def convolve(
+    x: Float[ndarray, "n c h w"],
+    weight: Float[ndarray, "o c kh kw"],
+    bias: Float[ndarray, " o"] | None,
+    place: Window,
+) -> tuple[Float[ndarray, "n o oh ow"], BackwardMany]:
+    """Convolve with stride 1, dilation 1 and one group; y and grad_x have the batch innermost in memory."""
+    rows = bordered(batch_last(x), place.before, place.after)  # (hp, c, wp, n)
+    y_rows = correlate(rows, weight)  # (oh, o, ow, n)
+    if bias is not None:
+        y_rows += bias.reshape(-1, 1, 1)
+
+    def backward(
+        grad_y: Float[ndarray, "n o oh ow"], needs: tuple[bool, bool, bool] = (True, True, True)
+    ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
+        grad_rows = batch_last(grad_y)  # (oh, o, ow, n)
+        grad_x = as_images(_grad_x(grad_rows, weight, place)) if needs[0] else None
+        grad_weight = _grad_weight(rows, grad_rows, weight.shape) if needs[1] else None
+        grad_bias = grad_rows.sum(axis=(2, 3)).sum(axis=0) if needs[2] and bias is not None else None
+        return grad_x, grad_weight, grad_bias
+
+    return as_images(y_rows), backward
+
+
+# ---- the order in memory -------------------------------------------------------------------------------
+
+
+def batch_last(x: Float[ndarray, "n c h w"]) -> Float[ndarray, "h c w n"]:
+    """Return images in the order (h, c, w, n), contiguous; a view if they stand so already."""
+    turned = x.transpose(2, 1, 3, 0)
+    if turned.flags.c_contiguous:
+        return turned
+    rows = np.empty(turned.shape, x.dtype)
+    for i in range(0, len(x), 16):  # 16 numbers are a line of the cache: each is fetched and written once
+        rows[..., i : i + 16] = turned[..., i : i + 16]
+    return rows
+
+
+def as_images(rows: Float[ndarray, "h c w n"]) -> Float[ndarray, "n c h w"]:
+    """View rows as images again."""
+    return rows.transpose(3, 1, 0, 2)
+
+
+def bordered(rows: Float[ndarray, "h c w n"], before: Pair, after: Pair) -> Float[ndarray, "hp c wp n"]:
+    """Return rows within a border of zeros, or the rows themselves when there is none."""
+    if before == after == (0, 0):
+        return rows
+    h, c, w, n = rows.shape
+    (top, left), (bottom, right) = before, after
+    wide = np.empty((top + h + bottom, c, left + w + right, n), rows.dtype)
+    wide[:top] = wide[top + h :] = 0
+    wide[top : top + h, :, :left] = wide[top : top + h, :, left + w :] = 0
+    wide[top : top + h, :, left : left + w] = rows
+    return wide
+
+
+# ---- the products --------------------------------------------------------------------------------------
+
+
+def correlate(
+    rows: Float[ndarray, "hp c wp n"], weight: Float[ndarray, "o c kh kw"]
+) -> Float[ndarray, "oh o ow n"]:
+    """Slide kernels over rows: by one product if there are few weights, or one for each kernel column."""
+    (hp, _, wp, n), (o, _, kh, kw) = rows.shape, weight.shape
+    y = np.empty((hp - kh + 1, o, wp - kw + 1, n), rows.dtype)
+    if weight.size <= FEW_WEIGHTS:
+        _correlate_lowered(rows, weight, y)
+    else:
+        _correlate_by_column(rows, weight, y)
+    return y
+
+
+def _correlate_lowered(
+    rows: Float[ndarray, "hp c wp n"], weight: Float[ndarray, "o c kh kw"], y: Float[ndarray, "oh o ow n"]
+) -> None:
+    """y[i] = W (o × kh·kw·c) @ lowered[i : i+kh] (kh·kw·c × ow·n).
+
+    Each row is copied kw times, shifted by 0 … kw−1 columns. Then kh lowered rows, as they stand in memory,
+    are the right-hand matrix of an output row; the next output row's matrix begins one row further down.
+    Copying a few channels costs little, and a product that sums over all of the kernel at once, most quickly.
+    """
+    o, c, kh, kw = weight.shape
+    oh, _, ow, n = y.shape
+    kernels = np.ascontiguousarray(weight.transpose(0, 2, 3, 1)).reshape(o, kh * kw * c)
+    run = _run(ow, weight.size * n)
+    for i, j in blocks(oh, kw * c * ow * n * rows.itemsize):
+        lowered = scratch((j - i + kh - 1, kw, c, ow, n), rows.dtype)
+        for l in range(kw):
+            lowered[:, l] = rows[i : j + kh - 1, :, l : l + ow]
+        under = _under(lowered.reshape(len(lowered), kw * c, ow, n), kh, 1, run)[:, 0]
+        np.matmul(kernels, under, out=_in_runs(y[i:j], run))
+
+
+def _correlate_by_column(
+    rows: Float[ndarray, "hp c wp n"], weight: Float[ndarray, "o c kh kw"], y: Float[ndarray, "oh o ow n"]
+) -> None:
+    """y[i] = Σₗ W[l] (o × kh·c) @ rows[i : i+kh, :, l : l+ow] (kh·c × ow·n).
+
+    For one column l of the kernels, the right-hand matrix stands in memory as it is and nothing is copied.
+    The products of the kw columns are added up, block by block of rows so that they stay in the cache.
+    With many channels the additions are few beside the multiplications.
+    """
+    o, c, kh, kw = weight.shape
+    oh, _, ow, n = y.shape
+    columns = np.ascontiguousarray(weight.transpose(3, 0, 2, 1)).reshape(kw, o, kh * c)
+    run = _run(ow, o * kh * c * n)
+    for i, j in blocks(oh, o * ow * n * rows.itemsize):
+        under = _under(rows[i : j + kh - 1], kh, kw, run)
+        term = scratch((j - i, o, ow, n), rows.dtype)
+        np.matmul(columns[0], under[:, 0], out=_in_runs(y[i:j], run))
+        for l in range(1, kw):
+            np.matmul(columns[l], under[:, l], out=_in_runs(term, run))
+            y[i:j] += term
+
+
+def _grad_x(
+    grad_rows: Float[ndarray, "oh o ow n"], weight: Float[ndarray, "o c kh kw"], place: Window
+) -> Float[ndarray, "h c w n"]:
+    """Slide the flipped kernels over the upstream gradient.
+
+    x[i, j] had a part in y[i − k, j − l] with factor W[k, l], so its gradient Σ W[k, l] grad_y[i − k, j − l]
+    is a convolution too, but for the minus signs, which flipping the kernels turns around. Channels change
+    places, since the sum now runs over o. A border lets the kernels reach the first and last pixels.
+    """
+    (top, left), (bottom, right) = place.before, place.after
+    kh, kw = place.kernel
+    flipped = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
+    before, after = (kh - 1 - top, kw - 1 - left), (kh - 1 - bottom, kw - 1 - right)
+    return correlate(bordered(grad_rows, before, after), flipped)
+
+
+def _grad_weight(
+    rows: Float[ndarray, "hp c wp n"], grad_rows: Float[ndarray, "oh o ow n"], shape: tuple[int, ...]
+) -> Float[ndarray, "o c kh kw"]:
+    """grad_W[l] = Σᵢ grad_y[i] (o × ow·n) @ rows[i : i+kh, :, l : l+ow]ᵀ (ow·n × kh·c).
+
+    All of these products, for every row i and column l, are one stacked product of views. It is cut into
+    blocks of few channels, as A Bᵀ is quick for small results alone, and then summed over rows.
+    """
+    o, c, kh, kw = shape
+    oh, _, ow, n = grad_rows.shape
+    k = kh * c
+    part_o = divisor(o, 32)
+    part_k = divisor(k, RESULTS // part_o)
+    run = _run(ow, part_o * part_k * n)
+    total = np.zeros((kw, k // part_k, o // part_o, part_o, part_k), rows.dtype)
+    for i, j in blocks(oh, (ow // run) * total.nbytes):
+        under = _under(rows[i : j + kh - 1], kh, kw, run)  # (rows, kw, runs, k, run·n)
+        under = under.reshape(*under.shape[:3], k // part_k, 1, part_k, run * n)
+        above = _in_runs(grad_rows[i:j], run)[:, np.newaxis]  # (rows, 1, runs, o, run·n)
+        above = above.reshape(*above.shape[:3], 1, o // part_o, part_o, run * n)
+        total += (above @ under.swapaxes(-1, -2)).sum(axis=0).sum(axis=1)
+    by_column = total.transpose(2, 3, 1, 4, 0).reshape(o, kh, c, kw)
+    return np.ascontiguousarray(by_column.swapaxes(1, 2))
+
+
+# ---- views ---------------------------------------------------------------------------------------------
+
+
+def _under(
+    rows: Float[ndarray, "hp c wp n"], kh: int, kw: int, run: int
+) -> Float[ndarray, "oh kw runs kh_c run_n"]:
+    """View what each column of a kernel stands on, row by row of the output and `run` places at a time."""
+    hp, c, wp, n = rows.shape
+    # Not from rows.strides: of an axis of size 1, which may be longer here, they mean nothing.
+    to_column, to_channel, to_row = n * rows.itemsize, wp * n * rows.itemsize, c * wp * n * rows.itemsize
+    return as_strided(
+        rows,
+        (hp - kh + 1, kw, (wp - kw + 1) // run, kh * c, run * n),
+        (to_row, to_column, run * to_column, to_channel, rows.itemsize),
+    )
+
+
+def _in_runs(y: Float[ndarray, "oh o ow n"], run: int) -> Float[ndarray, "oh runs o run_n"]:
+    """View an output as `_under` views what it is computed from."""
+    oh, o, ow, n = y.shape
+    return y.reshape(oh, o, ow // run, run * n).swapaxes(1, 2)
+
+
+def _run(places: int, multiply_adds_each: int) -> int:
+    """Return how many places of a row to multiply at once, a divisor of their number."""
+    return divisor(places, PRODUCT // max(1, multiply_adds_each))

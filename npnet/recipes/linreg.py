@@ -1,0 +1,184 @@
+"""A line through two points by gradient descent, then through many noisy ones.
+
+The smallest network there is: one weight a, one bias b, ŷ = a x + b. Its loss is the mean of the squared
+errors over the n points,
+
+    L(a, b) = 1/n Σᵢ (a xᵢ + b − yᵢ)²,
+
+so its gradients can be written out by hand,
+
+    ∂L/∂a = 2/n Σᵢ (a xᵢ + b − yᵢ) xᵢ        ∂L/∂b = 2/n Σᵢ (a xᵢ + b − yᵢ),
+
+and the experiment shows that backpropagation computes the very same numbers at every step it looks at. The
+mean, not the sum, makes the loss and the learning rate that suits it independent of how many points there
+are.
+
+Data: the points (1, 3) and (2, 5), through which y = 2x + 1 is the only line; and 100 points about that
+line, x even in [0, 3], with noise of deviation 0.5. Model: one linear layer. Optimizer: plain gradient
+descent, lr 0.1, all points at every step.
+
+The source takes 100 steps and is still on its way then: the loss is a long valley, in which the slower
+direction shrinks by 1.5 % a step. We take 1000, and show the line after 100 as well.
+
+What to expect: of two points, a = 2 and b = 1 to six digits. Of the noisy ones, the line of least squares to
+six digits; that line, not the one the points were made from, is what the loss asks for. Measured with seed
+0: a = 2.000001, b = 0.999999.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from npnet import nn
+from npnet.data import ArrayDataset, Splits
+from npnet.recipes._recipe import NetworkRecipe, Options, Report, Spec
+from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
+from npnet.run import RunFolder
+from npnet.table import table
+from npnet.train import plain_step
+
+SLOPE, INTERCEPT, NOISE = 2.0, 1.0, 0.5
+PAUSES = (0, 1, 10, 100, 1000)
+
+
+def written_gradients(
+    a: float, b: float, x: Float[ndarray, "n 1"], y: Float[ndarray, "n 1"]
+) -> tuple[float, float]:
+    """Return ∂L/∂a and ∂L/∂b of the mean squared error of a x + b, by the formulas above.
+
+    Parameters
+    ----------
+    a, b : float
+    x, y : arrays, shape (n, 1)
+
+    Returns
+    -------
+    grad_a, grad_b : float
+
+    Examples
+    --------
+    >>> written_gradients(0.0, 0.0, np.array([[1.0], [2.0]]), np.array([[3.0], [5.0]]))
+    (-13.0, -8.0)
+    """
+    error = a * x + b - y
+    return float(2 * (error * x).mean()), float(2 * error.mean())
+
+
+def two_points(_: Options) -> Splits[ArrayDataset]:
+    """Return (1, 3) and (2, 5)."""
+    return Splits(ArrayDataset(np.array([[1.0], [2.0]]), np.array([[3.0], [5.0]])), name="two points")
+
+
+def noisy_points(options: Options) -> Splits[ArrayDataset]:
+    """Return 100 points about y = 2x + 1."""
+    generator = np.random.default_rng(options.seed)
+    x = generator.uniform(0, 3, size=(100, 1))
+    y = SLOPE * x + INTERCEPT + NOISE * generator.standard_normal(x.shape)
+    return Splits(ArrayDataset(x, y), name="noisy points")
+
+
+def least_squares(part: ArrayDataset) -> tuple[float, float]:
+    """Return slope and intercept of the line with the smallest squared error, by linear algebra."""
+    with_ones = np.hstack([part.x, np.ones_like(part.x)])
+    (slope,), (intercept,) = np.linalg.lstsq(with_ones, part.y)[0]
+    return float(slope), float(intercept)
+
+
+class LinearRegression(SeveralNetworks):
+    """Two lines, the gradients on the way to them, and what they must come to."""
+
+    def conclude(
+        self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
+    ) -> Conclusion:
+        """Compare gradients with those written out, and lines with least squares."""
+        from npnet.plot_plane import Fit, fits, losses  # noqa: PLC0415 - importing matplotlib takes a second
+
+        panels, values = [], {}
+        for each in trained:
+            part, name = each.splits.train, each.network.name
+            rows = [gradients_after(each, step) for step in each.looks]
+            report(table(["step", "a", "b", "∂L/∂a", "by hand", "∂L/∂b", "by hand"], _shown(rows), title=name))
+            sought = least_squares(part)
+            a, b = line(each.model)
+            values[name] = {
+                "a": a,
+                "b": b,
+                "least_squares": sought,
+                "distance": max(abs(a - sought[0]), abs(b - sought[1])),
+                "gradients_differ_by": max(max(abs(r[3] - r[4]), abs(r[5] - r[6])) for r in rows),
+            }
+            lines = {f"after {row[0]:.0f} steps": (row[1], row[2]) for row in rows}
+            title = f"{name}: ŷ = {a:.4f} x + {b:.4f}"
+            panels.append(Fit(title, part.x[:, 0], part.y[:, 0], lines, sought, "least squares"))
+        curves = {each.network.name: {"training": each.losses} for each in trained if each.losses}
+        figures = [folder.figure("lines.png", fits(panels, title="Lines found by gradient descent"))]
+        if curves:
+            drawn = losses(curves, loss_label="mean squared error", title="Loss of the lines")
+            figures.append(folder.figure("losses.png", drawn))
+        a, b = line(trained[0].model)
+        distance = max(value["distance"] for value in values.values())
+        return Conclusion(
+            f"two points: y = {a:.4f} x + {b:.4f}; distance from least squares: {distance:.1e}",
+            figures,
+            {"lines": values},
+        )
+
+
+def line(model: nn.Layer) -> tuple[float, float]:
+    """Return slope and intercept."""
+    return float(model.parameters["weight"][0, 0]), float(model.parameters["bias"][0])
+
+
+def gradients_after(trained: Trained, step: int) -> tuple[float, ...]:
+    """Return step, a, b, then both gradients, each by backpropagation and as written out."""
+    part, model = trained.splits.train, one_line(np.random.default_rng(0))
+    model.load_state_dict(trained.looks[step])
+    _, _, grads = plain_step(model, nn.MSELoss(), part.x, part.y, np.random.default_rng(0))
+    a, b = line(model)
+    grad_a, grad_b = written_gradients(a, b, part.x, part.y)
+    return step, a, b, float(grads["weight"][0, 0]), grad_a, float(grads["bias"][0]), grad_b
+
+
+def one_line(generator: np.random.Generator) -> nn.Linear:
+    """Return the model: one weight, one bias."""
+    return nn.Linear(1, 1, generator=generator, dtype=np.float64)
+
+
+def _shown(rows: Sequence[tuple[float, ...]]) -> list[list[str]]:
+    return [[f"{step:.0f}", *(f"{value:.8f}" for value in values)] for step, *values in rows]
+
+
+SOURCE = "Deep learning laboratory, University of Zagreb (FER), exercise 1: pt_linreg"
+
+
+def _network(name: str, data: object, points: int) -> NetworkRecipe:
+    return NetworkRecipe(
+        name=name,
+        title="a line",
+        source=SOURCE,
+        reported="",
+        expects="",
+        data=data,  # type: ignore[arg-type]
+        input_shape=(1,),
+        model=one_line,
+        loss=Spec("MSELoss"),
+        optimizer=Spec("SGD", lr=0.1),
+        epochs=1000,
+        quick_epochs=1000,  # they take a fraction of a second
+        batch_size=points,
+    )
+
+
+recipe = LinearRegression(
+    name="linreg",
+    title="a line through (1, 3) and (2, 5), and through noisy points, gradients written out",
+    source=SOURCE,
+    reported="y = 2x + 1, and gradients equal to autograd's",
+    expects="y = 2x + 1 and the line of least squares to 1e-5; gradients equal to 1e-12",
+    networks=(_network("two points", two_points, 2), _network("noisy points", noisy_points, 100)),
+    pauses=lambda network: [step for step in PAUSES if step <= network.epochs],
+)

@@ -1,0 +1,61 @@
+"""The options of ``npnet parity``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from ptref.draw import DTYPES
+from ptref.table import EXAMPLES, markdown, run_table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare everything, or one operation, with PyTorch and print the table.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What stands behind ``npnet parity``; that of the process by default.
+
+    Returns
+    -------
+    status : int
+        0 if all agree, 1 if something differs. Options that are mistaken end with SystemExit(2).
+
+    Raises
+    ------
+    InputError
+        If the operation is unknown, the number of examples is not positive or CUDA is not there.
+
+    Examples
+    --------
+    >>> main(["--op", "relu", "--dtype", "float32", "--examples", "3"])
+                name   dtype     cases   error ÷ bound   npnet ÷ PyTorch   agrees
+    ─────────────────────────────────────────────────────────────────────────────
+    operation   relu   float32       3   0.000                             yes
+    <BLANKLINE>
+    agree: 1 of 1
+    0
+    """
+    chosen = _parser().parse_args(arguments)
+    if chosen.markdown:
+        print(markdown(chosen.examples, seed=chosen.seed))  # noqa: T201 - what the command is for
+        return 0
+    return run_table(chosen.op, chosen.dtype, chosen.device, chosen.examples, seed=chosen.seed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="npnet parity",
+        description="Compare operations, layers and models with PyTorch, forward and backward.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--op", metavar="NAME", help="one operation, layer or model alone")
+    parser.add_argument("--dtype", choices=[str(dtype) for dtype in DTYPES], help="one dtype alone")
+    parser.add_argument(
+        "--device", choices=["cpu", "cuda"], default="cpu", help="cuda: PyTorch's is judged too"
+    )
+    parser.add_argument("--examples", metavar="N", type=int, default=EXAMPLES, help="cases for each line")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same cases")
+    parser.add_argument("--markdown", action="store_true", help="the table of float32 accuracy as Markdown")
+    return parser

@@ -1,0 +1,423 @@
+"""npnet ↔ PyTorch: the same network in the other engine, with copies of weights, buffers and frozen flags.
+
+A layer becomes the module of the same name, and the other way round. A module with a forward method of its
+own, such as torchvision's ResNet, is converted by following its input through that method (`torch.fx`):
+what is applied one after another becomes a `Sequential`, a sum of two branches a `Residual`. What cannot be
+converted without changing its meaning is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize, skip_init
+
+from npnet import nn as npn
+from npnet.errors import DTypeError, InputError
+from npnet.functional._check import FLOATS
+from npnet.nn import Layer
+from ptref._follow import Converted, Forward, join, named, refusal
+
+# Layers and modules of the same name, and what is required of a module's options that layers lack.
+TWINS: Mapping[type[Layer], type[nn.Module]] = {
+    getattr(npn, name): getattr(nn, name)
+    for name in (
+        "AdaptiveAvgPool2d",
+        "AvgPool2d",
+        "BatchNorm1d",
+        "BatchNorm2d",
+        "Conv2d",
+        "Dropout",
+        "Flatten",
+        "Identity",
+        "LeakyReLU",
+        "Linear",
+        "LogSoftmax",
+        "MaxPool2d",
+        "ReLU",
+        "Sigmoid",
+        "Softmax",
+        "Tanh",
+    )
+}
+LAYERS: Mapping[type[nn.Module], type[Layer]] = {module: layer for layer, module in TWINS.items()}
+REQUIRED: Mapping[str, object] = {"padding_mode": "zeros", "return_indices": False}
+MODAL = (nn.Dropout, nn.BatchNorm1d, nn.BatchNorm2d)  # they behave differently in training
+PASSING = (nn.Identity, nn.Flatten, nn.Dropout)  # their output may lie in the memory of their input
+
+
+class Residual(nn.Module):
+    """A body with a shortcut around it, y = body(x) + shortcut(x): npnet's `Residual` on autograd.
+
+    Parameters
+    ----------
+    body : Module
+    shortcut : Module, optional
+        Without it x is added as it is.
+
+    Examples
+    --------
+    >>> Residual(nn.ReLU())(torch.tensor([-1.0, 2.0]))
+    tensor([-1.,  4.])
+    """
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add what the branches give."""
+        y: Tensor = self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+        return y
+
+
+# ---- npnet → PyTorch -----------------------------------------------------------------------------------
+
+
+def to_torch(model: Layer) -> nn.Module:
+    """Return the PyTorch module that computes what an npnet model computes.
+
+    Parameters
+    ----------
+    model : Layer
+        Any layer of `npnet.nn`, or any model made of them.
+
+    Returns
+    -------
+    module : Module
+        On the CPU, in training mode, of the model's dtype. Its ``state_dict`` has the names and copies of
+        the values of ``model.state_dict()``; what is frozen has ``requires_grad=False``.
+
+    Raises
+    ------
+    InputError
+        If a layer is none of npnet's own, or is used in several places; the message names it.
+    DTypeError
+        If parameters and buffers are of several dtypes.
+
+    Examples
+    --------
+    >>> model = npn.Sequential(npn.Linear(3, 2, generator=np.random.default_rng(0)), npn.ReLU())
+    >>> module = to_torch(model)
+    >>> list(module.state_dict())
+    ['0.weight', '0.bias']
+    >>> x = np.ones((1, 3), np.float32)
+    >>> bool(np.allclose(module(torch.from_numpy(x)).detach().numpy(), model(x)))
+    True
+    """
+    _check_layers(model)
+    return _module(model, "")
+
+
+def _module(layer: Layer, place: str) -> nn.Module:
+    if type(layer) is npn.Sequential:
+        return _sequential(layer, place)
+    if type(layer) is npn.Residual:
+        shortcut = layer.shortcut
+        return Residual(
+            _module(layer.body, join(place, "body")),
+            None if shortcut is None else _module(shortcut, join(place, "shortcut")),
+        )
+    if type(layer) not in TWINS:
+        raise InputError(f"to_torch: {named('layer', place, layer)}: there is no such module in PyTorch")
+    return _plain_module(layer)
+
+
+def _sequential(layer: npn.Sequential, place: str) -> nn.Module:
+    modules = OrderedDict(
+        (name, _module(child, join(place, name))) for name, child in layer.children().items()
+    )
+    try:
+        return nn.Sequential(modules)
+    except KeyError as error:  # PyTorch keeps children as attributes, and has attributes of its own
+        raise InputError(
+            f"to_torch: {named('layer', place, layer)}: PyTorch refuses a name: {error.args[0]}"
+        ) from None
+
+
+def _plain_module(layer: Layer) -> nn.Module:
+    """Return a layer's twin; a parameter's name among the settings says whether there is one."""
+    kind, state = TWINS[type(layer)], layer.state_dict()
+    settings = {name: getattr(layer, name) for name in layer.setting_names}
+    if not state:
+        return kind(**settings)
+    has_bias = settings.pop("bias", None) is not None
+    if kind in {nn.Linear, nn.Conv2d}:
+        settings["bias"] = has_bias
+    tensors = {name: torch.from_numpy(array) for name, array in state.items()}
+    dtype = next(iter(tensors.values())).dtype
+    # Unlike a plain call, this one draws no random numbers.
+    module: nn.Module = skip_init(kind, **settings, dtype=dtype)  # type: ignore[no-untyped-call]
+    if not has_bias and module.bias is not None:
+        module.register_parameter("bias", None)
+    module.load_state_dict(tensors)
+    for name in layer.frozen & tensors.keys():
+        module.get_parameter(name).requires_grad = False
+    return module
+
+
+def _check_layers(model: Layer) -> None:
+    owners: dict[int, str] = {}
+    first: tuple[str, np.dtype[Any]] | None = None
+    for place, layer in model.named_layers():
+        for name in (*layer.parameter_names, *layer.buffer_names):
+            array = getattr(layer, name)
+            if array is None:
+                continue
+            full = join(place, name)
+            if id(array) in owners:
+                raise InputError(
+                    f"to_torch: {named('layer', place, layer)}: {name} must be used in one place, "
+                    f"got one array as {owners[id(array)]} and {full}"
+                )
+            owners[id(array)] = full
+            if array.dtype.kind != "f":
+                continue
+            first = first or (full, array.dtype)
+            if array.dtype != first[1]:
+                raise DTypeError(
+                    f"to_torch: {named('layer', place, layer)}: {name} must have the dtype of {first[0]}, "
+                    f"{first[1]}, got {array.dtype}"
+                )
+
+
+# ---- PyTorch → npnet -----------------------------------------------------------------------------------
+
+
+def from_torch(module: nn.Module) -> Layer:
+    """Return the npnet layer or model that computes what a PyTorch module computes.
+
+    Parameters
+    ----------
+    module : Module
+        A module that has a namesake in `npnet.nn`, or any module whose forward method, followed from its
+        one input to its one output, is made of such modules, of the functions that are layers in
+        `npnet.nn`, and of sums of two branches. torchvision's AlexNet, VGG and ResNet are such modules.
+
+    Returns
+    -------
+    layer : Layer
+        With copies of all parameters and buffers, in their dtype; ``requires_grad=False`` becomes frozen.
+        Whether it trains or evaluates is not part of it: `Layer.forward` is told each time. Names
+        are those of the module as long as it is a sequence; `parameter_map` has the correspondence.
+
+    Raises
+    ------
+    InputError
+        If something in the module has no counterpart, or would change its meaning: an unsupported module,
+        function or option, hooks, parametrizations, weights used twice or not at all, parts on several
+        devices, some parts in training and others in evaluation mode, an in-place operation on what is
+        needed elsewhere. The message names the module and the option.
+    DTypeError
+        If parameters and buffers are not all float32 or all float64.
+
+    Examples
+    --------
+    >>> import torch.nn.functional as F
+    >>> class Block(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.fc = nn.Linear(3, 3)
+    ...
+    ...     def forward(self, x):
+    ...         return F.relu(x + self.fc(x))
+    >>> from_torch(Block())
+    Sequential(
+      (add): Residual(
+        (body): Linear(3, 3)
+      )
+      (relu): ReLU()
+    )
+    """
+    return _convert(module).layer
+
+
+def parameter_map(module: nn.Module) -> dict[str, str]:
+    """Return what parameters and buffers of a module are called in the layer `from_torch` makes of it.
+
+    Parameters
+    ----------
+    module : Module
+
+    Returns
+    -------
+    names : dict from str to str
+        From the keys of ``module.state_dict()`` to those of ``from_torch(module).state_dict()``, in the
+        order of the former.
+
+    Raises
+    ------
+    InputError
+        As `from_torch`.
+
+    Examples
+    --------
+    >>> import torchvision
+    >>> names = parameter_map(torchvision.models.resnet18())
+    >>> names["conv1.weight"]
+    'conv1.weight'
+    >>> names["layer2.0.downsample.0.weight"]
+    'layer2.0.add.shortcut.0.weight'
+    """
+    converted = _convert(module)
+    names = {id(layer): name for name, layer in converted.layer.named_layers()}
+    found = {
+        join(place, key): join(names[id(layer)], key)
+        for place, layer in converted.owners.items()
+        for key in layer.state_dict()
+    }
+    return {key: found[key] for key in module.state_dict()}
+
+
+def _convert(module: nn.Module) -> Converted:
+    _check_modules(module)
+    converted = _converted(module, "")
+    for place, part in module.named_modules():
+        unused = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
+        if unused and place not in converted.owners:
+            raise refusal(place, part, "must be applied in forward, where it is not used")
+    return converted
+
+
+def _converted(module: nn.Module, place: str) -> Converted:
+    if type(module) in LAYERS:
+        return _plain_layer(module, place)
+    if type(module) is Residual:
+        return _residual(module, place)
+    if type(module).__module__.startswith("torch.nn.") and type(module) is not nn.Sequential:
+        raise refusal(place, module, "there is no such layer in npnet")
+    return Forward(module, place, _converted).converted()
+
+
+def _plain_layer(module: nn.Module, place: str) -> Converted:
+    """Return a module's twin."""
+    try:
+        layer = _twin(module)
+    except InputError as error:
+        raise error.inside(f"from_torch: {named('module', place, module)}") from None
+    for name in layer.parameters:
+        if not module.get_parameter(name).requires_grad:
+            layer.freeze(name)
+    owners = {place: layer} if layer.state_dict() else {}
+    in_place = bool(getattr(module, "inplace", False))
+    return Converted(layer, owners, writes=in_place, passes=in_place or isinstance(module, PASSING))
+
+
+def _twin(module: nn.Module) -> Layer:
+    for option, value in REQUIRED.items():
+        if getattr(module, option, value) != value:
+            raise InputError(f"{option} must be {value!r}, got {getattr(module, option)!r}")
+    kind = LAYERS[type(module)]
+    settings = {name: _simple(getattr(module, name)) for name in kind.setting_names}
+    if "bias" in settings:
+        settings["bias"] = module.bias is not None
+    if "kernel_size" in settings and kind is not npn.Conv2d and settings["stride"] == settings["kernel_size"]:
+        settings["stride"] = None  # a pooling window's default
+    if settings.get("dim", 0) is None:
+        raise InputError("dim must be an integer, got None")
+    if kind in {npn.Linear, npn.Conv2d}:
+        settings["generator"] = np.random.default_rng(0)
+    layer = kind(**settings)
+    state = {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}
+    for array in state.values():
+        if array.dtype in FLOATS:
+            layer.astype(array.dtype)
+    layer.load_state_dict(state)  # copies
+    return layer
+
+
+def _simple(value: object) -> object:
+    """Return a pair of equal sizes as one."""
+    return value[0] if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1] else value
+
+
+def _residual(module: Residual, place: str) -> Converted:
+    body = _converted(module.body, join(place, "body"))
+    shortcut = None
+    if module.shortcut is not None:
+        shortcut = _converted(module.shortcut, join(place, "shortcut"))
+    if body.writes or (shortcut is not None and shortcut.writes):
+        raise refusal(place, module, "inplace=True must not overwrite the input of two branches")
+    owners = body.owners | (shortcut.owners if shortcut is not None else {})
+    return Converted(npn.Residual(body.layer, shortcut.layer if shortcut is not None else None), owners)
+
+
+# ---- checks of a whole module --------------------------------------------------------------------------
+
+
+def _check_modules(module: nn.Module) -> None:
+    for place, part in module.named_modules():
+        if parametrize.is_parametrized(part):
+            raise refusal(place, part, "parametrizations must be removed first")
+        if "forward" in vars(part):
+            raise refusal(place, part, "forward must be its class's, got one of its own")
+        _check_hooks(place, part)
+    _check_tensors(module)
+    _check_mode(module)
+
+
+def _check_hooks(place: str, module: nn.Module) -> None:
+    owners: list[tuple[str, nn.Module | Tensor]] = [("", module), *module.named_parameters(recurse=False)]
+    for name, owner in owners:
+        for attribute in _hook_names(owner):
+            if getattr(owner, attribute, None):
+                what = join(name, attribute.lstrip("_"))
+                raise refusal(place, module, f"hooks must be removed first, got {what}")
+
+
+def _hook_names(owner: nn.Module | Tensor) -> Iterator[str]:
+    if isinstance(owner, Tensor):
+        yield from ("_backward_hooks", "_post_accumulate_grad_hooks")
+    else:
+        yield from (name for name in vars(owner) if name.endswith("_hooks"))
+
+
+def _check_tensors(module: nn.Module) -> None:
+    """Require one device and one dtype, and each parameter and buffer in one place alone."""
+    tensors = list(_tensors(module))
+    names: dict[int, str] = {}
+    for place, part, name, tensor in tensors:
+        full = join(place, name)
+        if id(tensor) in names:
+            message = f"{name} must stand in one place, got one tensor as {names[id(tensor)]} and {full}"
+            raise refusal(place, part, message)
+        names[id(tensor)] = full
+        device = tensors[0][3].device
+        if tensor.device != device or device.type == "meta":
+            where = "memory" if device.type == "meta" else f"{device} like {next(iter(names.values()))}"
+            raise refusal(place, part, f"{name} must be in {where}, got it on {tensor.device}")
+    _check_dtypes([entry for entry in tensors if entry[3].is_floating_point() or entry[3].is_complex()])
+
+
+def _check_dtypes(tensors: list[tuple[str, nn.Module, str, Tensor]]) -> None:
+    for place, part, name, tensor in tensors:
+        if tensor.dtype not in {torch.float32, torch.float64}:
+            message = f"{name} must be float32 or float64, got {tensor.dtype}"
+            raise refusal(place, part, message, DTypeError)
+        first_place, _, first_name, first = tensors[0]
+        if tensor.dtype != first.dtype:
+            like = f"{first.dtype} like {join(first_place, first_name)}"
+            raise refusal(place, part, f"{name} must be {like}, got {tensor.dtype}", DTypeError)
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, nn.Module, str, Tensor]]:
+    """Yield all parameters and buffers: the place and the module they are in, their name, and themselves."""
+    for place, part in module.named_modules(remove_duplicate=False):
+        own = part.named_parameters(recurse=False, remove_duplicate=False)
+        for name, tensor in chain(own, part.named_buffers(recurse=False, remove_duplicate=False)):
+            yield place, part, name, tensor
+
+
+def _check_mode(module: nn.Module) -> None:
+    modal = [(place, part) for place, part in module.named_modules() if isinstance(part, MODAL)]
+    for place, part in modal:
+        if part.training != modal[0][1].training:
+            message = f"training must be {modal[0][1].training} as in '{modal[0][0]}', got {part.training}"
+            raise refusal(place, part, message)

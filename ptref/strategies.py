@@ -1,0 +1,259 @@
+"""Hypothesis strategies for inputs of operations and layers, your own included.
+
+Five lines compare a layer of yours with PyTorch on shapes, dtypes, memory layouts and values you would not
+have thought of: repeated maxima, zeros of either sign, numbers huge and tiny, no samples at all.
+
+>>> import numpy as np
+>>> import torch
+>>> def softsign(x):  # an operation by npnet's convention
+...     size = 1 + np.abs(x)
+...     return x / size, lambda grad_y: grad_y / size**2
+
+>>> from hypothesis import given
+>>> from ptref import parity, strategies
+>>> @given(strategies.arrays("n c"), strategies.seeds())
+... def test_softsign(x, seed):
+...     parity.assert_parity(softsign, torch.nn.functional.softsign, x, seed=seed)
+
+pytest calls such a test; so can you:
+
+>>> test_softsign()
+
+All is valid by construction: nothing is filtered, so nothing is wasted and failures shrink quickly, sizes and
+options to the smallest that still fail and values to the plainest kind. An array's numbers follow from its
+kind of values and a seed, which hypothesis prints and replays.
+
+`arrays` serves most purposes. `convolutions` and `poolings` draw what sliding windows need, `cases` whole
+comparisons of npnet's operations, with `subject` in their place if you have written one of them yourself, and
+`chosen` turns any function of small choices (see `ptref.draw`) into a strategy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+from numpy import ndarray
+
+from npnet.errors import InputError
+from ptref.cases import Case
+from ptref.draw import DTYPES, FINITE, LAYOUTS, VALUES, Choose, Shape, make_array
+from ptref.operations import convolution, pooling
+from ptref.rows import row
+
+__all__ = [
+    "arrays",
+    "cases",
+    "chosen",
+    "convolutions",
+    "dtypes",
+    "labels",
+    "layouts",
+    "poolings",
+    "seeds",
+    "shapes",
+    "values",
+]
+
+T = TypeVar("T")
+
+
+class _Drawn(Choose):
+    """Has hypothesis decide."""
+
+    def __init__(self, draw: DrawFn) -> None:
+        self.draw = draw
+
+    def integer(self, low: int, high: int) -> int:
+        """Return a number from low to high, both included; it shrinks towards low."""
+        return self.draw(st.integers(low, high))
+
+
+def chosen(build: Callable[[Choose], T]) -> SearchStrategy[T]:
+    """Return the strategy that draws what `build` makes of choices.
+
+    Parameters
+    ----------
+    build : callable
+        Is given a `ptref.draw.Choose` and returns anything. Choices that come first and low are the simplest.
+
+    Examples
+    --------
+    >>> from ptref.strategies import chosen
+    >>> square = chosen(lambda choose: (choose.integer(1, 4),) * 2)
+    >>> from hypothesis import find
+    >>> find(square, lambda shape: shape[0] > 2)
+    (3, 3)
+    """
+
+    @st.composite
+    def strategy(draw: DrawFn) -> T:
+        return build(_Drawn(draw))
+
+    return strategy()
+
+
+def seeds() -> SearchStrategy[int]:
+    """Draw seeds, for `compare` and for generators."""
+    return st.integers(0, 2**32 - 1)
+
+
+def dtypes() -> SearchStrategy[np.dtype]:
+    """Draw float32 or float64."""
+    return st.sampled_from(DTYPES)
+
+
+def layouts() -> SearchStrategy[str]:
+    """Draw how an array lies in memory: contiguous, reversed, strided, transposed or read-only."""
+    return st.sampled_from(list(LAYOUTS))
+
+
+def values(*, finite: bool = True) -> SearchStrategy[str]:
+    """Draw a kind of values; with ``finite=False`` also NaN and infinities among ordinary numbers."""
+    return st.sampled_from([*FINITE, *(() if finite else ("infinite", "nan"))])
+
+
+def shapes(axes: str = "*n", *, least: int = 1, most: int = 5) -> SearchStrategy[Shape]:
+    """Draw shapes.
+
+    Parameters
+    ----------
+    axes : str
+        One letter or word for each axis, such as "n c h w". "*n" stands for any number of axes, none
+        included. An axis called "n" is the batch and may be empty.
+    least, most : int
+        Of the other axes' sizes.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> find(shapes("n c h w"), lambda shape: True)
+    (0, 1, 1, 1)
+    """
+    if least < 0 or most < least:
+        raise InputError(f"shapes: sizes must be from 0 and in order, got {least} to {most}")
+    parts: list[SearchStrategy[list[int]]] = []
+    for name in axes.split():
+        if name.startswith("*"):
+            parts.append(st.lists(st.integers(0, most), max_size=3))
+        else:
+            parts.append(st.integers(0 if name == "n" else least, most).map(lambda size: [size]))
+    return st.tuples(*parts).map(lambda lists: tuple(size for part in lists for size in part))
+
+
+def arrays(
+    shape: str | Shape | SearchStrategy[Shape] = "*n",
+    dtype: Any = None,
+    values: str | SearchStrategy[str] | None = None,
+    layout: str | SearchStrategy[str] | None = None,
+) -> SearchStrategy[ndarray]:
+    """Draw arrays.
+
+    Parameters
+    ----------
+    shape : str, tuple of int, or strategy
+        Axes as in `shapes`, a shape, or a strategy of shapes.
+    dtype : dtype or strategy, optional
+        float32 or float64; either by default.
+    values : str or strategy, optional
+        One of `ptref.draw.VALUES`; by default any that are finite.
+    layout : str or strategy, optional
+        One of `ptref.draw.LAYOUTS`; by default any.
+
+    Raises
+    ------
+    InputError
+        If the kind of values or the layout is unknown.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> find(arrays("n c", np.float64, values="repeated"), lambda x: x.size > 1)
+    array([[1., 0.]])
+    """
+    named = (("values", values, VALUES), ("layout", layout, LAYOUTS))
+    for what, given, known in named:
+        if isinstance(given, str) and given not in known:
+            raise InputError(f"arrays: {what} must be one of {', '.join(known)}, got {given!r}")
+    return st.builds(
+        make_array,
+        shapes(shape) if isinstance(shape, str) else _strategy(shape, None),
+        _strategy(dtype, dtypes()),
+        _strategy(values, st.sampled_from(FINITE)),
+        _strategy(layout, layouts()),
+        seeds(),
+    )
+
+
+def labels(
+    shape: Shape, classes: int, *, dtypes: Sequence[Any] = (np.int64, np.int32)
+) -> SearchStrategy[ndarray]:
+    """Draw class labels from 0 to classes − 1.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> find(labels((2,), classes=3), lambda x: x[0] == 2).dtype
+    dtype('int64')
+    """
+
+    def make(seed: int, dtype: Any) -> ndarray:
+        return np.asarray(np.random.default_rng(seed).integers(0, classes, shape), dtype)
+
+    return st.builds(make, seeds(), st.sampled_from(list(dtypes)))
+
+
+def convolutions() -> SearchStrategy[tuple[Shape, Shape, dict[str, Any]]]:
+    """Draw (shape of x, shape of weight, options) of a convolution.
+
+    Options are stride, padding (numbers, "same" or "valid"), dilation and groups; the batch may be of any
+    size, empty or absent.
+    """
+    return chosen(convolution)
+
+
+def poolings() -> SearchStrategy[tuple[Shape, dict[str, Any]]]:
+    """Draw (shape of x, options) of a pooling: kernel_size, stride, padding, dilation, ceil_mode."""
+    return chosen(pooling)
+
+
+def cases(name: str, dtype: Any = None) -> SearchStrategy[Case]:
+    """Draw comparisons of one of npnet's operations, layers or models with its PyTorch counterpart.
+
+    Parameters
+    ----------
+    name : str
+        Such as "conv2d" or "BatchNorm2d".
+    dtype : dtype, optional
+        float32 or float64; either by default.
+
+    Raises
+    ------
+    InputError
+        If nothing of that name is compared.
+
+    Examples
+    --------
+    An implementation of your own stands in as subject:
+
+    >>> from hypothesis import given, settings
+    >>> from npnet import functional as F
+    >>> @settings(max_examples=5)
+    ... @given(cases("max_pool2d"))
+    ... def test_pooling(case):
+    ...     assert case.compare(subject=F.max_pool2d).agrees
+    >>> test_pooling()
+    """
+    drawn = row(name)
+    return chosen(
+        lambda choose: drawn.draw(choose, choose.among(drawn.dtypes) if dtype is None else np.dtype(dtype))
+    )
+
+
+def _strategy(given: Any, default: SearchStrategy[Any] | None) -> SearchStrategy[Any]:
+    if isinstance(given, SearchStrategy):
+        return given
+    return default if given is None and default is not None else st.just(given)

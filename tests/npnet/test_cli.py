@@ -1,0 +1,247 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from npnet import nn
+from npnet.checkpoint import load, load_weights
+from npnet.cli import main
+from npnet.recipes.digits import network
+
+# The command line in a process that hears SIGINT even where the tests run in the background.
+HEARING = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from npnet.cli import main
+sys.exit(main())
+"""
+NPNET = [sys.executable, "-W", "error", "-m", "npnet"]
+
+
+def npnet(*arguments, **settings):
+    return subprocess.run(
+        [*NPNET, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120, **settings
+    )
+
+
+def only_folder(out):
+    (folder,) = (out / "digits").iterdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """A short run in a process of its own: what it printed, and its folder."""
+    out = tmp_path_factory.mktemp("quick")
+    ended = npnet("train", "--quick", "--seed", 0, "--out", out)
+    assert ended.returncode == 0, ended.stderr
+    return ended, only_folder(out)
+
+
+# ---- a run -------------------------------------------------------------------------------------------
+
+
+def test_the_last_line_is_the_test_accuracy(quick):
+    ended, folder = quick
+    *lines, last = ended.stdout.splitlines()
+    result = json.loads((folder / "result.json").read_text())
+    assert last == f"test accuracy: {100 * result['accuracy']:.2f} %"
+    assert result["accuracy"] > 0.8
+    assert result["status"] == "finished"
+    assert sum(line.startswith("epoch ") for line in lines) == 2
+    assert ended.stderr == ""
+
+
+def test_a_run_leaves_its_folder_whole(quick):
+    ended, folder = quick
+    figures = {"confusion_matrix.png", "filters.png", "learning_curves.png", "misclassified.png"}
+    texts = {"metrics.jsonl", "model.safetensors", "result.json", "settings.json"}
+    assert {path.name for path in folder.iterdir()} == figures | texts
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ", folder.name)
+    for figure in figures:
+        assert (folder / figure).read_bytes().startswith(b"\x89PNG")
+        assert f"figure: {folder / figure}" in ended.stdout
+
+
+def test_the_settings_and_metrics_say_what_was_done(quick):
+    _, folder = quick
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["recipe"] == "digits"
+    assert settings["seed"] == 0
+    assert settings["epochs"] == 2
+    assert settings["optimizer"].startswith("AdamW(lr=0.005, betas=(0.9, 0.999)")
+    assert settings["data"] == {"name": "digits", "train": 1000, "validation": 144, "test": 359}
+    epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [epoch["epoch"] for epoch in epochs] == [1, 2]
+    assert epochs[1]["train_loss"] < epochs[0]["train_loss"]
+
+
+def test_the_weights_open_in_a_new_model(quick):
+    _, folder = quick
+    model = network(np.random.default_rng(9))
+    load_weights(folder / "model.safetensors", model)
+    assert isinstance(model[0], nn.Conv2d)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(quick, tmp_path):
+    _, folder = quick
+    weights, _ = load(folder / "model.safetensors")
+    for seed, equal in ((0, True), (1, False)):
+        out = tmp_path / str(seed)
+        ended = npnet("train", "--quick", "--quiet", "--seed", seed, "--out", out)
+        assert len(ended.stdout.splitlines()) == 1  # the result alone
+        again, _ = load(only_folder(out) / "model.safetensors")
+        assert all(np.array_equal(weights[name], again[name]) for name in weights) is equal
+
+
+def test_options_take_the_place_of_the_recipe_s_settings(tmp_path):
+    ended = npnet(
+        *("train", "digits", "--epochs", 1, "--batch-size", 200, "--lr", 0.001, "--threads", 1),
+        *("--quick", "--out", tmp_path),
+    )
+    assert ended.returncode == 0
+    settings = json.loads((only_folder(tmp_path) / "settings.json").read_text())
+    assert (settings["epochs"], settings["batch_size"], settings["blas_threads"]) == (1, 200, 1)
+    assert "lr=0.001" in settings["optimizer"]
+    assert settings["schedule"] == "CosineAnnealingLR(T_max=1)"
+
+
+# ---- being interrupted -------------------------------------------------------------------------------
+
+
+def test_ctrl_c_saves_what_was_learnt(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HEARING, "train", "--epochs", "100", "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("epoch   2/100"):
+            break
+    time.sleep(0.02)  # into the next epoch
+    process.send_signal(signal.SIGINT)
+    rest, complaint = process.communicate(timeout=60)
+
+    folder = only_folder(tmp_path)
+    assert process.returncode == 130
+    assert rest.splitlines()[-1].startswith("test accuracy: ")
+    assert complaint == f"npnet: interrupted; what was learnt until then is in {folder}\n"
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+    load_weights(folder / "model.safetensors", network(np.random.default_rng(9)))
+
+
+def test_ctrl_c_before_anything_is_learnt_leaves_nothing(tmp_path, monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("npnet.recipes.digits.data.digits", interrupted)
+    assert main(["train", "--out", str(tmp_path / "runs")]) == 130
+    assert capsys.readouterr().err == "npnet: interrupted\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_that_goes_away_meets_no_traceback():
+    process = subprocess.Popen([*NPNET, "recipes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 141
+    assert complaint == b""
+
+
+# ---- mistakes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "npnet: the following arguments are required: COMMAND; see npnet --help"),
+        (["trian"], "npnet: argument COMMAND: invalid choice: 'trian'"),
+        (["train", "digit"], "npnet: there is no recipe 'digit'; did you mean digits? Recipes are: "),
+        (["summary", "x-y-z"], "npnet: there is no recipe 'x-y-z'; recipes are: "),
+        (["train", "--epochs", "0"], "argument --epochs: must be a positive integer, got '0'"),
+        (["train", "--epochs", "²"], "argument --epochs: must be a positive integer, got '²'"),
+        (["train", "--batch-size", "many"], "argument --batch-size: must be a positive integer, got 'many'"),
+        (["train", "--lr", "nan"], "argument --lr: must be a positive number, got 'nan'"),
+        (["train", "--lr", "-1"], "argument --lr: must be a positive number, got '-1'"),
+        (["train", "--seed", "-1"], "argument --seed: must be an integer of at least 0, got '-1'"),
+        (["train", "--threads", "0"], "argument --threads: must be a positive integer, got '0'"),
+        (["train", "--unheard-of"], "npnet: unrecognized arguments: --unheard-of"),
+    ],
+)
+def test_a_mistake_meets_one_line_and_status_2(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_folder_that_cannot_be_written_is_found_before_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("npnet.recipes.digits.data.digits", lambda _: pytest.fail("the data was loaded"))
+    (tmp_path / "file").write_text("in the way")
+    assert main(["train", "--out", str(tmp_path / "file" / "runs")]) == 2
+    complaint = capsys.readouterr().err
+    assert complaint == (
+        f"npnet: the output folder {tmp_path / 'file' / 'runs' / 'digits'} cannot be written "
+        "(Not a directory); name another with --out\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_found_too(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert main(["train", "--out", str(tmp_path / "runs")]) == 2
+    assert "cannot be written (Permission denied)" in capsys.readouterr().err
+
+
+def test_a_learning_rate_far_too_large_ends_with_one_line_and_no_folder(tmp_path):
+    ended = npnet("train", "--lr", "1e30", "--out", tmp_path / "runs")
+    assert ended.returncode == 2
+    assert re.fullmatch(r"npnet: fit: the loss became .* try a smaller learning rate .*\n", ended.stderr)
+    assert not list(tmp_path.iterdir())
+
+
+# ---- the other commands ------------------------------------------------------------------------------
+
+
+def test_recipes_are_listed_with_their_source_and_what_to_expect(capsys):
+    assert main(["recipes"]) == 0
+    printed = capsys.readouterr().out
+    for text in ("digits", "Alpaydin", "98.5 % of the held-out fifth"):
+        assert text in printed
+
+
+def test_the_summary_shows_the_layers(capsys):
+    assert main(["summary", "digits"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"Conv2d\(1, 16, 3, padding=1\) +\(16, 8, 8\) +160 +9 216", printed)
+    assert re.search(r"total +9 930 ", printed)
+
+
+def test_the_version_is_the_package_s(capsys):
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"npnet \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_parity_without_torch_says_how_to_install_it(capsys, monkeypatch):
+    monkeypatch.setattr("npnet.cli.util.find_spec", lambda name: None)
+    assert main(["parity", "--op", "linear"]) == 2
+    assert "pip install 'npnet[torch]'" in capsys.readouterr().err
+
+
+def test_no_command_loads_torch_or_what_it_does_not_need():
+    code = "import sys; from npnet.cli import main; main(['recipes']); print(sorted(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for module in ("'torch'", "'matplotlib'", "'sklearn'"):
+        assert module not in ended.stdout

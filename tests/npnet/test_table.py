@@ -1,0 +1,32 @@
+import pytest
+
+from npnet.errors import InputError
+from npnet.table import table
+
+
+def test_numbers_stand_to_the_right_and_text_to_the_left():
+    assert table(["name", "count"], [["a", 5], ["long name", 12345]]).splitlines() == [
+        "name         count",
+        "──────────────────",
+        "a                5",
+        "long name   12 345",
+    ]
+
+
+def test_text_is_shown_as_it_is():
+    assert "[red]x[/red]" in table(["c"], [["[red]x[/red]"]])
+
+
+def test_a_table_without_rows_has_its_headings():
+    assert "recipe" in table(["recipe"], [])
+
+
+def test_long_text_is_folded_to_the_width():
+    drawn = table(["what"], [["word " * 30]], width=40)
+    assert all(len(line) <= 40 for line in drawn.splitlines())
+    assert drawn.count("word") == 30
+
+
+def test_a_row_of_another_length_is_refused():
+    with pytest.raises(InputError, match="must have 2 values, got 1"):
+        table(["a", "b"], [["x"]])
