@@ -61,7 +61,11 @@ class Surface:
 
 @_own_style
 def surfaces(
-    shown: Sequence[Surface | None], class_names: Sequence[str], *, columns: int | None = None, title: str = ""
+    shown: Sequence[Surface | None],
+    class_names: Sequence[str],
+    *,
+    columns: int | None = None,
+    title: str = "",
 ) -> Figure:
     """Draw decision surfaces side by side.
 
@@ -100,7 +104,9 @@ def surfaces(
         else:
             _draw_surface(axes, surface)
     figure.legend(
-        handles=_legend(class_names, support=any(each is not None and each.support is not None for each in shown)),
+        handles=_legend(
+            class_names, support=any(each is not None and each.support is not None for each in shown)
+        ),
         loc="outside lower center",
         ncols=2 if width < 6 else len(class_names) + 2,
         frameon=False,
@@ -176,9 +182,7 @@ def _legend(class_names: Sequence[str], *, support: bool) -> list[Line2D]:
             markeredgecolor=edge, markeredgewidth=0.6 if edge == "white" else 1.6,
         )  # fmt: skip
 
-    handles = [
-        handle(name, CLASS_MARKERS[c], CLASS_COLOURS[c]) for c, name in enumerate(class_names)
-    ]
+    handles = [handle(name, CLASS_MARKERS[c], CLASS_COLOURS[c]) for c, name in enumerate(class_names)]
     handles.append(handle("misclassified", "o", "#CCCCCC", edge="black"))
     if support:
         handles.append(handle("support vector (double size)", "o", "#999999", area=2))
@@ -346,9 +350,7 @@ def losses(
 
 
 @_own_style
-def duel(
-    scores: Mapping[str, Mapping[str, Float[ndarray, " data_sets"]]], *, title: str = ""
-) -> Figure:
+def duel(scores: Mapping[str, Mapping[str, Float[ndarray, " data_sets"]]], *, title: str = "") -> Figure:
     """Compare two classifiers that were judged on the same data sets.
 
     Each data set is a line from what one reaches to what the other reaches; beside the lines stand means

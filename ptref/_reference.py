@@ -177,8 +177,8 @@ def _check_module(
     """Require one dtype, one device and, for a layer, the same parameters and buffers."""
     arrays = dict(module.named_parameters()) | dict(module.named_buffers())
     floats = {name: array for name, array in arrays.items() if array.is_floating_point()}
-    for what, of in (("dtype", lambda x: x.dtype), ("device", lambda x: x.device)):
-        kinds = {name: of(array) for name, array in floats.items()}
+    for what in ("dtype", "device"):
+        kinds = {name: getattr(array, what) for name, array in floats.items()}
         first = next(iter(kinds), None)
         for name, kind in kinds.items():
             if first is not None and kind != kinds[first]:

@@ -71,14 +71,16 @@ class Run:
             def gradients(upstream: ndarray) -> Outcome:
                 found = backward(upstream)
                 several = found if isinstance(found, tuple | list) else (found,)
-                named = zip(names, several, strict=False)
+                beyond = [f"output {i} of backward" for i in range(len(names), len(several))]
+                named = zip([*names, *beyond], several, strict=False)  # what follows the last is data
                 return {f"grad_{name}": grad for name, grad in named if grad is not None}
 
             return self.subject, y, gradients
 
         layer = copy.deepcopy(self.subject)  # running statistics must not move in the caller's layer
         generator = np.random.default_rng([self.seed, 1])
-        y, layer_backward = layer.forward(*inputs, training=self.training, generator=generator, **options)
+        forward: Callable[..., Any] = layer.forward
+        y, layer_backward = forward(*inputs, training=self.training, generator=generator, **options)
 
         def layer_gradients(upstream: ndarray) -> Outcome:
             grad_x, grads = layer_backward(upstream)

@@ -60,7 +60,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Bound:
-    """What an array's elements may be wrong by: `length` roundings of numbers as large as `magnitude`."""
+    """What an array's elements may be wrong by: `length` roundings of numbers as large as `magnitude`.
+
+    Attributes
+    ----------
+    length, magnitude : float or Tensor
+        One for all elements, or one for each.
+    """
 
     length: Tensor | float
     magnitude: Tensor | float
@@ -130,14 +136,24 @@ class Rule:
 
 
 def _exact(e: Evaluation) -> dict[str, Bound]:
-    return {name: Bound(0, 0) for name in e.truth}
+    return {name: Bound(0.0, 0.0) for name in e.truth}
 
 
 exact = Rule(_exact, whole=True)
 
 
 def relative(length: float) -> Rule:
-    """Allow `length` roundings of each result: nothing cancels."""
+    """Allow a number of roundings of each result: nothing cancels.
+
+    Parameters
+    ----------
+    length : float
+        How many roundings.
+
+    Returns
+    -------
+    rule : Rule
+    """
     return Rule(lambda e: {name: Bound(length, value.abs()) for name, value in e.truth.items()})
 
 
@@ -145,8 +161,17 @@ def sums(length: Callable[[Evaluation], float] | None = None) -> Rule:
     """Bound a sum of products by the same sum of absolute values.
 
     The operation must be linear in each of its inputs, with factors that are not negative. Run on absolute
-    values it gives magnitudes, and run on ones it counts the terms of each sum; where a sum is divided by its
-    length, as in averages, `length` says it instead.
+    values it gives magnitudes, and run on ones it counts the terms of each sum.
+
+    Parameters
+    ----------
+    length : callable, optional
+        From an `Evaluation`, how many terms there are at most: where a sum is divided by its length, as in an
+        average, ones do not count them.
+
+    Returns
+    -------
+    rule : Rule
     """
 
     def bounds(e: Evaluation) -> dict[str, Bound]:
@@ -170,8 +195,8 @@ def _measured(e: Evaluation) -> dict[str, Bound]:
     for name, value in e.truth.items():
         # What cancels to nothing, as the gradient of a bias before batch_norm, keeps errors of the parts.
         kin = [e.upstream, *grads] if name.startswith("grad_") else forward
-        cancelled = 16 * max(_largest(x) for x in kin)
-        found[name] = Bound(1, max(length * _largest(value), 4 * e.single_error(name), cancelled))
+        cancelled = 16.0 * max(_largest(x) for x in kin)
+        found[name] = Bound(1.0, max(length * _largest(value), 4 * e.single_error(name), cancelled))
     return found
 
 
@@ -183,13 +208,13 @@ measured = Rule(_measured)
 
 def _tanh(e: Evaluation) -> dict[str, Bound]:
     """Follow grad_x = g (1 − y²): where y is near ±1 the difference keeps y's rounding error, u."""
-    return {"y": Bound(4, e.truth["y"].abs()), "grad_x": Bound(8, e.upstream.abs())}
+    return {"y": Bound(4.0, e.truth["y"].abs()), "grad_x": Bound(8.0, e.upstream.abs())}
 
 
 def _sigmoid(e: Evaluation) -> dict[str, Bound]:
     """Follow grad_x = g y (1 − y): 1 − y keeps y's rounding error, multiplied by g y."""
     y = e.truth["y"]
-    return {"y": Bound(6, y), "grad_x": Bound(10, e.upstream.abs() * y)}
+    return {"y": Bound(6.0, y), "grad_x": Bound(10.0, e.upstream.abs() * y)}
 
 
 tanh, sigmoid = Rule(_tanh), Rule(_sigmoid)
@@ -220,7 +245,7 @@ def _softmax(e: Evaluation) -> dict[str, Bound]:
     weighted = e.upstream.abs() * y
     grad = y * (e.upstream.abs() * spread) + y * spread * weighted.sum(dim, keepdim=True)
     grad = grad + y * (weighted * spread).sum(dim, keepdim=True)
-    length = _size(x, dim) + 8
+    length = _size(x, dim) + 8.0
     return {"y": Bound(length, y * spread), "grad_x": Bound(length, grad)}
 
 
@@ -236,8 +261,8 @@ def _log_softmax(e: Evaluation) -> dict[str, Bound]:
     p = e.truth["y"].exp()
     grad = e.upstream.abs() + p * t * e.upstream.abs().sum(dim, keepdim=True) * 2
     return {
-        "y": Bound(4, e.truth["y"].abs() + n + 4),
-        "grad_x": Bound(n + 8, grad),
+        "y": Bound(4.0, e.truth["y"].abs() + n + 4),
+        "grad_x": Bound(n + 8.0, grad),
     }
 
 
@@ -261,7 +286,7 @@ def _cross_entropy(e: Evaluation) -> dict[str, Bound]:
     # Per sample Σq·|g| is the gradient's part before the softmax: what it would be if p were 1.
     share = _share_of_each_sample(e, x, dim)
     grad = e.truth["grad_x"].abs() + 3 * share * p * t
-    length = n + 8 + (e.upstream.numel() == 1) * x.numel() // max(n, 1)
+    length = n + 8 + _samples(e) / max(n, 1)
     return {"y": Bound(length, e.truth["y"].abs() + total), "grad_x": Bound(length, grad)}
 
 
@@ -288,7 +313,7 @@ cross_entropy = Rule(_cross_entropy)
 
 
 def _mse(e: Evaluation) -> dict[str, Bound]:
-    """Follow (x − t)²: the difference is rounded once, squares do not cancel, and errors grow with the sum."""
+    """Follow (x − t)²: rounded once as a difference, and squares do not cancel in a sum."""
     return {name: Bound(_samples(e) + 6, value.abs()) for name, value in e.truth.items()}
 
 
@@ -303,8 +328,9 @@ def _binary_cross_entropy(e: Evaluation) -> dict[str, Bound]:
 def _binary_cross_entropy_with_logits(e: Evaluation) -> dict[str, Bound]:
     """Follow (1 − t) x + l (log(1 + exp(−|x|)) + max(−x, 0)).
 
-    Terms as large as x may cancel to almost nothing, so the magnitude is that of the terms, |1 − t||x| + l (1 + |x|) with l = 1 + (pos_weight − 1) t, and of
-    the gradient's terms, |1 − t| + l σ(−x), where σ(x) − t would round terms of size 1.
+    Terms as large as x may cancel to almost nothing, so the magnitude is that of the terms,
+    |1 − t||x| + l (1 + |x|) with l = 1 + (pos_weight − 1) t; and that of the gradient's terms is
+    |1 − t| + l, as σ(x) − t rounds terms of size 1.
     """
     x, target, weight, pos_weight = (*e.inputs, None, None)[:4]
     assert x is not None
@@ -313,7 +339,7 @@ def _binary_cross_entropy_with_logits(e: Evaluation) -> dict[str, Bound]:
     w = torch.ones_like(x) if weight is None else weight.abs().expand_as(x)
     terms = w * ((1 - target).abs() * x.abs() + l * (1 + x.abs()))
     reduction = e.options.get("reduction", "mean")
-    loss = {"mean": terms.mean, "sum": terms.sum, "none": lambda: terms}[reduction]()
+    loss = terms if reduction == "none" else terms.sum() / (x.numel() if reduction == "mean" else 1)
     count = x.numel() if reduction == "mean" else 1
     grad = e.upstream.abs() * w * (1 + target.abs() + l) / max(count, 1)
     length = _samples(e) + 10
@@ -373,7 +399,7 @@ def _batch_norm(e: Evaluation) -> dict[str, Bound]:
         momentum = float(e.options["momentum"])
         magnitudes["running_mean"] = (1 - momentum) * mean.abs() + momentum * offset
         magnitudes["running_var"] = (1 - momentum) * var + 2 * momentum * (spread + shifted)
-    return {name: Bound(m + 12, magnitudes.get(name, value.abs())) for name, value in e.truth.items()}
+    return {name: Bound(m + 12.0, magnitudes.get(name, value.abs())) for name, value in e.truth.items()}
 
 
 batch_norm = Rule(_batch_norm)
@@ -401,10 +427,10 @@ def target_length(e: Evaluation) -> float:
     return float(_samples(e)) + 5
 
 
-def _samples(e: Evaluation) -> int:
+def _samples(e: Evaluation) -> float:
     x = e.inputs[0]
     assert x is not None
-    return x.numel() if e.upstream.numel() == 1 else 1
+    return float(x.numel()) if e.upstream.numel() == 1 else 1.0
 
 
 def _size(x: Tensor, dim: int) -> int:

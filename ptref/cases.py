@@ -18,7 +18,21 @@ from ptref.report import Report
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: what `ptref.parity.compare` is given."""
+    """One comparison: what `ptref.parity.compare` is given.
+
+    Attributes
+    ----------
+    name : str
+        Of the operation, layer or model.
+    subject, reference : callable or layer
+    inputs : tuple of array or None
+    options : dict
+    rule : Rule
+    state : tuple of int
+    training : bool
+    seed : int
+        All as in `ptref.parity.compare`.
+    """
 
     name: str
     subject: Any

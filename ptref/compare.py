@@ -13,11 +13,11 @@ from torch import Tensor
 
 from npnet.errors import InputError, MissingError
 from npnet.nn import Layer
+from ptref._reference import Reference, tensor, without_tf32
+from ptref._subject import Outcome, Run
 from ptref.bounds import Bound, Evaluation, Rule, measured
 from ptref.draw import LAYOUTS
-from ptref._reference import Reference, tensor, without_tf32
 from ptref.report import Quantity, Report, judge
-from ptref._subject import Outcome, Run
 
 
 def compare(
@@ -123,6 +123,15 @@ def assert_parity(
     **settings: Any,
 ) -> Report:
     """Compare as `compare` does, and raise where a difference is found.
+
+    Parameters
+    ----------
+    subject, reference, *inputs, **settings
+        As in `compare`.
+
+    Returns
+    -------
+    report : Report
 
     Raises
     ------

@@ -47,6 +47,10 @@ class Choose:
 class Seeded(Choose):
     """Decides by a NumPy generator.
 
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+
     Examples
     --------
     >>> choose = Seeded(np.random.default_rng(0))
@@ -140,6 +144,10 @@ def make_array(shape: Shape, dtype: DTypeLike, values: str, layout: str, seed: i
         One of `LAYOUTS`.
     seed : int
         The values, of their kind, follow from it.
+
+    Returns
+    -------
+    array : array, of the given shape and dtype
 
     Raises
     ------

@@ -19,6 +19,8 @@ from ptref import models as torch_models
 from ptref.cases import Case, Row
 from ptref.draw import Choose, Shape, array, axes, batch, both, one_or_pair, optional, room
 
+__all__ = ["LAYERS", "MODELS"]
+
 VALUES = ("ordinary", "repeated", "offset")
 Options = dict[str, Any]
 

@@ -18,6 +18,8 @@ from ptref.bounds import Rule
 from ptref.cases import Case, Row
 from ptref.draw import FINITE, Choose, Shape, array, axes, batch, both, one_or_pair, optional, room
 
+__all__ = ["OPERATIONS"]
+
 ANY = (*FINITE, "infinite", "nan")
 MODERATE = ("ordinary", "repeated", "zeros", "offset", "tiny")
 REDUCTIONS = ("mean", "sum", "none")
@@ -89,7 +91,7 @@ def _dropout(choose: Choose, dtype: np.dtype) -> Case:
             x * torch.from_numpy(np.asarray(kept)).to(x.device) * (1 / (1 - p) if training and p < 1 else 1)
         )
 
-    return Case("dropout", subject, reference, (x,), options, bounds.relative(4), seed=choose.seed())
+    return Case("dropout", subject, reference, (x,), options, bounds.relative(4.0), seed=choose.seed())
 
 
 # ---- sliding windows -----------------------------------------------------------------------------------
@@ -192,7 +194,10 @@ def _class_weight(choose: Choose, classes: int, dtype: np.dtype) -> ndarray | No
 
 def _nll_loss(choose: Choose, dtype: np.dtype) -> Case:
     leading, classes, positions = _classes(choose)
-    options = {"ignore_index": choose.among([-100, 0, -1]), "reduction": choose.among(REDUCTIONS)}
+    options: dict[str, Any] = {
+        "ignore_index": choose.among([-100, 0, -1]),
+        "reduction": choose.among(REDUCTIONS),
+    }
     x = array(choose, (*leading, classes, *positions), dtype, ANY)
     target = _labels(choose, (*leading, *positions), classes, options["ignore_index"])
     inputs = (x, target, _class_weight(choose, classes, dtype))
@@ -203,7 +208,7 @@ def _nll_loss(choose: Choose, dtype: np.dtype) -> Case:
 def _cross_entropy(choose: Choose, dtype: np.dtype) -> Case:
     leading, classes, positions = _classes(choose)
     shape = (*leading, classes, *positions)
-    options = {
+    options: dict[str, Any] = {
         "ignore_index": choose.among([-100, 0, -1]),
         "reduction": choose.among(REDUCTIONS),
         "label_smoothing": choose.among([0.0, 0.1, 1.0]),
@@ -347,7 +352,7 @@ OPERATIONS = (
     _elementwise(
         "leaky_relu",
         T.leaky_relu,
-        bounds.relative(4),
+        bounds.relative(4.0),
         lambda choose: {"negative_slope": choose.among([0.01, 0.0, 0.3, 1.0, -0.5])},
     ),
     _elementwise("tanh", torch.tanh, bounds.tanh),

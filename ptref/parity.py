@@ -23,8 +23,8 @@ The rules:
 
 from __future__ import annotations
 
-from ptref.compare import assert_parity, compare
 from ptref._reference import without_tf32
+from ptref.compare import assert_parity, compare
 from ptref.report import Quantity, Report
 from ptref.table import markdown, run_table
 

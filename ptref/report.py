@@ -104,7 +104,7 @@ class Report:
 
     @property
     def over_torch(self) -> float | None:
-        """The worst error of npnet ÷ PyTorch's over all quantities, in units of their bounds (float32 only)."""
+        """The worst error of npnet ÷ PyTorch's over all quantities, each in units of its bound (float32)."""
         judged = [quantity for quantity in self.quantities if quantity.over_torch is not None]
         if not judged:
             return None

@@ -9,12 +9,27 @@ from ptref.operations import OPERATIONS
 
 
 def rows() -> list[Row]:
-    """Return all operations, layers and models that are compared, in this order."""
+    """Return all operations, layers and models that are compared.
+
+    Returns
+    -------
+    rows : list of Row
+        In this order.
+    """
     return [*OPERATIONS, *LAYERS, *MODELS]
 
 
 def row(name: str) -> Row:
     """Return the row of a name.
+
+    Parameters
+    ----------
+    name : str
+        Such as "conv2d", "Conv2d" or "lenet5".
+
+    Returns
+    -------
+    row : Row
 
     Raises
     ------

@@ -9,9 +9,10 @@ have thought of: repeated maxima, zeros of either sign, numbers huge and tiny, n
 ...     size = 1 + np.abs(x)
 ...     return x / size, lambda grad_y: grad_y / size**2
 
->>> from hypothesis import given
+>>> from hypothesis import given, settings
 >>> from ptref import parity, strategies
->>> @given(strategies.arrays("n c"), strategies.seeds())
+>>> @settings(deadline=None)  # the first call loads libraries, and takes its time
+... @given(strategies.arrays("n c"), strategies.seeds())
 ... def test_softsign(x, seed):
 ...     parity.assert_parity(softsign, torch.nn.functional.softsign, x, seed=seed)
 
@@ -35,7 +36,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.strategies import SearchStrategy
 from numpy import ndarray
 
 from npnet.errors import InputError
@@ -59,17 +60,18 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Draw = Callable[..., Any]  # hypothesis's DrawFn, which cannot be checked at run time
 
 
 class _Drawn(Choose):
     """Has hypothesis decide."""
 
-    def __init__(self, draw: DrawFn) -> None:
+    def __init__(self, draw: Draw) -> None:
         self.draw = draw
 
     def integer(self, low: int, high: int) -> int:
         """Return a number from low to high, both included; it shrinks towards low."""
-        return self.draw(st.integers(low, high))
+        return int(self.draw(st.integers(low, high)))
 
 
 def chosen(build: Callable[[Choose], T]) -> SearchStrategy[T]:
@@ -79,6 +81,11 @@ def chosen(build: Callable[[Choose], T]) -> SearchStrategy[T]:
     ----------
     build : callable
         Is given a `ptref.draw.Choose` and returns anything. Choices that come first and low are the simplest.
+
+    Returns
+    -------
+    strategy : SearchStrategy
+        Of what `build` returns.
 
     Examples
     --------
@@ -90,29 +97,58 @@ def chosen(build: Callable[[Choose], T]) -> SearchStrategy[T]:
     """
 
     @st.composite
-    def strategy(draw: DrawFn) -> T:
+    def strategy(draw: Draw) -> T:
         return build(_Drawn(draw))
 
     return strategy()
 
 
 def seeds() -> SearchStrategy[int]:
-    """Draw seeds, for `compare` and for generators."""
+    """Draw seeds, for `compare` and for generators.
+
+    Returns
+    -------
+    strategy : SearchStrategy
+        Of numbers from 0 to 2³² − 1.
+    """
     return st.integers(0, 2**32 - 1)
 
 
 def dtypes() -> SearchStrategy[np.dtype]:
-    """Draw float32 or float64."""
+    """Draw float32 or float64.
+
+    Returns
+    -------
+    strategy : SearchStrategy
+        Of NumPy dtypes.
+    """
     return st.sampled_from(DTYPES)
 
 
 def layouts() -> SearchStrategy[str]:
-    """Draw how an array lies in memory: contiguous, reversed, strided, transposed or read-only."""
+    """Draw how an array lies in memory: contiguous, reversed, strided, transposed or read-only.
+
+    Returns
+    -------
+    strategy : SearchStrategy
+        Of the names in `ptref.draw.LAYOUTS`.
+    """
     return st.sampled_from(list(LAYOUTS))
 
 
 def values(*, finite: bool = True) -> SearchStrategy[str]:
-    """Draw a kind of values; with ``finite=False`` also NaN and infinities among ordinary numbers."""
+    """Draw a kind of values: ordinary, repeated, zeros, far from 0, huge, tiny.
+
+    Parameters
+    ----------
+    finite : bool
+        Without it also NaN and infinities among ordinary numbers.
+
+    Returns
+    -------
+    strategy : SearchStrategy
+        Of names in `ptref.draw.VALUES`.
+    """
     return st.sampled_from([*FINITE, *(() if finite else ("infinite", "nan"))])
 
 
@@ -126,6 +162,16 @@ def shapes(axes: str = "*n", *, least: int = 1, most: int = 5) -> SearchStrategy
         included. An axis called "n" is the batch and may be empty.
     least, most : int
         Of the other axes' sizes.
+
+    Returns
+    -------
+    strategy : SearchStrategy
+        Of tuples of int.
+
+    Raises
+    ------
+    InputError
+        If `least` is negative or larger than `most`.
 
     Examples
     --------
@@ -163,6 +209,11 @@ def arrays(
     layout : str or strategy, optional
         One of `ptref.draw.LAYOUTS`; by default any.
 
+    Returns
+    -------
+    strategy : SearchStrategy
+        Of NumPy arrays.
+
     Raises
     ------
     InputError
@@ -191,7 +242,20 @@ def arrays(
 def labels(
     shape: Shape, classes: int, *, dtypes: Sequence[Any] = (np.int64, np.int32)
 ) -> SearchStrategy[ndarray]:
-    """Draw class labels from 0 to classes − 1.
+    """Draw class labels.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    classes : int
+        Labels are from 0 to classes − 1.
+    dtypes : sequence of dtypes
+        Integer dtypes to choose from.
+
+    Returns
+    -------
+    strategy : SearchStrategy
+        Of integer arrays.
 
     Examples
     --------
@@ -211,12 +275,23 @@ def convolutions() -> SearchStrategy[tuple[Shape, Shape, dict[str, Any]]]:
 
     Options are stride, padding (numbers, "same" or "valid"), dilation and groups; the batch may be of any
     size, empty or absent.
+
+    Returns
+    -------
+    strategy : SearchStrategy
+        Of such triples.
     """
     return chosen(convolution)
 
 
 def poolings() -> SearchStrategy[tuple[Shape, dict[str, Any]]]:
-    """Draw (shape of x, options) of a pooling: kernel_size, stride, padding, dilation, ceil_mode."""
+    """Draw (shape of x, options) of a pooling: kernel_size, stride, padding, dilation, ceil_mode.
+
+    Returns
+    -------
+    strategy : SearchStrategy
+        Of such pairs.
+    """
     return chosen(pooling)
 
 
@@ -230,6 +305,11 @@ def cases(name: str, dtype: Any = None) -> SearchStrategy[Case]:
     dtype : dtype, optional
         float32 or float64; either by default.
 
+    Returns
+    -------
+    strategy : SearchStrategy
+        Of `ptref.cases.Case`.
+
     Raises
     ------
     InputError
@@ -241,7 +321,7 @@ def cases(name: str, dtype: Any = None) -> SearchStrategy[Case]:
 
     >>> from hypothesis import given, settings
     >>> from npnet import functional as F
-    >>> @settings(max_examples=5)
+    >>> @settings(deadline=None, max_examples=5)
     ... @given(cases("max_pool2d"))
     ... def test_pooling(case):
     ...     assert case.compare(subject=F.max_pool2d).agrees

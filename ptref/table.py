@@ -143,6 +143,17 @@ def run_table(
 def markdown(examples: int = EXAMPLES, *, seed: int = 0) -> str:
     """Return the table of accuracy in Markdown, float32: what the README shows.
 
+    Parameters
+    ----------
+    examples : int
+        Cases for each operation.
+    seed : int
+        The same seed draws the same cases.
+
+    Returns
+    -------
+    text : str
+
     Examples
     --------
     >>> print(markdown(examples=2).splitlines()[0])

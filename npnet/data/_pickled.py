@@ -42,6 +42,10 @@ def read_pickled(path: Path, md5: str) -> dict[str, Any]:
     md5 : str
         The published checksum.
 
+    Returns
+    -------
+    dict
+
     Raises
     ------
     MissingError

@@ -20,6 +20,12 @@ def data_folder(folder: str | PathLike[str] | None = None) -> Path:
     Parameters
     ----------
     folder : path, optional
+        Taken before all else.
+
+    Returns
+    -------
+    Path
+        It need not exist yet.
 
     Examples
     --------
@@ -38,6 +44,10 @@ def read_bytes(path: Path, md5: str | None = None) -> bytes:
     path : Path
     md5 : str, optional
         The published MD5, in hexadecimal; without one any file is read.
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------

@@ -80,6 +80,18 @@ def minibatches(
 def count_minibatches(dataset: Dataset, batch_size: int, drop_last: bool = False) -> int:
     """Return how many minibatches `minibatches` gives.
 
+    Parameters
+    ----------
+    dataset : ArrayDataset, or any object with ``__len__`` and ``__getitem__``
+    batch_size : int
+        Samples in a minibatch.
+    drop_last : bool
+        Whether a last minibatch that is not full is left out.
+
+    Returns
+    -------
+    int
+
     Raises
     ------
     InputError

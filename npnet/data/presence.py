@@ -29,6 +29,10 @@ def present(name: str, folder: str | PathLike[str] | None = None) -> bool:
     folder : path, optional
         The data folder; see `npnet.data.data_folder`.
 
+    Returns
+    -------
+    bool
+
     Raises
     ------
     InputError

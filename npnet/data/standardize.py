@@ -18,6 +18,11 @@ _ROWS_AT_A_TIME = 1024  # bounds the memory taken beside a large data set
 class Standardization:
     """The map x ↦ (x − mean) / deviation, channel by channel; `undo` is its inverse.
 
+    Parameters
+    ----------
+    mean, deviation : array of float64, shape (c,)
+        One of each for every channel, that is for every place along axis 1 of x.
+
     Examples
     --------
     >>> to_standard = Standardization(mean=np.array([10.0]), deviation=np.array([2.0]))

@@ -258,6 +258,19 @@ class Layer:
             if getattr(layer, name) is not None
         }
 
+    def couples_samples(self, training: bool) -> bool:
+        """Say whether a sample's output depends on the samples beside it in the minibatch.
+
+        A layer of your own of which this is true must say so: a minibatch of others may be cut into pieces
+        that go through the model one by one, each in a thread of its own (see `npnet.parallel`).
+
+        Parameters
+        ----------
+        training : bool
+            Whether the question is about training or about evaluation.
+        """
+        return False
+
     # ---- description -------------------------------------------------------------------------------
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:

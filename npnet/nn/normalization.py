@@ -44,6 +44,10 @@ class _BatchNorm(Layer):
         self.running_var = np.ones(num_features, dtype) if track_running_stats else None
         self.num_batches_tracked = np.array(0, np.int64) if track_running_stats else None
 
+    def couples_samples(self, training: bool) -> bool:
+        """Say that statistics are of the whole minibatch, unless the running ones are used."""
+        return training or not self.track_running_stats
+
     def apply(
         self, x: ndarray, *, training: bool, generator: Generator | None
     ) -> tuple[ndarray, BackwardMany]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,13 @@ from npnet import metrics, models
 from npnet.data import ArrayDataset, Splits, sample_gmm_2d
 from npnet.nn import Layer
 from npnet.recipes._recipe import NetworkRecipe, Options, Spec
+from npnet.recipes._several import Trained
 
 if TYPE_CHECKING:
     from npnet.plot_plane import Surface
+
+# Seeds from here on, so that with seed 0 no recipe's classes are split by a line, which would teach little.
+FIRST_MIXTURE = 101
 
 
 def mixture(components: int, classes: int, samples: int) -> Callable[[Options], Splits[ArrayDataset]]:
@@ -27,8 +31,7 @@ def mixture(components: int, classes: int, samples: int) -> Callable[[Options], 
     """
 
     def draw(options: Options) -> Splits[ArrayDataset]:
-        # One is added because the mixtures of seed 0 happen to be split by a line, which teaches little.
-        generator = np.random.default_rng(options.seed + 1)
+        generator = np.random.default_rng(FIRST_MIXTURE + options.seed)
         return drawn(components, classes, samples, generator)
 
     return draw
@@ -82,10 +85,17 @@ def probabilities(model: Layer) -> Callable[[ndarray], ndarray]:
     return lambda x: F.softmax(model(x), dim=1)[0]
 
 
-def surface(title: str, model: Layer, part: ArrayDataset) -> Surface:
-    """Return the decision surface of a network, shown with the points of a part."""
+def surface(title: str, trained: Trained, weights: Mapping[str, ndarray] | None = None) -> Surface:
+    """Return the decision surface of a network, shown with the points it learnt from.
+
+    It is the surface of given weights, or else of those that were learnt in the end.
+    """
     from npnet.plot_plane import Surface  # noqa: PLC0415 - matplotlib takes a second importing need not
 
+    part, model = trained.splits.train, trained.model
+    if weights is not None:
+        model = trained.network.model(np.random.default_rng(0))
+        model.load_state_dict(weights)
     return Surface(title, part.x, part.y, probabilities(model))
 
 
@@ -133,3 +143,9 @@ def judge(scores: ndarray, target: ndarray) -> Judgement:
         tuple(recall.tolist()),
         float(np.mean(ap)),
     )
+
+
+def judge_parts(trained: Trained) -> dict[str, Judgement]:
+    """Judge a network on the samples it learnt from and on those of the test."""
+    parts = {"training": trained.splits.train, "test": trained.splits.test}
+    return {name: judge(trained.model(part.x), part.y) for name, part in parts.items() if part is not None}

@@ -42,6 +42,7 @@ class Conclusion:
     headline: str
     figures: Sequence[Path]
     values: Mapping[str, Any]
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,7 @@ class SeveralNetworks(Recipe):
         conclusion = self.conclude(done, options, folder, report)
         for figure in conclusion.figures:
             report(f"figure: {figure}")
-        interrupted = any(trained.history.interrupted for trained in done)
+        interrupted = conclusion.interrupted or any(trained.history.interrupted for trained in done)
         values = {"seconds": round(sum(trained.seconds for trained in done), 3), **conclusion.values}
         status = "interrupted" if interrupted else "finished"
         return Result(status, conclusion.headline, folder.path, tuple(conclusion.figures), values)

@@ -101,7 +101,9 @@ class LinearRegression(SeveralNetworks):
         for each in trained:
             part, name = each.splits.train, each.network.name
             rows = [gradients_after(each, step) for step in each.looks]
-            report(table(["step", "a", "b", "∂L/∂a", "by hand", "∂L/∂b", "by hand"], _shown(rows), title=name))
+            report(
+                table(["step", "a", "b", "∂L/∂a", "by hand", "∂L/∂b", "by hand"], _shown(rows), title=name)
+            )
             sought = least_squares(part)
             a, b = line(each.model)
             values[name] = {

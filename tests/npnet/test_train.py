@@ -312,6 +312,24 @@ def test_a_loss_that_is_no_number_stops_training_before_it_is_learnt_from(splits
     assert all(np.isfinite(array).all() for array in model.state_dict().values())
 
 
+def test_nothing_is_learnt_from_the_step_whose_loss_is_no_number(splits):
+    model = classifier()
+    states = []
+
+    def nan_at_the_third(*arguments):
+        _, y, grads = plain_step(*arguments)
+        return (np.nan if len(states) == 2 else 1.0), y, grads
+
+    with pytest.raises(InputError, match="loss became nan in epoch 1, after step 2"):
+        train(
+            splits.train,
+            model,
+            step=nan_at_the_third,
+            on_step=lambda state: states.append(model.state_dict()),
+        )
+    assert same(model.state_dict(), states[-1])
+
+
 def test_too_large_a_learning_rate_meets_the_message_and_no_warning(splits):
     with pytest.raises(InputError, match=r"loss became .* learning rate"):
         train(splits, classifier(), lr=1e25)

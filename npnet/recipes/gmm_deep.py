@@ -1,0 +1,143 @@
+"""Deep networks on random Gaussians of the plane: what layers add to a line, and a film of how they learn.
+
+Data: `sample_gmm_2d(4, 2, 40)` and `sample_gmm_2d(6, 2, 10)`; as many samples again for the test. Models:
+[2, 2], which is logistic regression, [2, 10, 2] and [2, 10, 10, 2], each with ReLU and with sigmoid. Loss:
+mean cross-entropy plus λ/2 · ‖θ‖², λ = 1e-4. Optimizer: gradient descent, all samples at every step, 10 000
+steps, lr 0.1.
+
+Judged by accuracy, recall and precision of each class, and average precision, on the samples learnt from, as
+in the source, and on the test samples, which the source does not have.
+
+The source reports no figures. What to expect: on the training samples every hidden layer helps, since no line
+separates these classes. On the test samples the deepest network need not be the best: 60 samples are few for
+172 weights, and its surface bends around single ones. ReLU's surfaces have corners, sigmoid's are smooth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from npnet.recipes import _gmm
+from npnet.recipes._recipe import NetworkRecipe, Options, Report
+from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
+from npnet.run import RunFolder
+from npnet.table import table
+
+MIXTURES = ((4, 2, 40), (6, 2, 10))  # components, classes, samples of each component
+KINDS = (
+    ([2, 2], "relu"),  # has no hidden layer, and thus no activation
+    ([2, 10, 2], "relu"),
+    ([2, 10, 10, 2], "relu"),
+    ([2, 10, 2], "sigmoid"),
+    ([2, 10, 10, 2], "sigmoid"),
+)
+FRAMES = 48
+
+
+def kind_name(sizes: Sequence[int], activation: str) -> str:
+    """Return such as "2-10-2 relu"."""
+    joined = "-".join(map(str, sizes))
+    return joined if len(sizes) == 2 else f"{joined} {activation}"
+
+
+def network(mixture: tuple[int, int, int], sizes: Sequence[int], activation: str) -> NetworkRecipe:
+    """Return one of the networks, with the source's settings."""
+    components, _, samples = mixture
+    return _gmm.classifier(
+        f"{kind_name(sizes, activation)} on {mixture}", _gmm.mixture(*mixture), sizes, activation,
+        samples=components * samples, steps=10_000, quick_steps=500, lr=0.1, decay=1e-4,
+    )  # fmt: skip
+
+
+FILMED = f"{kind_name([2, 10, 10, 2], 'relu')} on {MIXTURES[0]}"
+
+
+def frames(steps: int) -> list[int]:
+    """Return the steps to film: most changes at first, so they stand ever further apart."""
+    return sorted({0, *np.geomspace(1, steps, FRAMES - 1).round().astype(int).tolist()})
+
+
+class DeepNetworks(SeveralNetworks):
+    """Ten networks, judged and drawn."""
+
+    def conclude(
+        self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
+    ) -> Conclusion:
+        """Judge each on both parts; draw surfaces, losses and the film."""
+        judged = {each.network.name: _gmm.judge_parts(each) for each in trained}
+        rows = [[name, part, *j.cells()] for name, parts in judged.items() for part, j in parts.items()]
+        report(table(["network", "part", *_gmm.JUDGEMENT_HEADINGS], rows))
+        figures = [*_draw_surfaces(trained, judged, folder), *_draw_losses(trained, folder)]
+        figures += [_draw_film(each, folder) for each in trained if each.looks]
+        values = {
+            name: {part: judgement.rounded() for part, judgement in parts.items()}
+            for name, parts in judged.items()
+        }
+        deepest = [
+            f"{each.splits.name} {100 * judged[each.network.name]['training'].accuracy:.1f} %"
+            for each in trained
+            if each.network.name.startswith(kind_name([2, 10, 10, 2], "relu"))
+        ]
+        headline = f"training accuracy of 2-10-10-2 with ReLU: {', '.join(deepest)}"
+        return Conclusion(headline, figures, {"networks": values})
+
+
+def _draw_surfaces(
+    trained: Sequence[Trained], judged: Mapping[str, Mapping[str, _gmm.Judgement]], folder: RunFolder
+) -> list[Path]:
+    """Draw a figure for each mixture: a row for each activation, a column for each depth."""
+    from npnet.plot_plane import surfaces  # noqa: PLC0415 - importing matplotlib takes a second
+
+    files = []
+    for mixture in MIXTURES:
+        of_mixture = [each for each in trained if each.network.name.endswith(str(mixture))]
+        shown = [_gmm.surface(_title(each, judged[each.network.name]), each) for each in of_mixture]
+        if shown:
+            classes, name = of_mixture[0].splits.classes, of_mixture[0].splits.name
+            placed = [*shown[:3], None, *shown[3:]]
+            drawn = surfaces(placed, classes, columns=3, title=f"{name}: surfaces and training samples")
+            numbers = "_".join(map(str, mixture))
+            files.append(folder.figure(f"decision_surfaces_{numbers}.png", drawn))
+    return files
+
+
+def _title(trained: Trained, judged: Mapping[str, _gmm.Judgement]) -> str:
+    name = trained.network.name.partition(" on ")[0]
+    shares = (f"{part} {100 * judgement.accuracy:.1f} %" for part, judgement in judged.items())
+    return f"{name}\n{', '.join(shares)}"
+
+
+def _draw_losses(trained: Sequence[Trained], folder: RunFolder) -> list[Path]:
+    from npnet.plot_plane import losses  # noqa: PLC0415 - as above
+
+    panels: dict[str, dict[str, list[float]]] = {}
+    for each in trained:
+        if each.losses:
+            curves = panels.setdefault(each.splits.name, {})
+            curves[each.network.name.partition(" on ")[0]] = each.losses
+    if not panels:
+        return []
+    drawn = losses(panels, loss_label="cross-entropy (nats)", title="Training loss")
+    return [folder.figure("losses.png", drawn)]
+
+
+def _draw_film(trained: Trained, folder: RunFolder) -> Path:
+    from npnet.plot_plane import film  # noqa: PLC0415 - as above
+
+    shown = [_gmm.surface(f"after {step} steps", trained, weights) for step, weights in trained.looks.items()]
+    name = trained.network.name.partition(" on ")[0]
+    return folder.write("learning.gif", film(shown, trained.splits.classes, title=name))
+
+
+recipe = DeepNetworks(
+    name="gmm-deep",
+    title="networks of one, two and three layers on random Gaussians, ReLU and sigmoid, with a film",
+    source="Deep learning laboratory, University of Zagreb (FER), exercise 1: pt_deep",
+    reported="no figure; decision surfaces",
+    expects="training accuracy rises with each layer where no line separates the classes",
+    networks=tuple(network(mixture, *kind) for mixture in MIXTURES for kind in KINDS),
+    pauses=lambda each: frames(each.epochs) if each.name == FILMED else (),
+)
