@@ -36,7 +36,9 @@ WORK = 12_000_000
 # And so many multiply-adds for each parameter: adding up gradients takes one for each, but from main memory.
 WORK_FOR_PARAMETER = 128
 
-Item = TypeVar("Item")
+# Of larger arrays glibc takes no such notice.
+LARGEST_KEPT = 31 * 1024 * 1024
+
 Result = TypeVar("Result")
 
 
@@ -95,6 +97,7 @@ class Step:
 
     def __enter__(self) -> Step:  # noqa: PYI034 - the run-time shape checks cannot resolve Self
         if self._depth == 0:
+            _keep_freed_memory()
             self._entered.enter_context(_blas().limit(limits=1, user_api="blas"))
             if self.threads > 1:
                 self._pool = self._entered.enter_context(ThreadPoolExecutor(self.threads, "npnet"))
@@ -238,6 +241,17 @@ def _generators(generator: Generator, count: int) -> list[Generator]:
     if count == 1:
         return [generator]
     return [np.random.default_rng(seed) for seed in generator.integers(0, 2**63, size=count)]
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep memory that is freed after a step for the next one.
+
+    glibc takes a large array freed as a sign that more like it will come: from then on it keeps arrays up to
+    that size, and twice as much free memory in all, where it would otherwise have the operating system map
+    them anew each time, page by page, with all threads waiting (mallopt(3), M_MMAP_THRESHOLD). The array is
+    never touched, so it takes no memory; other C libraries take no notice of it.
+    """
+    np.empty(LARGEST_KEPT, np.uint8)
 
 
 def _blas() -> ThreadpoolController:

@@ -6,6 +6,7 @@ where the choice changes. Classes differ in marker as well as in colour, so that
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,14 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Integer
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy import ndarray
 
 from npnet.errors import InputError
-from npnet.plot import BLUE, GREEN, GREY, ORANGE, PURPLE, _figure, _own_style
+from npnet.plot import BLUE, GREEN, GREY, ORANGE, PURPLE, _figure, _log_axis, _own_style
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -164,7 +165,8 @@ def _draw_points(axes: Axes, surface: Surface) -> None:
         for wrong in (False, True):
             which = (surface.y == c) & ((chosen != c) == wrong)
             axes.scatter(
-                *surface.x[which].T,
+                surface.x[which, 0],
+                surface.x[which, 1],
                 s=size[which],
                 marker=CLASS_MARKERS[c],
                 color=CLASS_COLOURS[c],
@@ -216,11 +218,13 @@ def film(
     InputError
         As `surfaces` does.
     """
+    from PIL.Image import Dither  # noqa: PLC0415 - matplotlib brings it; only films need it
+
     if not frames:
         raise InputError("film: frames must not be empty, got none")
     images = [_image(surfaces([frame], class_names, title=title)) for frame in frames]
     palette = images[-1].quantize(256)  # one for all frames, or their colours would flicker
-    pictures = [image.quantize(palette=palette, dither=0) for image in images]
+    pictures = [image.quantize(palette=palette, dither=Dither.NONE) for image in images]
     durations = [120] * (len(pictures) - 1) + [2500]  # milliseconds
 
     def write(file: IO[bytes]) -> None:
@@ -231,12 +235,11 @@ def film(
 
 
 def _image(figure: Figure) -> Image:
-    from PIL import Image as images  # noqa: PLC0415, N813 - matplotlib brings it; only films need it
+    from PIL.Image import open as read  # noqa: PLC0415 - as above
 
-    figure.set_dpi(100)  # a film needs no print quality
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return images.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=100)  # a film needs no print quality
+    return read(drawn).convert("RGB")
 
 
 # ---- lines and losses ----------------------------------------------------------------------------------
@@ -334,13 +337,17 @@ def losses(
     styles: tuple[Any, ...] = ("-", (0, (5, 3)), (0, (1, 2)), "-.")
     for axes, (name, curves) in zip(grid, panels.items(), strict=True):
         for i, (label, values) in enumerate(curves.items()):
-            # Each curve narrower than the one below it, so that curves that coincide are all seen.
+            # Of two, the second is the narrower, so that both are seen where they coincide.
+            width = 1.6 if len(curves) != 2 else (3.4, 1.6)[i]
             axes.plot(
                 np.arange(1, len(values) + 1), values, color=CURVE_COLOURS[i % 5], linestyle=styles[i % 4],
-                linewidth=max(3.2 - 0.9 * i, 1.2), label=label,
+                linewidth=width, label=label,
             )  # fmt: skip
         axes.set_xscale("log")
-        axes.set_yscale("log")
+        everything = [value for values in curves.values() for value in values]
+        _log_axis(axes, everything)
+        if 10 * min(everything) <= max(everything) < 1000 * min(everything):
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.set_title(name, fontsize=10)
         axes.set_xlabel("step")
         axes.set_ylabel(loss_label)
@@ -388,27 +395,30 @@ def _draw_pairs(axes: Axes, measure: str, pair: Mapping[str, ndarray]) -> None:
     for place, (values, colour) in enumerate(((first, BLUE), (second, ORANGE))):
         axes.scatter(np.full(len(values), place), 100 * values, s=12, color=colour, alpha=0.6, zorder=2)
         mean, deviation = 100 * values.mean(), 100 * values.std(ddof=1) if len(values) > 1 else 0.0
-        beside = place + (0.22 if place else -0.22)
+        beside = place + (0.34 if place else -0.34)
         axes.errorbar(beside, mean, deviation, fmt="o", color=colour, capsize=4, zorder=3)
         axes.annotate(
             f"{mean:.1f} ± {deviation:.1f}", (beside, mean - deviation), (0, -6), ha="center", va="top",
             textcoords="offset points", fontsize=8,
         )  # fmt: skip
     axes.set_xticks([0, 1], list(pair))
-    axes.set_xlim(-0.6, 1.6)
+    axes.set_xlim(-0.8, 1.8)
     axes.set_ylabel(f"{measure} (%)")
     axes.grid(visible=True, axis="y", color="#DDDDDD", linewidth=0.6)
 
 
 def _draw_differences(axes: Axes, measure: str, pair: Mapping[str, ndarray]) -> None:
+    """Draw a bar for each data set, in order of the difference, in the colour of the better one."""
     (name, first), (other, second) = pair.items()
-    difference = 100 * (first - second)
-    reach = max(float(abs(difference).max()), 1.0)
-    axes.hist(difference, bins=np.linspace(-reach, reach, 16).tolist(), color=GREEN, edgecolor="white")
-    axes.axvline(0, color="black", linewidth=1)
-    mean = difference.mean()
-    axes.axvline(mean, color=GREY, linestyle="--", linewidth=1.2, label=f"mean {mean:+.1f}")
-    axes.set_xlabel(f"{measure}: {name} − {other} (points)")
-    axes.set_ylabel("data sets")
-    axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.legend(frameon=False, fontsize=8)
+    difference = np.sort(100 * (first - second))
+    place = np.arange(1, len(difference) + 1)
+    for better, colour in ((difference > 0, BLUE), (difference < 0, ORANGE)):
+        axes.bar(place[better], difference[better], color=colour, width=0.8)
+    axes.axhline(0, color="black", linewidth=1)
+    mean = f"{difference.mean():+.1f}".replace("-", "−")
+    axes.axhline(difference.mean(), color=GREY, linestyle="--", linewidth=1.2, label=f"mean {mean}")
+    axes.set_xlim(0, len(difference) + 1)
+    axes.set_xlabel("data sets, in order")
+    axes.set_ylabel(f"{measure}: {name} − {other} (points)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize=8, loc="upper left")

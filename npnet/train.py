@@ -143,8 +143,10 @@ class NumPyEngine:
         return _per_sample(self.loss, value, target), y, lambda: self.optimizer.step(grads)
 
     def predict(self, x: ndarray) -> ndarray:
-        """Run the model in evaluation mode."""
-        return self.model(x)
+        """Run the model in evaluation mode, over threads where the step has a way to."""
+        predict = getattr(self.step, "predict", None)
+        y: ndarray = self.model(x) if predict is None else predict(self.model, x)
+        return y
 
     def judge(self, x: ndarray, target: ndarray) -> tuple[float, ndarray]:
         """Run model and loss forward in evaluation mode."""
@@ -377,7 +379,7 @@ def run(
                 seconds = _learn_epoch(engine, training, batch_size, state, bar, stop_if_asked, on_step)
                 judged = Tally()
                 if validation is not None:
-                    judged = _judge(engine, validation, batch_size, stop_if_asked)
+                    judged = judge(engine, validation, batch_size, stop_if_asked)
                     _check_finite(judged.loss, engine, state, "validation loss")
                 finished = _finish_epoch(engine, state, judged, lr, seconds)
                 history.stopped_early = patience is not None and state.epochs_since_best >= patience
@@ -421,8 +423,33 @@ def _learn_epoch(
     return time.perf_counter() - began
 
 
-def _judge(engine: Engine, dataset: Dataset, batch_size: int, stop_if_asked: Callable[[], None]) -> Tally:
-    """Pass once through a data set in evaluation mode."""
+def judge(
+    engine: Engine,
+    dataset: Dataset,
+    batch_size: int = 256,
+    stop_if_asked: Callable[[], None] = lambda: None,
+) -> Tally:
+    """Pass once through a data set in evaluation mode, by means of any engine.
+
+    Parameters
+    ----------
+    engine : Engine
+    dataset : data set
+    batch_size : int
+        Bears on memory and speed alone.
+    stop_if_asked : callable
+        Called after each minibatch; it may raise.
+
+    Returns
+    -------
+    tally : Tally
+        With loss and accuracy.
+
+    Raises
+    ------
+    InputError
+        If the data set is empty or does not fit.
+    """
     tally = Tally()
     for x, target in minibatches(dataset, batch_size):
         loss, y = engine.judge(x, target)

@@ -278,7 +278,7 @@ MODELS = (
     _model_row(
         "signs_deep",
         np_models.signs_deep,
-        lambda: torch_models.SignsDeep(dropout=0),
+        lambda: torch_models.SignsDeep(dropout=0.0),
         (1, 28, 28),
         dropout=0.0,
     ),

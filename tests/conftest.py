@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import jaxtyping
@@ -12,6 +13,26 @@ ROOT = Path(__file__).parent.parent
 # Last, so that an installed npnet comes first; `benchmarks` is not part of the wheel.
 sys.path.append(str(ROOT))
 
+# The check of a function is compiled when the function is made: once for most, but for the backward functions
+# made within the operations at each call, where it would take most of the time. Of these the first few are
+# checked in each process; tests run in random order, so that all kinds of cases come by.
+CHECKED_OF_EACH = 25
+_jaxtyped = jaxtyping.jaxtyped
+_made = Counter()
+
+
+def _jaxtyped_at_first(*, typechecker):
+    decorate = _jaxtyped(typechecker=typechecker)
+
+    def decorate_at_first(decorated):
+        code = getattr(decorated, "__code__", decorated)
+        _made[code] += 1
+        return decorated if _made[code] > CHECKED_OF_EACH else decorate(decorated)
+
+    return decorate_at_first
+
+
+jaxtyping.jaxtyped = _jaxtyped_at_first
 for _package in ("npnet", "ptref"):
     jaxtyping.install_import_hook(_package, "beartype.beartype")
 

@@ -151,17 +151,50 @@ def _correlate_by_column(
 def _grad_x(
     grad_rows: Float[ndarray, "oh o ow n"], weight: Float[ndarray, "o c kh kw"], place: Window
 ) -> Float[ndarray, "h c w n"]:
-    """Slide the flipped kernels over the upstream gradient.
+    """Slide flipped kernels over the upstream gradient, or, without padding, add up shifted terms."""
+    unpadded = place.before == place.after == (0, 0)
+    if unpadded and weight.size <= FEW_WEIGHTS:
+        return _grad_x_by_shifts(grad_rows, weight)
+    return _grad_x_by_flipping(grad_rows, weight, place)
 
-    x[i, j] had a part in y[i − k, j − l] with factor W[k, l], so its gradient Σ W[k, l] grad_y[i − k, j − l]
-    is a convolution too, but for the minus signs, which flipping the kernels turns around. Channels change
-    places, since the sum now runs over o. A border lets the kernels reach the first and last pixels.
+
+def _grad_x_by_flipping(
+    grad_rows: Float[ndarray, "oh o ow n"], weight: Float[ndarray, "o c kh kw"], place: Window
+) -> Float[ndarray, "h c w n"]:
+    """grad_x[i, j] = Σ W[k, l]ᵀ grad_y[i − k, j − l], with the minus signs turned around by flipping W.
+
+    x[i, j] had a part in y[i − k, j − l] with factor W[k, l], so its gradient is a convolution too. Channels
+    change places, since the sum now runs over o. A border lets the kernels reach the first and last pixels.
     """
     (top, left), (bottom, right) = place.before, place.after
     kh, kw = place.kernel
     flipped = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
     before, after = (kh - 1 - top, kw - 1 - left), (kh - 1 - bottom, kw - 1 - right)
     return correlate(bordered(grad_rows, before, after), flipped)
+
+
+def _grad_x_by_shifts(
+    grad_rows: Float[ndarray, "oh o ow n"], weight: Float[ndarray, "o c kh kw"]
+) -> Float[ndarray, "h c w n"]:
+    """grad_x[i, :, l : l+ow] += W[l]ᵀ (c × kh·o) @ grad_y[i−kh+1 : i+1] (kh·o × ow·n), for each l.
+
+    The adjoint of summing over kernel columns: each column has a gradient of its own, all are computed by
+    one product, and each is added where its column looked. Only rows are bordered by zeros, whereas flipped
+    kernels would pass over zeros at both ends of each row too: for 5×5 on a small image half of their work.
+    """
+    o, c, kh, kw = weight.shape
+    oh, _, ow, n = grad_rows.shape
+    h, w = oh + kh - 1, ow + kw - 1
+    columns = np.ascontiguousarray(weight[:, :, ::-1].transpose(3, 1, 2, 0)).reshape(kw * c, kh * o)
+    tall = bordered(grad_rows, (kh - 1, 0), (kh - 1, 0))
+    grad_x = np.zeros((h, c, w, n), grad_rows.dtype)
+    run = _run(ow, weight.size * n)
+    for i, j in blocks(h, kw * c * ow * n * grad_rows.itemsize):
+        terms = scratch((j - i, kw * c, ow, n), grad_rows.dtype)
+        np.matmul(columns, _under(tall[i : j + kh - 1], kh, 1, run)[:, 0], out=_in_runs(terms, run))
+        for l in range(kw):
+            grad_x[i:j, :, l : l + ow] += terms[:, l * c : (l + 1) * c]
+    return grad_x
 
 
 def _grad_weight(

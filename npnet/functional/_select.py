@@ -7,8 +7,10 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 
-def keep_where(mask: Bool[ndarray, "*n"], values: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-    """Return values where the mask is true and 0 elsewhere, in the mask's memory layout.
+def keep_where(
+    mask: Bool[ndarray, "*n"], values: Float[ndarray, "*n"], out: Float[ndarray, "*n"] | None = None
+) -> Float[ndarray, "*n"]:
+    """Return values where the mask is true and 0 elsewhere, in `out` or in the mask's memory layout.
 
     ``np.where(mask, values, 0)`` decides anew for each element, and where signs are random the processor
     guesses wrong half of the time, at ten times the cost of everything else. Here the mask becomes numbers
@@ -21,6 +23,6 @@ def keep_where(mask: Bool[ndarray, "*n"], values: Float[ndarray, "*n"]) -> Float
     array([ 0.,  2., inf])
     """
     integer = np.dtype(f"i{values.itemsize}")
-    bits = np.negative(mask.view(np.int8)).astype(integer)  # −1 is all bits set
-    bits &= values.view(integer)
+    bits = np.asarray(np.negative(mask.view(np.int8)).astype(integer))  # −1 is all bits set
+    bits = np.bitwise_and(bits, values.view(integer), out=bits if out is None else out.view(integer))
     return np.asarray(bits.view(values.dtype))  # an array without axes too, where NumPy gives a scalar

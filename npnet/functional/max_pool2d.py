@@ -136,7 +136,7 @@ def _pool_apart(x: Float[ndarray, "n c h w"], place: Window) -> tuple[Float[ndar
             first = cell == largest
             first &= unmatched
             unmatched ^= first
-            grad_cell[...] = keep_where(first, upstream)
+            keep_where(first, upstream, out=grad_cell)
         return grad_x
 
     return largest, backward

@@ -49,7 +49,7 @@ def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     array([ 0.,  0., 10.])
     """
     _check.float_arrays("relu", x=x)
-    passes = ~(x <= 0)
+    passes = np.asarray(~(x <= 0))
     y = keep_where(passes, x)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:

@@ -76,6 +76,7 @@ def classifier(
         optimizer=Spec("SGD", lr=lr, weight_decay=decay),
         epochs=steps,
         quick_epochs=quick_steps,
+        quick_images=samples,  # few enough; fewer would be other data
         batch_size=samples,
     )
 
@@ -147,5 +148,5 @@ def judge(scores: ndarray, target: ndarray) -> Judgement:
 
 def judge_parts(trained: Trained) -> dict[str, Judgement]:
     """Judge a network on the samples it learnt from and on those of the test."""
-    parts = {"training": trained.splits.train, "test": trained.splits.test}
-    return {name: judge(trained.model(part.x), part.y) for name, part in parts.items() if part is not None}
+    parts = {"training": trained.splits.train, "test": trained.test}
+    return {name: judge(trained.model(part.x), part.y) for name, part in parts.items()}

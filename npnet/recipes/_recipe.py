@@ -5,25 +5,28 @@ from __future__ import annotations
 import platform
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata, util
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy import ndarray
-from numpy.random import Generator
-from threadpoolctl import threadpool_info
+from numpy.random import Generator, SeedSequence
 
-from npnet import __version__, metrics, nn, optim
+from npnet import __version__, metrics, nn, optim, parallel
 from npnet import functional as F
 from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
+from npnet.errors import InputError, MissingError
 from npnet.run import METRICS, MODEL, RESULT, SETTINGS, RunFolder
-from npnet.train import Epoch, History, evaluate, fit, predict
+from npnet.train import Engine, Epoch, History, NumPyEngine, Tally, judge, predict, run
 
 Report = Callable[[str], None]
+ENGINES = {"numpy": "npnet", "torch": "PyTorch"}  # what each is called where people read it
 LOSS_LABELS = {
     "CrossEntropyLoss": "cross-entropy (nats)",
     "NLLLoss": "negative log-likelihood (nats)",
@@ -80,6 +83,14 @@ class Options:
     data: Path | None = None  # the folder data sets are looked for in
     quick: bool = False  # a run cut short, to see that everything works
     progress: bool = True
+    engine: str = "numpy"  # "torch", or "both" side by side
+    device: str = "cpu"  # "cuda" for PyTorch
+    threads: int | None = None  # None: all cores
+
+    @property
+    def as_written(self) -> bool:
+        """Whether the recipe runs with its own settings."""
+        return not self.quick and (self.epochs, self.batch_size, self.lr) == (None, None, None)
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,13 @@ class Recipe(ABC):
         What the source says comes out.
     expects : str
         What must come out here.
+    dataset : str, optional
+        The data set it needs, as `npnet.data.present` knows it; None if it makes its data itself.
+
+    Attributes
+    ----------
+    engines : tuple of str
+        Those it can run on, as `Options.engine` names them.
     """
 
     name: str
@@ -116,6 +134,8 @@ class Recipe(ABC):
     source: str
     reported: str
     expects: str
+    dataset: str | None = None
+    engines: ClassVar[tuple[str, ...]] = ("numpy",)
 
     def run(self, options: Options, out: str | Path = "runs", report: Report = print) -> Result:
         """Run the experiment and leave a folder of it under `out`.
@@ -137,10 +157,41 @@ class Recipe(ABC):
         InputError
             If something does not fit; nothing is left behind then, unless training had begun.
         """
+        self._check_engine(options)
         with RunFolder(out, self.name) as folder:
+            began = time.perf_counter()
             result = self.carry_out(options, folder, report)
-            folder.write_json(RESULT, {"status": result.status, "headline": result.headline, **result.values})
+            seconds = round(time.perf_counter() - began, 3)
+            ended = {
+                "status": result.status,
+                "headline": result.headline,
+                "as_written": options.as_written,
+                "reached": {_engine_name(options.engine): {"headline": result.headline, "seconds": seconds}},
+            }
+            folder.write_json(RESULT, ended | dict(result.values))
         return result
+
+    def _check_engine(self, options: Options) -> None:
+        """Require an engine that the experiment can run on and that is there."""
+        if options.engine not in self.engines:
+            raise InputError(
+                f"{self.name}: --engine must be {' or '.join(self.engines)} for this recipe, "
+                f"got {options.engine}"
+            )
+        if options.engine == "numpy":
+            if options.device != "cpu":
+                raise InputError(
+                    f"{self.name}: --device {options.device} must go with --engine torch: NumPy has the CPU alone"
+                )
+            return
+        if util.find_spec("torch") is None:
+            raise MissingError(
+                f"--engine {options.engine} trains with PyTorch, which is not installed: "
+                "pip install 'npnet[torch]'"
+            )
+        from ptref.engine import check_device  # noqa: PLC0415 - PyTorch is loaded when asked for
+
+        check_device(options.device)
 
     def summary(self) -> str:
         """Return what the experiment is, as text."""

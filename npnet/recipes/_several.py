@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from npnet import nn
-from npnet.data import Splits
+from npnet.data import ArrayDataset, Splits
 from npnet.recipes._recipe import NetworkRecipe, Options, Recipe, Report, Result
 from npnet.run import SETTINGS, RunFolder
 from npnet.train import Epoch, History
@@ -23,11 +23,17 @@ class Trained:
     """A network that was trained, and on what."""
 
     network: NetworkRecipe
-    splits: Splits[Any]
+    splits: Splits[ArrayDataset]
     model: nn.Layer
     history: History
     seconds: float
     looks: Mapping[int, dict[str, Any]]  # its weights after so many steps, where it was paused
+
+    @property
+    def test(self) -> ArrayDataset:
+        """The test part, of data that has one."""
+        assert self.splits.test is not None
+        return self.splits.test
 
     @property
     def losses(self) -> list[float]:

@@ -34,7 +34,7 @@ KINDS = (
     ([2, 10, 2], "sigmoid"),
     ([2, 10, 10, 2], "sigmoid"),
 )
-FRAMES = 48
+MOST_FRAMES = 48
 
 
 def kind_name(sizes: Sequence[int], activation: str) -> str:
@@ -57,7 +57,8 @@ FILMED = f"{kind_name([2, 10, 10, 2], 'relu')} on {MIXTURES[0]}"
 
 def frames(steps: int) -> list[int]:
     """Return the steps to film: most changes at first, so they stand ever further apart."""
-    return sorted({0, *np.geomspace(1, steps, FRAMES - 1).round().astype(int).tolist()})
+    count = max(2, min(MOST_FRAMES - 1, steps // 50))
+    return sorted({0, *np.geomspace(1, steps, count).round().astype(int).tolist()})
 
 
 class DeepNetworks(SeveralNetworks):

@@ -147,7 +147,7 @@ def fcann2_classify(
 
 
 def softmax(S: Float[ndarray, "n classes"]) -> Float[ndarray, "n classes"]:
-    """Return probabilities from scores, row by row; the largest score is taken off, so that exp stays small."""
+    """Return probabilities from scores, row by row; less the largest, so that exp stays small."""
     E = np.exp(S - S.max(axis=1, keepdims=True))
     P: ndarray = E / E.sum(axis=1, keepdims=True)
     return P
@@ -187,7 +187,8 @@ class TwoLayers(SeveralNetworks):
             _gmm.surface(titles["layers"], layers),
             Surface(titles["plain functions"], part.x, part.y, lambda x: fcann2_classify(x, plain)),
         ]
-        heading = f"Two layers with {HIDDEN} hidden units after {steps} steps"
+        spaced = f"{steps:,}".replace(",", " ")
+        heading = f"Two layers with {HIDDEN} hidden units after {spaced} steps"
         drawn = surfaces(shown, layers.splits.classes, title=heading)
         accuracy = {name: f"{name} {100 * j.accuracy:.1f} %" for name, j in judged["layers"].items()}
         values: dict[str, Any] = {
@@ -202,7 +203,7 @@ class TwoLayers(SeveralNetworks):
 
 def judge_plain(parameters: Parameters, layers: Trained) -> dict[str, _gmm.Judgement]:
     """Judge the plain functions on the parts that the layers are judged on."""
-    parts = {"training": layers.splits.train, "test": layers.splits.test}
+    parts = {"training": layers.splits.train, "test": layers.test}
     return {name: _gmm.judge(fcann2_classify(part.x, parameters), part.y) for name, part in parts.items()}
 
 
@@ -234,7 +235,7 @@ recipe = TwoLayers(
             quick_steps=2000,
             lr=LR,
             decay=DECAY,
-        ),  # fmt: skip
+        ),
     ),
     pauses=lambda _: [0],
 )

@@ -79,8 +79,8 @@ class KSVMWrap:
         predicted: ndarray = self.svc.predict(X)
         return predicted
 
-    def get_scores(self, X: Float[ndarray, "n d"]) -> Float[ndarray, "..."]:
-        """Return how sure each class is: of two classes one number, above 0 for class 1, else one for each."""
+    def get_scores(self, X: Float[ndarray, "n d"]) -> ndarray:
+        """Return how sure each class is: for two classes one number, above 0 for class 1."""
         scores: ndarray = self.svc.decision_function(X)
         return scores
 
@@ -147,7 +147,7 @@ def compare(network: NetworkRecipe, wanted: int, options: Options, folder: RunFo
         trained = train(network, replace(bar, seed=seed), folder)
         if trained.history.interrupted:
             break
-        part, test = trained.splits.train, trained.splits.test
+        part, test = trained.splits.train, trained.test
         svm = KSVMWrap(part.x, part.y)
         judged["SVM"].append(_gmm.judge(two_scores(svm, test.x), test.y))
         judged["network"].append(_gmm.judge(trained.model(test.x), test.y))
@@ -179,7 +179,7 @@ def wins(pair: Mapping[str, ndarray]) -> str:
 def _draw_surfaces(first: Trained, folder: RunFolder) -> Path:
     from npnet.plot_plane import Surface, surfaces  # noqa: PLC0415 - importing matplotlib takes a second
 
-    part, test = first.splits.train, first.splits.test
+    part, test = first.splits.train, first.test
     svm = KSVMWrap(part.x, part.y)
     # An SVM has no probabilities; the logistic function of its score shades the ground as theirs would.
     shading = lambda x: F.softmax(two_scores(svm, x), dim=1)[0]  # noqa: E731 - as short as its use

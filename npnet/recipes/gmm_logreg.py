@@ -12,10 +12,11 @@ and three things are looked at:
    along the line in which the model is unsure (pale). The bias is drawn to 0 too, which moves the line.
 
 Data: `npnet.data.sample_gmm_2d`. Inputs lie in [−10, 10]² and are not standardised, as in the source; at lr
-0.5 the step is too long for them where classes overlap, and the loss goes up and down on its way. Small
-weights make it worse: an unsure softmax bends the loss most. The third experiment therefore takes lr 0.02,
-without which the strongest penalties would not settle. Model: `npnet.models.mlp([2, C])`. Optimizer: SGD,
-weight_decay λ, which takes in the biases where the source leaves them out.
+0.5 the step is too long for them where classes overlap, and the loss goes up and down to the end. Small
+weights make it worse: an unsure softmax bends the loss most. A descent that jumps about also blows up the
+last digit it was rounded to. The second and third experiment therefore take lr 0.02, which is ours. Model:
+`npnet.models.mlp([2, C])`. Optimizer: SGD, weight_decay λ, which takes in the biases where the source leaves
+them out.
 
 The source reports no figures; it shows decision surfaces.
 """
@@ -36,7 +37,7 @@ from npnet.run import RunFolder
 from npnet.table import table
 
 SAMPLES = 100  # of each class
-STRENGTHS = (0.0, 0.01, 0.1, 1.0)
+STRENGTHS = (0.0, 0.1, 1.0, 10.0)
 COPIES = 10
 
 two_classes = _gmm.mixture(2, 2, SAMPLES)
@@ -55,7 +56,7 @@ def strength(decay: float) -> str:
     return f"3 classes, λ = {decay:g}, lr 0.02"
 
 
-TWO, THREE, MANY = "2 classes", "3 classes", f"3 classes, {COPIES} times over"
+TWO, THREE, ONCE, MANY = "2 classes", "3 classes", strength(0), f"3 classes, {COPIES} times over, lr 0.02"
 
 
 class LogisticRegression(SeveralNetworks):
@@ -122,10 +123,10 @@ def _draw_strengths(done: Mapping[str, Trained], folder: RunFolder) -> list[Path
 def _draw_sizes(done: Mapping[str, Trained], folder: RunFolder) -> tuple[float, Path]:
     from npnet.plot_plane import losses  # noqa: PLC0415 - as above
 
-    once, many = done[THREE].losses, done[MANY].losses
+    once, many = done[ONCE].losses, done[MANY].losses
     apart = max((abs(a - b) for a, b in zip(once, many, strict=False)), default=0.0)
     curves = {"every sample once": once, f"every sample {COPIES} times": many}
-    title = f"The mean loss does not depend on the data's size: at most {apart:.0e} apart"
+    title = "A mean loss does not depend on the data's size"
     drawn = losses({"": curves}, loss_label="cross-entropy (nats)", title=title)
     return apart, folder.figure("loss_and_data_size.png", drawn)
 
@@ -149,7 +150,7 @@ recipe = LogisticRegression(
     networks=(
         _network(TWO, 2),
         _network(THREE, 3),
-        _network(MANY, 3, copies=COPIES),
         *(_network(strength(decay), 3, lr=0.02, decay=decay) for decay in STRENGTHS),
+        _network(MANY, 3, copies=COPIES, lr=0.02),
     ),
 )

@@ -28,6 +28,7 @@ six digits; that line, not the one the points were made from, is what the loss a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -97,7 +98,8 @@ class LinearRegression(SeveralNetworks):
         """Compare gradients with those written out, and lines with least squares."""
         from npnet.plot_plane import Fit, fits, losses  # noqa: PLC0415 - importing matplotlib takes a second
 
-        panels, values = [], {}
+        panels: list[Fit] = []
+        values: dict[str, dict[str, Any]] = {}
         for each in trained:
             part, name = each.splits.train, each.network.name
             rows = [gradients_after(each, step) for step in each.looks]
@@ -113,7 +115,7 @@ class LinearRegression(SeveralNetworks):
                 "distance": max(abs(a - sought[0]), abs(b - sought[1])),
                 "gradients_differ_by": max(max(abs(r[3] - r[4]), abs(r[5] - r[6])) for r in rows),
             }
-            lines = {f"after {row[0]:.0f} steps": (row[1], row[2]) for row in rows}
+            lines = {_after(int(step)): (a, b) for step, a, b, *_ in rows}
             title = f"{name}: ŷ = {a:.4f} x + {b:.4f}"
             panels.append(Fit(title, part.x[:, 0], part.y[:, 0], lines, sought, "least squares"))
         curves = {each.network.name: {"training": each.losses} for each in trained if each.losses}
@@ -128,6 +130,10 @@ class LinearRegression(SeveralNetworks):
             figures,
             {"lines": values},
         )
+
+
+def _after(step: int) -> str:
+    return "untrained" if step == 0 else f"after {step} step{'s' if step > 1 else ''}"
 
 
 def line(model: nn.Layer) -> tuple[float, float]:

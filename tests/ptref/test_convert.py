@@ -15,7 +15,7 @@ from torch import nn  # noqa: E402
 from ptref.convert import TWINS, Residual, from_torch, parameter_map, to_torch  # noqa: E402
 
 # Whole networks in float64 differ by some thousands of roundings, relative to the largest element. A gradient
-# that is zero but for rounding, as that of a bias before batch normalization, is measured by what cancels in it.
+# that is zero but for rounding, as a bias has before batch norm, is measured by what cancels in it.
 CLOSE = 1e-11
 CANCELLED = 1e-3
 
@@ -223,10 +223,9 @@ def test_nothing_is_shared_between_the_two(rng):
 
 def test_conversion_draws_no_random_numbers(rng):
     model = nested(rng)
-    state, drawn = torch.get_rng_state(), np.random.default_rng(1).bit_generator.state
+    state = torch.get_rng_state()
     from_torch(to_torch(model))
     assert torch.equal(state, torch.get_rng_state())
-    assert drawn == np.random.default_rng(1).bit_generator.state
 
 
 def test_weights_in_another_memory_format_become_plain_rows(rng):
@@ -234,6 +233,14 @@ def test_weights_in_another_memory_format_become_plain_rows(rng):
     layer = from_torch(module)
     assert layer.weight.flags.c_contiguous
     np.testing.assert_array_equal(layer.weight, module.weight.detach().numpy())
+
+
+def test_a_module_on_a_gpu_is_copied_to_arrays(rng):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).cuda()
+    for name, array in from_torch(module).state_dict().items():
+        np.testing.assert_array_equal(array, module.state_dict()[name].cpu().numpy())
 
 
 # ---- modules with a forward method of their own --------------------------------------------------------
@@ -285,7 +292,12 @@ def test_branches_are_found_whatever_their_order_and_depth(rng):
     module = Branches().double()
     layer = from_torch(module)
     run_both(layer, module, parameter_map(module), (5, 4), rng)
-    assert "shortcut" in repr(layer)
+    kinds = {name: type(part).__name__ for name, part in layer.named_layers()}
+    assert kinds["add_4"] == "Residual"  # y + y
+    assert kinds["add_3.shortcut"] == "Linear"  # the second branch, all of the first being the body
+    assert kinds["add_3.body.add"] == "Residual"
+    assert kinds["add_3.body.add.body"] == "Linear"
+    assert "add_3.body.add.shortcut" not in kinds  # nothing but x itself
 
 
 def test_a_container_of_ones_own_is_a_sequence_with_the_same_names(rng):

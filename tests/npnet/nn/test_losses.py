@@ -8,7 +8,7 @@ RNG = np.random.default_rng(0)
 LOGITS = RNG.standard_normal((6, 4))
 LABELS = np.array([0, 3, 1, 1, 2, 0])
 PROBABILITIES = RNG.uniform(0.05, 0.95, (6, 4))
-CLASS_WEIGHTS = RNG.uniform(0.5, 2, 4)
+CLASS_WEIGHTS, POSITIVE_WEIGHTS = RNG.uniform(0.5, 2, (2, 4))
 SOFT = RNG.dirichlet(np.ones(4), 6)
 
 CASES = {
@@ -27,7 +27,7 @@ CASES = {
         nn.BCEWithLogitsLoss,
         LOGITS,
         SOFT,
-        {"weight": CLASS_WEIGHTS, "pos_weight": CLASS_WEIGHTS},
+        {"weight": CLASS_WEIGHTS, "pos_weight": POSITIVE_WEIGHTS},
     ),
 }
 

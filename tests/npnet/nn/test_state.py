@@ -125,6 +125,12 @@ def test_evaluation_keeps_samples_apart_and_statistics_alone(rng):
         np.testing.assert_array_equal(array, before[name])
 
 
+def test_samples_are_coupled_where_the_minibatchs_own_statistics_are_used():
+    tracked, untracked = nn.BatchNorm1d(2), nn.BatchNorm1d(2, track_running_stats=False)
+    modes = [layer.couples_samples(training) for layer in (tracked, untracked) for training in (True, False)]
+    assert modes == [True, False, True, True]
+
+
 def test_a_weight_without_a_bias(rng):
     layer = nn.BatchNorm1d(3, bias=False, dtype=np.float64)
     assert list(layer.parameters) == ["weight"]

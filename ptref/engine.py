@@ -1,0 +1,371 @@
+"""PyTorch as an engine of npnet's training loop: autograd, ``torch.nn`` losses, ``torch.optim``.
+
+`TorchEngine` answers what `npnet.train.run` asks. `engine_for` makes one that starts where an npnet model
+stands and meets the same losses, updates and dropped values, so that both engines can be held side by side.
+
+Where `torch.distributed` is set up with several processes, each takes its part of the rows of every
+minibatch. They all see the outputs for all rows, so that the loss means the same whatever it averages over,
+and the gradients they add up are those of one process, apart from rounding.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.distributed
+from numpy import ndarray
+from numpy.random import Generator
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer, lr_scheduler
+
+from npnet.errors import DTypeError, InputError
+from npnet.nn import Layer
+from npnet.parallel import cores, shards
+from npnet.parallel import _generators as shard_generators
+from ptref.convert import to_torch
+
+FUSED = ("SGD", "Adam", "AdamW")  # one kernel for a whole update, on the CPU as well
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+class Named(Protocol):
+    """What `npnet.recipes.Spec` is: a class by its name, with its settings."""
+
+    kind: str
+    settings: dict[str, Any]
+
+
+# ---- the engine ----------------------------------------------------------------------------------------
+
+
+class TorchEngine:
+    """A PyTorch module, what it is judged by, and what moves its parameters.
+
+    Parameters
+    ----------
+    module : Module
+        On whichever device; minibatches are brought there.
+    loss : callable
+        Takes outputs and target and gives a number: a loss of ``torch.nn``, usually.
+    optimizer : torch.optim.Optimizer
+        Made with this module's parameters.
+    schedule : schedule of ``torch.optim.lr_scheduler``, optional
+        Steps after each epoch.
+    noise : Noise, optional
+        What the module's `SharedDropout` layers draw from.
+
+    Raises
+    ------
+    InputError
+        If the loss gives one value for each sample instead of a number, the module has no parameters, or
+        several processes are to train one with batch norm, which mixes their samples.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        optimizer: Optimizer,
+        schedule: lr_scheduler.LRScheduler | None = None,
+        noise: Noise | None = None,
+    ) -> None:
+        if getattr(loss, "reduction", "mean") == "none":
+            raise InputError("fit: loss must be one number for a minibatch, got reduction='none'")
+        first = next(module.parameters(), None)
+        if first is None:
+            raise InputError("fit: module must have parameters, got none")
+        self.module, self.loss, self.optimizer, self.schedule = module, loss, optimizer, schedule
+        self.noise = noise
+        self.dtype, self.device = first.dtype, first.device
+        self.rank, self.processes = process()
+        self._learning = module
+        if self.processes > 1:
+            if any(isinstance(part, BATCH_NORMS) for part in module.modules()):
+                raise InputError("fit: module must be without batch norm where several processes train it")
+            self._learning = DistributedDataParallel(module)
+
+    @property
+    def lr(self) -> float:
+        """The optimizer's learning rate."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    @property
+    def ignore_index(self) -> int | None:
+        """The loss's."""
+        return getattr(self.loss, "ignore_index", None)
+
+    def learn(
+        self, x: ndarray, target: ndarray, generator: Generator
+    ) -> tuple[float, ndarray, Callable[[], None]]:
+        """Run forward; the function returned runs backward and updates the parameters."""
+        rows = self._rows(len(x))
+        if self.noise is not None:
+            self.noise.begin(x, generator, rows)
+        _mode(self.module, training=True)
+        y = self._shared(self._learning(self._tensor(x[rows])), rows, len(x))
+        loss = self.loss(y, self._tensor(target))
+
+        def update() -> None:
+            self.optimizer.zero_grad(set_to_none=True)
+            # Processes average their gradients, where their sum is wanted.
+            (loss * self.processes).backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+
+        return self._per_sample(loss, target), _array(y), update
+
+    def predict(self, x: ndarray) -> ndarray:
+        """Run the module in evaluation mode."""
+        return _array(self._evaluated(x))
+
+    def judge(self, x: ndarray, target: ndarray) -> tuple[float, ndarray]:
+        """Run module and loss forward in evaluation mode."""
+        y = self._evaluated(x)
+        return self._per_sample(self.loss(y, self._tensor(target)), target), _array(y)
+
+    def end_epoch(self) -> None:
+        """Step the schedule."""
+        if self.schedule is not None:
+            self.schedule.step()
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return copies of parameters and buffers."""
+        return {name: tensor.detach().clone() for name, tensor in self.module.state_dict().items()}
+
+    def load(self, weights: dict[str, Any]) -> None:
+        """Put parameters and buffers back."""
+        self.module.load_state_dict(weights)
+
+    def _evaluated(self, x: ndarray) -> Tensor:
+        rows = self._rows(len(x))
+        _mode(self.module, training=False)
+        with torch.inference_mode():
+            return self._shared(self.module(self._tensor(x[rows])), rows, len(x))
+
+    def _rows(self, n: int) -> slice:
+        """Return which rows of a minibatch are this process's."""
+        return slice(self.rank * n // self.processes, (self.rank + 1) * n // self.processes)
+
+    def _shared(self, own: Tensor, rows: slice, n: int) -> Tensor:
+        """Return the outputs of all processes; gradients flow back to this one's own."""
+        if self.processes == 1:
+            return own
+        everyone = own.new_zeros((n, *own.shape[1:]))
+        everyone[rows] = own.detach()
+        torch.distributed.all_reduce(everyone)
+        return torch.cat([everyone[: rows.start], own, everyone[rows.stop :]])
+
+    def _tensor(self, array: ndarray) -> Tensor:
+        """Bring an array to the module's device; class labels become int64, as ``torch.nn`` wants them."""
+        if array.dtype.kind in "iu":
+            return torch.from_numpy(array.astype(np.int64, copy=False)).to(self.device)
+        tensor = torch.from_numpy(array)
+        if tensor.dtype != self.dtype:
+            raise DTypeError(f"fit: data must be {self.dtype}, as the module is, got {tensor.dtype}")
+        return tensor.to(self.device)
+
+    def _per_sample(self, loss: Tensor, target: ndarray) -> float:
+        """Return an average, of which those of several minibatches can be averaged again."""
+        value = float(loss.detach())
+        return value / len(target) if getattr(self.loss, "reduction", "mean") == "sum" else value
+
+
+def process() -> tuple[int, int]:
+    """Return the number of this process and how many there are.
+
+    Examples
+    --------
+    >>> process()
+    (0, 1)
+    """
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def _mode(module: nn.Module, *, training: bool) -> None:
+    if module.training != training:  # going through all layers takes longer than asking
+        module.train(training)
+
+
+def _array(tensor: Tensor) -> ndarray:
+    array: ndarray = tensor.detach().cpu().numpy()
+    return array
+
+
+# ---- dropout that both engines share -------------------------------------------------------------------
+
+
+class Noise:
+    """The random numbers npnet's layers draw for a minibatch, for PyTorch's layers to draw.
+
+    npnet may cut a minibatch into shards, each with a generator of its own; so does this.
+
+    Parameters
+    ----------
+    model : Layer
+        The npnet model whose noise it is.
+    """
+
+    def __init__(self, model: Layer) -> None:
+        self.model = model
+        self._parts: list[tuple[slice, Generator]] = []
+        self._rows = slice(0)
+
+    def begin(self, x: ndarray, generator: Generator, rows: slice) -> None:
+        """Begin a minibatch, of which some rows alone are wanted."""
+        parts = shards(self.model, x, training=True)
+        self._parts = list(zip(parts, shard_generators(generator, len(parts)), strict=True))
+        self._rows = rows
+
+    def kept(self, sample: tuple[int, ...], p: float) -> ndarray:
+        """Draw which values of the rows are kept, for samples of a shape; see `npnet.functional.dropout`."""
+        drawn = [
+            generator.random((part.stop - part.start, *sample), dtype=np.float32)
+            for part, generator in self._parts
+        ]
+        kept: ndarray = np.concatenate(drawn)[self._rows] >= p
+        return kept
+
+
+class SharedDropout(nn.Module):
+    """Dropout that drops what npnet's drops.
+
+    Parameters
+    ----------
+    p : float
+        Probability of being dropped.
+    noise : Noise
+        Draws what is dropped.
+    """
+
+    def __init__(self, p: float, noise: Noise) -> None:
+        super().__init__()
+        self.p, self.noise = p, noise
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero values in training and enlarge the others to make up for it."""
+        if not self.training or self.p == 0:
+            return x
+        scale = 0.0 if self.p == 1 else 1 / (1 - self.p)
+        kept = self.noise.kept(tuple(x.shape[1:]), self.p)
+        return x * (torch.from_numpy(kept).to(x.device, x.dtype) * scale)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"p={self.p}"
+
+
+def share_dropout(module: nn.Module, noise: Noise) -> nn.Module:
+    """Return the module with every ``nn.Dropout`` in it replaced by `SharedDropout`."""
+    if type(module) is nn.Dropout:
+        return SharedDropout(module.p, noise)
+    for name, child in module.named_children():
+        setattr(module, name, share_dropout(child, noise))
+    return module
+
+
+# ---- an engine that stands in for npnet's --------------------------------------------------------------
+
+
+@contextmanager
+def engine_for(
+    model: Layer,
+    loss: Named,
+    optimizer: Named,
+    schedule: Named | None = None,
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Iterator[TorchEngine]:
+    """Learn with PyTorch what an npnet model would learn; at the end the model has the weights.
+
+    Parameters
+    ----------
+    model : Layer
+        Where the weights come from and go to.
+    loss, optimizer, schedule : `npnet.recipes.Spec`
+        Classes by their names, in ``torch.nn``, ``torch.optim`` and ``torch.optim.lr_scheduler``.
+    device : "cpu" or "cuda"
+    threads : int, optional
+        How many PyTorch computes with; by default all cores, shared among the processes of a machine.
+
+    Yields
+    ------
+    engine : TorchEngine
+
+    Raises
+    ------
+    InputError
+        If the model has a layer PyTorch has not, or there is no such device.
+
+    Examples
+    --------
+    >>> from npnet import nn as npn, recipes, train
+    >>> from npnet.data import ArrayDataset
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(100, 1))
+    >>> points = ArrayDataset(x, 2 * x + 1)
+    >>> line = npn.Linear(1, 1, generator=rng, dtype=np.float64)
+    >>> with engine_for(line, recipes.Spec("MSELoss"), recipes.Spec("SGD", lr=0.1)) as engine:
+    ...     history = train.run(engine, points, epochs=20, batch_size=10, generator=rng)
+    >>> float(line.weight[0, 0].round(3)), float(line.bias[0].round(3))
+    (2.0, 1.0)
+    """
+    check_device(device)
+    noise = Noise(model)
+    module = share_dropout(to_torch(model), noise).to(device)
+    moved = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    fused = {"fused": True} if optimizer.kind in FUSED else {}
+    mover = getattr(torch.optim, optimizer.kind)(moved, **optimizer.settings, **fused)
+    planned = None
+    if schedule is not None:
+        planned = getattr(lr_scheduler, schedule.kind)(mover, **schedule.settings)
+    with _threads(threads):
+        engine = TorchEngine(module, loss_for(loss).to(device), mover, planned, noise)
+        yield engine
+        model.load_state_dict({name: _array(tensor) for name, tensor in module.state_dict().items()})
+
+
+def loss_for(loss: Named) -> nn.Module:
+    """Return PyTorch's loss of a name; weights of classes become tensors."""
+    settings = {
+        name: torch.from_numpy(value) if isinstance(value, ndarray) else value
+        for name, value in loss.settings.items()
+    }
+    made: nn.Module = getattr(nn, loss.kind)(**settings)
+    return made
+
+
+def check_device(device: str) -> None:
+    """Require a device that is there.
+
+    Raises
+    ------
+    InputError
+        If PyTorch sees no such device.
+    """
+    if device not in {"cpu", "cuda"}:
+        raise InputError(f"the device must be cpu or cuda, got {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        built = "is built without CUDA" if torch.version.cuda is None else "finds no GPU it can use"
+        raise InputError(f"device cuda: PyTorch {torch.__version__} {built}; use --device cpu")
+
+
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    """Let PyTorch compute with so many threads."""
+    if number is None:
+        number = max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,157 @@
+"""Training on PyTorch autograd through npnet's own loop: on the CPU, on a GPU, in several processes.
+
+``npnet train RECIPE --engine torch`` trains a recipe in one process. In several, which share the rows of
+every minibatch and add up their gradients::
+
+    torchrun --nproc-per-node 2 -m ptref.train RECIPE [options of npnet train]
+
+The first process reports and writes; the weights are those of one process, apart from rounding.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+
+import torch
+import torch.distributed
+from numpy.random import Generator
+from torch import Tensor, nn
+from torch.optim import Optimizer, lr_scheduler
+
+from npnet import cli
+from npnet.train import Data, Epoch, History, State, run
+from ptref.engine import TorchEngine, process
+
+
+def fit(
+    module: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    optimizer: Optimizer,
+    data: Data,
+    *,
+    epochs: int,
+    batch_size: int,
+    generator: Generator,
+    schedule: lr_scheduler.LRScheduler | None = None,
+    patience: int | None = None,
+    progress: bool = True,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    on_step: Callable[[State], None] | None = None,
+) -> History:
+    """Train a module of PyTorch as `npnet.fit` trains a model of npnet: the same loop, the same minibatches.
+
+    Within `processes`, or wherever else `torch.distributed` is set up, every process calls this with equal
+    arguments and learns from its part of every minibatch.
+
+    Parameters
+    ----------
+    module : Module
+        On whichever device. Its dropout draws from PyTorch's own generator.
+    loss : loss of ``torch.nn``, or any callable
+    optimizer : torch.optim.Optimizer
+        Made with the module's parameters.
+    data, epochs, batch_size, generator, patience, progress, on_epoch, on_step
+        As in `npnet.fit`.
+    schedule : schedule of ``torch.optim.lr_scheduler``, optional
+        Steps after each epoch.
+
+    Returns
+    -------
+    history : History
+
+    Raises
+    ------
+    InputError
+        As `npnet.fit` and `ptref.engine.TorchEngine`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npnet.data import digits
+    >>> _ = torch.manual_seed(0)
+    >>> module = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    >>> sgd = torch.optim.SGD(module.parameters(), lr=0.1)
+    >>> rng = np.random.default_rng(0)
+    >>> history = fit(module, nn.CrossEntropyLoss(), sgd, digits(rng), epochs=3, batch_size=32, generator=rng)
+    >>> history.epochs[-1].validation_accuracy > 0.8
+    True
+    """
+    return run(
+        TorchEngine(module, loss, optimizer, schedule),
+        data,
+        epochs=epochs,
+        batch_size=batch_size,
+        generator=generator,
+        patience=patience,
+        progress=progress and process()[0] == 0,
+        on_epoch=on_epoch,
+        on_step=on_step,
+    )
+
+
+@contextmanager
+def processes(device: str = "cpu") -> Iterator[int]:
+    """Join the processes that torchrun has started, where it has.
+
+    Parameters
+    ----------
+    device : "cpu" or "cuda"
+        With cuda, each process of a machine takes a GPU of its own.
+
+    Yields
+    ------
+    rank : int
+        The number of this process.
+
+    Examples
+    --------
+    >>> with processes() as rank:
+    ...     rank
+    0
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield 0
+        return
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    try:
+        yield torch.distributed.get_rank()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``npnet train --engine torch`` in every process; the first alone reports and writes.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The options of ``npnet train``; those of the process by default.
+
+    Returns
+    -------
+    status : int
+        That of ``npnet train``.
+    """
+    given = ["train", *(sys.argv[1:] if arguments is None else arguments), "--engine", "torch"]
+    asked = "cuda" in given or "--device=cuda" in given
+    device = "cuda" if asked and torch.cuda.is_available() else "cpu"  # where there is none, npnet says so
+    with processes(device) as rank:
+        if rank == 0:
+            return cli.main(given)
+        # The others do the same work, and where theirs goes nobody looks.
+        with (
+            tempfile.TemporaryDirectory() as out,
+            open(os.devnull, "w", encoding="utf-8") as nowhere,  # noqa: PTH123 - as os.devnull is meant
+            redirect_stdout(nowhere),
+        ):
+            return cli.main([*given, "--quiet", "--out", out])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

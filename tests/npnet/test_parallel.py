@@ -1,0 +1,240 @@
+"""A step over threads is the plain step, and the same to the bit for every number of threads."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from npnet import nn, parallel
+from npnet.errors import InputError
+from npnet.train import plain_step
+
+
+@pytest.fixture(autouse=True)
+def every_work_is_worth_sharing(monkeypatch):
+    monkeypatch.setattr(parallel, "WORK", 1)
+    monkeypatch.setattr(parallel, "WORK_FOR_PARAMETER", 0)
+    monkeypatch.setattr(parallel, "SAMPLES", 2)
+
+
+def network(*more, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    return nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1, generator=rng, dtype=dtype),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        *more,
+        nn.Linear(27, 4, generator=rng, dtype=dtype),
+    )
+
+
+def minibatch(n=13, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, 2, 6, 6)).astype(dtype), rng.integers(4, size=n)
+
+
+def step(threads, model, x, target, loss=None, seed=0):
+    with parallel.Step(threads) as over_threads:
+        return over_threads(model, loss or nn.CrossEntropyLoss(), x, target, np.random.default_rng(seed))
+
+
+def assert_same_bits(one, other):
+    (value, y, grads), (other_value, other_y, other_grads) = one, other
+    assert value == other_value
+    np.testing.assert_array_equal(y, other_y)
+    assert grads.keys() == other_grads.keys()
+    for name, grad in grads.items():
+        np.testing.assert_array_equal(grad, other_grads[name])
+
+
+@given(
+    n=st.integers(1, 40),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 100),
+    dropout=st.booleans(),
+)
+@settings(max_examples=15)
+def test_the_result_is_the_same_to_the_bit_for_any_number_of_threads(n, dtype, seed, dropout):
+    model = network(*[nn.Dropout(0.5)] * dropout, dtype=dtype, seed=seed)
+    x, target = minibatch(n, dtype, seed)
+    alone = step(1, model, x, target, seed=seed)
+    for threads in (2, 16):
+        assert_same_bits(alone, step(threads, model, x, target, seed=seed))
+
+
+def test_the_same_to_the_bit_where_blas_would_use_its_own_threads(monkeypatch):
+    monkeypatch.setattr(parallel, "SAMPLES", 1000)  # one shard
+    rng = np.random.default_rng(0)
+    model = nn.Linear(902, 584, generator=rng)
+    x, target = rng.standard_normal((206, 902), dtype=np.float32), rng.integers(584, size=206)
+    assert_same_bits(step(1, model, x, target), step(16, model, x, target))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CrossEntropyLoss(),
+        nn.CrossEntropyLoss(reduction="sum"),
+        nn.CrossEntropyLoss(weight=np.array([0.1, 2.0, 5.0, 1.0]), ignore_index=2, label_smoothing=0.1),
+        nn.MSELoss(),
+    ],
+    ids=str,
+)
+def test_it_computes_what_the_plain_step_does(loss):
+    model = network()
+    x, target = minibatch()
+    if isinstance(loss, nn.MSELoss):
+        target = np.random.default_rng(1).standard_normal((13, 4))
+    value, y, grads = step(3, model, x, target, loss)
+    expected_value, expected_y, expected_grads = plain_step(model, loss, x, target, np.random.default_rng(0))
+    assert len(parallel.shards(model, x)) > 1
+    assert value == pytest.approx(expected_value, rel=1e-14)
+    np.testing.assert_allclose(y, expected_y, rtol=0, atol=1e-14)
+    assert list(grads) == list(expected_grads)
+    for name, grad in grads.items():
+        np.testing.assert_allclose(grad, expected_grads[name], rtol=0, atol=1e-13)
+
+
+def test_frozen_parameters_have_no_gradient():
+    model = network()
+    model.freeze("0", "4.bias")
+    assert list(step(2, model, *minibatch())[2]) == ["4.weight"]
+
+
+def test_each_shard_drops_other_values():
+    model = nn.Sequential(nn.Dropout(0.5), nn.Linear(64, 2, generator=np.random.default_rng(0)))
+    model.layers["1"].weight[...] = 1
+    _, y, _ = step(2, model, np.ones((8, 64), np.float32), np.zeros(8, int))
+    assert len(np.unique(y[:, 0])) > 1
+
+
+def test_batch_norm_sees_the_whole_minibatch():
+    plain, sharded = (
+        network(nn.BatchNorm1d(27, dtype=np.float64)),
+        network(nn.BatchNorm1d(27, dtype=np.float64)),
+    )
+    x, target = minibatch()
+    assert len(parallel.shards(sharded, x)) == 1
+    assert len(parallel.shards(sharded, x, training=False)) > 1
+    assert_same_bits(
+        step(2, sharded, x, target),
+        plain_step(plain, nn.CrossEntropyLoss(), x, target, np.random.default_rng(0)),
+    )
+    for name, buffer in plain.buffers.items():
+        np.testing.assert_array_equal(buffer, sharded.buffers[name])
+
+
+def test_a_layer_of_ones_own_may_couple_samples():
+    class Centre(nn.Layer):
+        def couples_samples(self, training):
+            return True
+
+        def apply(self, x, *, training, generator):
+            return x - x.mean(axis=0), lambda grad_y: grad_y - grad_y.mean(axis=0)
+
+    model = network(nn.Residual(Centre()))
+    assert len(parallel.shards(model, minibatch()[0])) == 1
+
+
+@given(st.integers(1, 200), st.integers(1, 5), st.integers(1, 60))
+def test_shards_are_all_of_the_minibatch_in_order(n, samples, work):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parallel, "SAMPLES", samples)
+        patch.setattr(parallel, "WORK", work)
+        x = np.zeros((n, 3), np.float32)
+        parts = parallel.shards(nn.Linear(3, 2, generator=np.random.default_rng(0)), x)
+    assert np.concatenate([np.arange(n)[part] for part in parts]).tolist() == list(range(n))
+    assert len(parts) in {2**k for k in range(9)}
+    sizes = [part.stop - part.start for part in parts]
+    assert len(parts) == 1 or min(sizes) >= samples
+    assert len(parts) == 1 or n * 6 / len(parts) >= work
+
+
+def test_a_shard_is_worth_its_gradients(monkeypatch):
+    model = nn.Linear(100, 50, generator=np.random.default_rng(0))  # one multiply-add for each weight
+    monkeypatch.setattr(parallel, "WORK_FOR_PARAMETER", 64)
+    assert len(parallel.shards(model, np.zeros((127, 100), np.float32))) == 1
+    assert len(parallel.shards(model, np.zeros((130, 100), np.float32))) == 2
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_prediction(threads):
+    model = network(nn.Dropout(0.5), nn.BatchNorm1d(27, dtype=np.float64))
+    x, _ = minibatch()
+    with parallel.Step(threads) as over_threads:
+        np.testing.assert_allclose(over_threads.predict(model, x), model(x), rtol=0, atol=1e-14)
+        assert over_threads.predict(model, x[:0]).shape == (0, 4)
+
+
+def test_it_works_without_a_with_block_too():
+    model, (x, target) = network(), minibatch()
+    without = parallel.Step(2)(model, nn.CrossEntropyLoss(), x, target, np.random.default_rng(0))
+    assert_same_bits(step(2, model, x, target), without)
+
+
+def test_threads_work_and_end():
+    names = set()
+
+    class Spy(nn.Layer):
+        def apply(self, x, *, training, generator):
+            names.add(threading.current_thread().name)
+            return x, lambda grad_y: grad_y
+
+    step(2, network(Spy()), *minibatch(40))
+    assert any(name.startswith("npnet") for name in names)
+    assert not any(thread.name.startswith("npnet") for thread in threading.enumerate())
+
+
+def test_blas_has_its_threads_back_afterwards():
+    def counts():
+        return [
+            library["num_threads"] for library in parallel._blas().info() if library["user_api"] == "blas"
+        ]
+
+    before = counts()
+    with parallel.Step(2) as over_threads:
+        assert set(counts()) <= {1}
+        over_threads.predict(network(), minibatch()[0])
+        assert set(counts()) <= {1}
+    assert counts() == before
+
+
+def test_error_settings_hold_in_the_threads():
+    class Overflow(nn.Layer):
+        def apply(self, x, *, training, generator):
+            return np.exp(x * 0 + 1000), lambda grad_y: grad_y
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        step(2, network(Overflow()), *minibatch(40))
+    with pytest.raises(RuntimeWarning, match="overflow"):
+        step(2, network(Overflow()), *minibatch(40))
+
+
+@pytest.mark.usefixtures("bare")
+def test_what_does_not_fit_is_refused_by_name():
+    _, target = minibatch()
+    with pytest.raises(InputError, match=r"layer .*0.*Conv2d.* channels"):
+        step(2, network(), np.ones((13, 3, 6, 6)), target)
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2"])
+def test_a_number_of_threads_must_be_positive(threads):
+    with pytest.raises(InputError, match="threads must be a positive integer, got"):
+        parallel.Step(threads)
+
+
+def test_all_cores_are_the_default():
+    assert parallel.Step().threads == parallel.cores() >= 1
+
+
+def test_what_a_model_costs_is_forgotten_with_it():
+    model = network()
+    parallel.shards(model, minibatch()[0])
+    key = id(model), (2, 6, 6)
+    assert key in parallel._costs
+    del model
+    assert key not in parallel._costs
