@@ -80,6 +80,9 @@ def _train(chosen: argparse.Namespace) -> int:
         data=chosen.data,
         quick=chosen.quick,
         progress=not chosen.quiet,
+        engine=chosen.engine,
+        device=chosen.device,
+        threads=chosen.threads,
     )
     with _threads(chosen.threads):
         result = recipe.run(options, chosen.out, _ignore if chosen.quiet else _print)
@@ -91,14 +94,12 @@ def _train(chosen: argparse.Namespace) -> int:
     return INTERRUPTED if result.status == "interrupted" else 0
 
 
-def _recipes(_: argparse.Namespace) -> int:
-    from npnet import recipes  # noqa: PLC0415 - not every command needs them
-    from npnet.table import table  # noqa: PLC0415 - as above
+def _recipes(chosen: argparse.Namespace) -> int:
+    from npnet.recipes import _listing  # noqa: PLC0415 - not every command needs them
 
-    listed = [recipes.get(name) for name in recipes.names()]
-    rows = [[r.name, r.title, r.source, r.reported, r.expects] for r in listed]
     width = os.get_terminal_size().columns if sys.stdout.isatty() else None
-    _print(table(["recipe", "what it is", "source", "reported there", "expected here"], rows, width=width))
+    listed = _listing.Listing(chosen.out, chosen.data)
+    _print(listed.markdown() if chosen.markdown else listed.text(width))
     return 0
 
 
@@ -175,7 +176,13 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept; default runs"
     )
     train.add_argument("--data", type=Path, metavar="DIR", help="where data sets are")
-    train.add_argument("--threads", type=_positive, help="of the matrix products; default all cores")
+    train.add_argument(
+        "--engine", choices=["numpy", "torch", "both"], default="numpy", help="what computes; default numpy"
+    )
+    train.add_argument(
+        "--device", choices=["cpu", "cuda"], default="cpu", help="where PyTorch computes; default cpu"
+    )
+    train.add_argument("--threads", type=_positive, help="to compute with; default all cores")
     train.add_argument(
         "--quick", action="store_true", help="a short run on little data, to see that all works"
     )
@@ -183,6 +190,11 @@ def _parser() -> argparse.ArgumentParser:
 
     listed = commands.add_parser("recipes", help="list the recipes")
     listed.set_defaults(command=_recipes)
+    listed.add_argument(
+        "--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept; default runs"
+    )
+    listed.add_argument("--data", type=Path, metavar="DIR", help="where data sets are")
+    listed.add_argument("--markdown", action="store_true", help="as a table of Markdown")
 
     summary = commands.add_parser("summary", help="show the layers of a recipe's model")
     summary.set_defaults(command=_summary)

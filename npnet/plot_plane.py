@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -187,7 +187,7 @@ def _legend(class_names: Sequence[str], *, support: bool) -> list[Line2D]:
     handles = [handle(name, CLASS_MARKERS[c], CLASS_COLOURS[c]) for c, name in enumerate(class_names)]
     handles.append(handle("misclassified", "o", "#CCCCCC", edge="black"))
     if support:
-        handles.append(handle("support vector (double size)", "o", "#999999", area=2))
+        handles.append(handle("support vector (double size)", "o", "#999999", area=2.0))
     return handles
 
 
@@ -195,9 +195,7 @@ def _legend(class_names: Sequence[str], *, support: bool) -> list[Line2D]:
 
 
 @_own_style
-def film(
-    frames: Sequence[Surface], class_names: Sequence[str], *, title: str = ""
-) -> Callable[[IO[bytes]], None]:
+def film(frames: Sequence[Surface], class_names: Sequence[str], *, title: str = "") -> bytes:
     """Make an animation of a decision surface, a frame after the other.
 
     The last frame stays for a while, then the film begins anew.
@@ -210,8 +208,8 @@ def film(
 
     Returns
     -------
-    write : callable
-        Writes the film into a binary file, as an animated GIF.
+    gif : bytes
+        The contents of an animated GIF file.
 
     Raises
     ------
@@ -227,11 +225,9 @@ def film(
     pictures = [image.quantize(palette=palette, dither=Dither.NONE) for image in images]
     durations = [120] * (len(pictures) - 1) + [2500]  # milliseconds
 
-    def write(file: IO[bytes]) -> None:
-        settings: dict[str, Any] = {"save_all": True, "append_images": pictures[1:], "loop": 0}
-        pictures[0].save(file, format="GIF", duration=durations, **settings)
-
-    return write
+    gif = io.BytesIO()
+    pictures[0].save(gif, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    return gif.getvalue()
 
 
 def _image(figure: Figure) -> Image:
@@ -311,7 +307,11 @@ def fits(shown: Sequence[Fit], *, title: str = "") -> Figure:
 
 @_own_style
 def losses(
-    panels: Mapping[str, Mapping[str, Sequence[float]]], *, loss_label: str, title: str = ""
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    loss_label: str,
+    columns: int = 3,
+    title: str = "",
 ) -> Figure:
     """Draw losses against the number of the step, several curves to a panel, both axes logarithmic.
 
@@ -319,6 +319,8 @@ def losses(
     ----------
     panels : mapping from titles to mappings from names to losses
     loss_label : str
+    columns : int
+        How many panels stand in a row at most.
     title : str
 
     Returns
@@ -332,28 +334,36 @@ def losses(
     """
     if not panels:
         raise InputError("losses: panels must not be empty, got none")
-    figure = _figure(4.8 * len(panels), 3.8, title)
-    grid = figure.subplots(1, len(panels), squeeze=False)[0]
-    styles: tuple[Any, ...] = ("-", (0, (5, 3)), (0, (1, 2)), "-.")
-    for axes, (name, curves) in zip(grid, panels.items(), strict=True):
-        for i, (label, values) in enumerate(curves.items()):
-            # Of two, the second is the narrower, so that both are seen where they coincide.
-            width = 1.6 if len(curves) != 2 else (3.4, 1.6)[i]
-            axes.plot(
-                np.arange(1, len(values) + 1), values, color=CURVE_COLOURS[i % 5], linestyle=styles[i % 4],
-                linewidth=width, label=label,
-            )  # fmt: skip
-        axes.set_xscale("log")
-        everything = [value for values in curves.values() for value in values]
-        _log_axis(axes, everything)
-        if 10 * min(everything) <= max(everything) < 1000 * min(everything):
-            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.set_title(name, fontsize=10)
-        axes.set_xlabel("step")
-        axes.set_ylabel(loss_label)
-        axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
-        axes.legend(frameon=False, fontsize=8)
+    columns = min(columns, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = _figure(4.8 * columns, 3.5 * rows + 0.3, title)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, name in zip_longest(grid.flat, panels):
+        if name is None:
+            axes.axis("off")
+        else:
+            _draw_losses(axes, panels[name])
+            axes.set_title(name, fontsize=10)
+            axes.set_ylabel(loss_label)
     return figure
+
+
+def _draw_losses(axes: Axes, curves: Mapping[str, Sequence[float]]) -> None:
+    styles: tuple[Any, ...] = ("-", (0, (5, 3)), (0, (1, 2)), "-.")
+    for i, (label, values) in enumerate(curves.items()):
+        # Of two, the second is the narrower, so that both are seen where they coincide.
+        width = 1.6 if len(curves) != 2 else (3.4, 1.6)[i]
+        steps = np.arange(1, len(values) + 1)
+        colour, style = CURVE_COLOURS[i % len(CURVE_COLOURS)], styles[i % len(styles)]
+        axes.plot(steps, values, color=colour, linestyle=style, linewidth=width, label=label)
+    everything = [value for values in curves.values() for value in values]
+    axes.set_xscale("log")
+    _log_axis(axes, everything)
+    if 10 * min(everything) <= max(everything) < 1000 * min(everything):
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.set_xlabel("step")
+    axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
+    axes.legend(frameon=False, fontsize=8)
 
 
 @_own_style

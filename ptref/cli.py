@@ -25,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises
     ------
     InputError
-        If the operation is unknown, the number of examples is not positive or CUDA is not there.
+        If the operation is unknown or the number of examples is not positive.
+    MissingError
+        If CUDA is asked for and there is none.
 
     Examples
     --------

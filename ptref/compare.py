@@ -19,6 +19,8 @@ from ptref.bounds import Bound, Evaluation, Rule, measured
 from ptref.draw import LAYOUTS
 from ptref.report import Quantity, Report, judge
 
+__all__ = ["assert_parity", "compare"]
+
 
 def compare(
     subject: Callable[..., Any] | Layer,
@@ -87,7 +89,7 @@ def compare(
     ['grad_x']
     """
     theirs = Reference(reference, subject, inputs, dict(options or {}), tuple(state), training, names or {})
-    _check_device(device)
+    check_device(device)
     rng = np.random.default_rng(seed)
     shape = theirs.output_shape(inputs)
     upstream = _upstream(rng, shape, theirs.dtype, whole=rule.whole)
@@ -258,7 +260,8 @@ def _shape_violations(outcome: Outcome, truth: Mapping[str, Tensor]) -> list[str
     return wrong + [f"{name} has no counterpart in the reference" for name in outcome if name not in truth]
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """Require a device that is there."""
     if device not in ("cpu", "cuda"):
         raise InputError(f"compare: device must be 'cpu' or 'cuda', got {device!r}")
     if device == "cuda" and not torch.cuda.is_available():

@@ -107,7 +107,9 @@ def _reversed(values: ndarray) -> ndarray:
 
 
 def _strided(values: ndarray) -> ndarray:
-    wide = np.full((*values.shape, 2), np.nan, values.dtype)  # whoever reads between the strides meets NaN
+    # Whoever reads between the strides meets NaN, or a label that no class has.
+    between = np.nan if values.dtype.kind == "f" else np.iinfo(values.dtype).max
+    wide = np.full((*values.shape, 2), between, values.dtype)
     wide[..., 0] = values
     return wide[..., 0]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,19 +26,13 @@ from torch.optim import Optimizer, lr_scheduler
 
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
-from npnet.parallel import cores, shards
 from npnet.parallel import _generators as shard_generators
+from npnet.parallel import cores, shards
+from npnet.recipes import Spec
 from ptref.convert import to_torch
 
 FUSED = ("SGD", "Adam", "AdamW")  # one kernel for a whole update, on the CPU as well
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-
-
-class Named(Protocol):
-    """What `npnet.recipes.Spec` is: a class by its name, with its settings."""
-
-    kind: str
-    settings: dict[str, Any]
 
 
 # ---- the engine ----------------------------------------------------------------------------------------
@@ -277,9 +271,9 @@ def share_dropout(module: nn.Module, noise: Noise) -> nn.Module:
 @contextmanager
 def engine_for(
     model: Layer,
-    loss: Named,
-    optimizer: Named,
-    schedule: Named | None = None,
+    loss: Spec,
+    optimizer: Spec,
+    schedule: Spec | None = None,
     *,
     device: str = "cpu",
     threads: int | None = None,
@@ -307,13 +301,13 @@ def engine_for(
 
     Examples
     --------
-    >>> from npnet import nn as npn, recipes, train
+    >>> from npnet import nn as npn, train
     >>> from npnet.data import ArrayDataset
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(100, 1))
     >>> points = ArrayDataset(x, 2 * x + 1)
     >>> line = npn.Linear(1, 1, generator=rng, dtype=np.float64)
-    >>> with engine_for(line, recipes.Spec("MSELoss"), recipes.Spec("SGD", lr=0.1)) as engine:
+    >>> with engine_for(line, Spec("MSELoss"), Spec("SGD", lr=0.1)) as engine:
     ...     history = train.run(engine, points, epochs=20, batch_size=10, generator=rng)
     >>> float(line.weight[0, 0].round(3)), float(line.bias[0].round(3))
     (2.0, 1.0)
@@ -322,24 +316,19 @@ def engine_for(
     noise = Noise(model)
     module = share_dropout(to_torch(model), noise).to(device)
     moved = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    fused = {"fused": True} if optimizer.kind in FUSED else {}
-    mover = getattr(torch.optim, optimizer.kind)(moved, **optimizer.settings, **fused)
-    planned = None
-    if schedule is not None:
-        planned = getattr(lr_scheduler, schedule.kind)(mover, **schedule.settings)
+    chosen = optimizer.but(fused=True) if optimizer.kind in FUSED else optimizer
+    mover = chosen.make(torch.optim, moved)
+    planned = None if schedule is None else schedule.make(lr_scheduler, mover)
     with _threads(threads):
         engine = TorchEngine(module, loss_for(loss).to(device), mover, planned, noise)
         yield engine
         model.load_state_dict({name: _array(tensor) for name, tensor in module.state_dict().items()})
 
 
-def loss_for(loss: Named) -> nn.Module:
+def loss_for(loss: Spec) -> nn.Module:
     """Return PyTorch's loss of a name; weights of classes become tensors."""
-    settings = {
-        name: torch.from_numpy(value) if isinstance(value, ndarray) else value
-        for name, value in loss.settings.items()
-    }
-    made: nn.Module = getattr(nn, loss.kind)(**settings)
+    arrays = {name: value for name, value in loss.settings.items() if isinstance(value, ndarray)}
+    made: nn.Module = loss.but(**{name: torch.from_numpy(value) for name, value in arrays.items()}).make(nn)
     return made
 
 

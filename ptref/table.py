@@ -14,6 +14,7 @@ from rich.progress import track
 from npnet.errors import InputError
 from npnet.table import table
 from ptref.cases import Case, Row
+from ptref.compare import check_device
 from ptref.draw import DTYPES, Seeded
 from ptref.report import Report
 from ptref.rows import row, rows
@@ -119,7 +120,9 @@ def run_table(
     Raises
     ------
     InputError
-        If the name or the dtype is unknown, or the number of examples is not positive.
+        If the name, the dtype or the device is unknown, or the number of examples is not positive.
+    MissingError
+        If CUDA is asked for and there is none.
 
     Examples
     --------
@@ -176,6 +179,7 @@ def results_of(
     which: Sequence[Row], dtype: str | None, examples: int, *, device: str = "cpu", seed: int = 0
 ) -> list[Result]:
     """Measure rows in all the dtypes they are compared in, or in one."""
+    check_device(device)
     if examples < 1:
         raise InputError(f"parity: examples must be a positive number, got {examples}")
     if dtype is not None and dtype not in {str(known) for known in DTYPES}:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy import ndarray
-from numpy.random import Generator, SeedSequence
+from numpy.random import Generator
 
 from npnet import __version__, metrics, nn, optim, parallel
 from npnet import functional as F
@@ -23,9 +23,11 @@ from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
 from npnet.errors import InputError, MissingError
 from npnet.run import METRICS, MODEL, RESULT, SETTINGS, RunFolder
-from npnet.train import Engine, Epoch, History, NumPyEngine, Tally, judge, predict, run
+from npnet.table import table
+from npnet.train import Engine, Epoch, History, NumPyEngine, judge, predict, run
 
 Report = Callable[[str], None]
+MODEL_BESIDE = "model-pytorch.safetensors"  # the weights of the second engine, where two were trained
 ENGINES = {"numpy": "npnet", "torch": "PyTorch"}  # what each is called where people read it
 LOSS_LABELS = {
     "CrossEntropyLoss": "cross-entropy (nats)",
@@ -104,6 +106,57 @@ class Result:
     values: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network that one engine has trained and judged."""
+
+    engine: str  # as people read it
+    model: nn.Layer
+    history: History
+    seconds: float  # of training
+    loss: float  # on the part it is judged by, like the accuracy
+    accuracy: float | None  # in 0…1; None where targets are not class labels
+
+    @property
+    def status(self) -> str:
+        """How training ended."""
+        return "interrupted" if self.history.interrupted else "finished"
+
+    @property
+    def measure(self) -> str:
+        """What it is judged by."""
+        return "loss" if self.accuracy is None else "accuracy"
+
+    @property
+    def shown(self) -> str:
+        """The measure as people read it."""
+        return f"{self.loss:.4g}" if self.accuracy is None else f"{100 * self.accuracy:.2f} %"
+
+    @property
+    def images_per_second(self) -> float:
+        """How many were learnt from in a second, over all finished epochs."""
+        epochs = self.history.epochs
+        images = sum(epoch.images_per_second * epoch.seconds for epoch in epochs)
+        return images / sum(epoch.seconds for epoch in epochs) if epochs else 0.0
+
+    def values(self) -> dict[str, Any]:
+        """Return what is kept of it."""
+        return {
+            "loss": self.loss,
+            "accuracy": self.accuracy,
+            "epochs": len(self.history.epochs),
+            "best_epoch": self.history.best_epoch,
+            "stopped_early": self.history.stopped_early,
+            "seconds": round(self.seconds, 3),
+            "images_per_second": round(self.images_per_second, 1),
+        }
+
+    def reached(self, part: str) -> dict[str, Any]:
+        """Return what the list of recipes shows of it."""
+        shown = {"headline": f"{part} {self.measure}: {self.shown}", "seconds": round(self.seconds, 3)}
+        return {self.engine: shown}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe(ABC):
     """An experiment. One that is not the training of a network subclasses this and implements `carry_out`.
@@ -162,11 +215,12 @@ class Recipe(ABC):
             began = time.perf_counter()
             result = self.carry_out(options, folder, report)
             seconds = round(time.perf_counter() - began, 3)
+            engine = ENGINES.get(options.engine, options.engine)
             ended = {
                 "status": result.status,
                 "headline": result.headline,
                 "as_written": options.as_written,
-                "reached": {_engine_name(options.engine): {"headline": result.headline, "seconds": seconds}},
+                "reached": {engine: {"headline": result.headline, "seconds": seconds}},
             }
             folder.write_json(RESULT, ended | dict(result.values))
         return result
@@ -181,7 +235,8 @@ class Recipe(ABC):
         if options.engine == "numpy":
             if options.device != "cpu":
                 raise InputError(
-                    f"{self.name}: --device {options.device} must go with --engine torch: NumPy has the CPU alone"
+                    f"{self.name}: --device {options.device} must go with --engine torch, "
+                    "as NumPy has the CPU alone"
                 )
             return
         if util.find_spec("torch") is None:
@@ -241,6 +296,7 @@ class NetworkRecipe(Recipe):
     patience: int | None = None
     quick_epochs: int = 2
     quick_images: int = 1000
+    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
 
     def given(self, options: Options) -> NetworkRecipe:
         """Return the recipe as it is to be run, options applied."""
@@ -267,7 +323,7 @@ class NetworkRecipe(Recipe):
         return "\n".join([super().summary(), *lines, "", str(model.summary(self.input_shape))])
 
     def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
-        """Train, judge on the test part, draw the figures."""
+        """Train, judge on the test part, draw the figures; with both engines, from equal weights."""
         recipe = self.given(options)
         weights_seed, training_seed = np.random.SeedSequence(options.seed).spawn(2)
         splits = recipe.splits(options)
@@ -276,17 +332,38 @@ class NetworkRecipe(Recipe):
         report(f"{self.name}: {self.title}")
         report(_sizes(splits, model))
 
-        began = time.perf_counter()
-        history = recipe.train(model, splits, np.random.default_rng(training_seed), options, folder, report)
-        seconds = time.perf_counter() - began
-        save_weights(folder.path / MODEL, model)
-        report(_ending(history, recipe.epochs, seconds))
-        return recipe.judge(model, splits, history, seconds, folder, report)
+        trained: list[TrainedNetwork] = []
+        for kind in ENGINES if options.engine == "both" else (options.engine,):
+            own = replace(options, engine=kind)
+            model = recipe.model(np.random.default_rng(weights_seed))
+            generator = np.random.default_rng(training_seed)
+            trained.append(recipe.learn(model, splits, generator, own, folder, report))
+            if trained[-1].history.interrupted:
+                break
+        if options.engine == "both":
+            return recipe.compare(trained, splits, folder, report)
+        return recipe.conclude(trained[0], splits, folder, report)
 
     def splits(self, options: Options) -> Splits[Any]:
         """Return the data, cut short for a quick run."""
         splits = self.data(options)
         return splits if not options.quick else _first(splits, self.quick_images)
+
+    @contextmanager
+    def engine(self, model: nn.Layer, options: Options) -> Iterator[Engine]:
+        """Give the engine the options ask for; at the end the model has what it learnt."""
+        schedule = None if self.schedule is None else self.schedule(self.epochs)
+        if options.engine == "torch":
+            from ptref.engine import engine_for  # noqa: PLC0415 - PyTorch is loaded when asked for
+
+            loss, device, threads = self.loss, options.device, options.threads
+            with engine_for(model, loss, self.optimizer, schedule, device=device, threads=threads) as engine:
+                yield engine
+            return
+        optimizer = self.optimizer.make(optim, model.parameters)
+        planned = None if schedule is None else schedule.make(optim, optimizer)
+        with parallel.Step(options.threads) as step:
+            yield NumPyEngine(model, self.loss.make(nn), optimizer, planned, step)
 
     def train(
         self,
@@ -297,61 +374,94 @@ class NetworkRecipe(Recipe):
         folder: RunFolder,
         report: Report,
     ) -> History:
-        """Train the model by `npnet.train.fit`, writing and reporting each epoch."""
-        optimizer = self.optimizer.make(optim, model.parameters)
-        schedule = None if self.schedule is None else self.schedule(self.epochs).make(optim, optimizer)
+        """Train the model with the engine asked for, writing and reporting each epoch."""
+        with self.engine(model, options) as engine:
+            return self._run(engine, splits, generator, options, folder, report)
+
+    def learn(
+        self,
+        model: nn.Layer,
+        splits: Splits[Any],
+        generator: Generator,
+        options: Options,
+        folder: RunFolder,
+        report: Report,
+    ) -> TrainedNetwork:
+        """Train the model, keep its weights, and look at the test part once, by the engine that trained."""
+        with self.engine(model, options) as engine:
+            began = time.perf_counter()
+            history = self._run(engine, splits, generator, options, folder, report)
+            seconds = time.perf_counter() - began
+            tally = judge(engine, _judged_part(splits))
+        trained = TrainedNetwork(ENGINES[options.engine], model, history, seconds, tally.loss, tally.accuracy)
+        beside = (folder.path / MODEL).exists()
+        save_weights(folder.path / (MODEL_BESIDE if beside else MODEL), model)
+        report(_ending(trained, self.epochs))
+        return trained
+
+    def _run(
+        self,
+        engine: Engine,
+        splits: Splits[Any],
+        generator: Generator,
+        options: Options,
+        folder: RunFolder,
+        report: Report,
+    ) -> History:
         every = max(1, self.epochs // 100)  # of very many epochs, not all are reported
 
         def on_epoch(epoch: Epoch) -> None:
-            folder.append_jsonl(METRICS, asdict(epoch))
+            folder.append_jsonl(METRICS, {"engine": ENGINES[options.engine], **asdict(epoch)})
             if epoch.epoch % every == 0 or epoch.epoch in (1, self.epochs):
                 report(_line(epoch, self.epochs))
 
-        return fit(
-            model,
-            self.loss.make(nn),
-            optimizer,
+        return run(
+            engine,
             splits,
             epochs=self.epochs,
             batch_size=self.batch_size,
             generator=generator,
-            schedule=schedule,
             patience=self.patience,
             progress=options.progress,
             on_epoch=on_epoch,
         )
 
-    def judge(
-        self,
-        model: nn.Layer,
-        splits: Splits[Any],
-        history: History,
-        seconds: float,
-        folder: RunFolder,
-        report: Report,
+    def conclude(
+        self, trained: TrainedNetwork, splits: Splits[Any], folder: RunFolder, report: Report
     ) -> Result:
-        """Look at the test part, once, and draw the figures."""
-        name = "training" if splits.test is None else "test"
-        part = splits.train if splits.test is None else splits.test
-        loss, accuracy = evaluate(model, self.loss.make(nn), part)
-        figures = self.figures(model, splits, part, history, folder)
+        """Draw the figures and say what came out."""
+        name = _judged_name(splits)
+        figures = self.figures(trained.model, splits, _judged_part(splits), trained.history, folder)
         for figure in figures:
             report(f"figure: {figure}")
-        if accuracy is None:
-            headline = f"{name} loss: {loss:.4g}"
-        else:
-            headline = f"{name} accuracy: {100 * accuracy:.2f} %"
+        values = {"judged_on": name, **trained.values(), "reached": trained.reached(name)}
+        headline = f"{name} {trained.measure}: {trained.shown}"
+        return Result(trained.status, headline, folder.path, tuple(figures), values)
+
+    def compare(
+        self, trained: Sequence[TrainedNetwork], splits: Splits[Any], folder: RunFolder, report: Report
+    ) -> Result:
+        """Draw the curves of both engines in one figure, and say how far apart they are."""
+        first, name = trained[0], _judged_name(splits)
+        figures = self.figures(first.model, splits, _judged_part(splits), first.history, folder)
+        histories = {each.engine: each.history for each in trained if each.history.epochs}
+        if histories:
+            _draw_curves(histories, self, folder)  # in place of those of one engine
+        for figure in figures:
+            report(f"figure: {figure}")
+        rows = [(each.engine, each.shown, _spaced(round(each.images_per_second))) for each in trained]
+        report(table(["engine", f"{name} {first.measure}", "images/s"], rows))
+        difference, epoch = _largest_difference([each.history for each in trained])
+        report(f"largest difference of the loss curves: {difference:.2g}, in epoch {epoch}")
         values = {
-            "loss": loss,
-            "accuracy": accuracy,
             "judged_on": name,
-            "epochs": len(history.epochs),
-            "best_epoch": history.best_epoch,
-            "stopped_early": history.stopped_early,
-            "seconds": round(seconds, 3),
+            "engines": {each.engine: each.values() for each in trained},
+            "largest_loss_difference": difference,
+            "reached": {key: value for each in trained for key, value in each.reached(name).items()},
         }
-        status = "interrupted" if history.interrupted else "finished"
-        return Result(status, headline, folder.path, tuple(figures), values)
+        shown = ", ".join(f"{each.engine} {each.shown}" for each in trained)
+        headline = f"{name} {first.measure}: {shown}"
+        return Result(trained[-1].status, headline, folder.path, tuple(figures), values)
 
     def figures(
         self, model: nn.Layer, splits: Splits[Any], part: Dataset, history: History, folder: RunFolder
@@ -361,9 +471,7 @@ class NetworkRecipe(Recipe):
 
         files: list[Path] = []
         if history.epochs:
-            label = LOSS_LABELS.get(self.loss.kind, "loss")
-            curves = plot.learning_curves(history, title=self.title, loss_label=label)
-            files.append(folder.figure("learning_curves.png", curves))
+            files.append(_draw_curves(history, self, folder))
         samples = next(minibatches(part, len(part)))
         if splits.classes:
             files += self._classifier_figures(model, samples, splits.classes, folder)
@@ -398,6 +506,9 @@ class NetworkRecipe(Recipe):
         """Return everything needed to do the run again."""
         return {
             "recipe": self.name,
+            "engine": options.engine,
+            "device": options.device,
+            "threads": options.threads or parallel.cores(),
             "seed": options.seed,
             "quick": options.quick,
             "epochs": self.epochs,
@@ -409,26 +520,50 @@ class NetworkRecipe(Recipe):
             "model": repr(model).splitlines(),
             "parameters": sum(array.size for array in model.parameters.values()),
             "data": {"name": splits.name} | {name: len(part) for name, part in splits.parts().items()},
-            "blas_threads": _blas_threads(),
-            "versions": versions(),
+            "versions": versions(options.engine),
         }
 
 
-def versions() -> dict[str, str]:
+def versions(engine: str = "numpy") -> dict[str, str]:
     """Return the versions of what the numbers of a run depend on."""
+    used = {} if engine == "numpy" else {"torch": metadata.version("torch")}
     return {
         "npnet": __version__,
         "numpy": np.__version__,
+        **used,
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
 
 
-def _blas_threads() -> int | None:
-    """Return how many threads NumPy's matrix products take; other libraries bring pools of their own."""
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    own = [pool["num_threads"] for pool in pools if "numpy" in pool["filepath"]]
-    return next(iter(own or [pool["num_threads"] for pool in pools]), None)
+def _judged_name(splits: Splits[Any]) -> str:
+    return "training" if splits.test is None else "test"
+
+
+def _judged_part(splits: Splits[Any]) -> Dataset:
+    """Return what a trained network is judged by in the end."""
+    part: Dataset = splits.train if splits.test is None else splits.test
+    return part
+
+
+def _draw_curves(runs: History | Mapping[str, History], recipe: NetworkRecipe, folder: RunFolder) -> Path:
+    from npnet import plot  # noqa: PLC0415 - matplotlib takes a second that importing need not
+
+    label = LOSS_LABELS.get(recipe.loss.kind, "loss")
+    return folder.figure(
+        "learning_curves.png", plot.learning_curves(runs, title=recipe.title, loss_label=label)
+    )
+
+
+def _largest_difference(histories: Sequence[History]) -> tuple[float, int]:
+    """Return by how much the losses of several runs differ at most, and in which epoch."""
+    worst = (0.0, 0)
+    for epochs in zip(*(history.epochs for history in histories), strict=False):
+        for name in ("train_loss", "validation_loss"):
+            losses = [getattr(epoch, name) for epoch in epochs if getattr(epoch, name) is not None]
+            if losses and max(losses) - min(losses) >= worst[0]:
+                worst = (max(losses) - min(losses), epochs[0].epoch)
+    return worst
 
 
 def _first(splits: Splits[Any], most: int) -> Splits[Any]:
@@ -473,12 +608,13 @@ def _line(epoch: Epoch, epochs: int) -> str:
     return f"{line}  {_spaced(round(epoch.images_per_second))} images/s"
 
 
-def _ending(history: History, epochs: int, seconds: float) -> str:
-    ran = len(history.epochs)
+def _ending(trained: TrainedNetwork, epochs: int) -> str:
+    history = trained.history
     how = "trained"
     if history.interrupted:
         how = "interrupted after"
     elif history.stopped_early:
         how = "stopped early after"
     kept = f"; weights of epoch {history.best_epoch} kept" if history.best_epoch is not None else ""
-    return f"{how} {ran} of {epochs} epochs in {seconds:.1f} s{kept}"
+    ran = f"{len(history.epochs)} of {epochs} epochs in {trained.seconds:.1f} s"
+    return f"{trained.engine}: {how} {ran}{kept}"

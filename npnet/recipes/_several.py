@@ -7,13 +7,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from npnet import nn
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes._recipe import NetworkRecipe, Options, Recipe, Report, Result
+from npnet.recipes._recipe import ENGINES, LOSS_LABELS, NetworkRecipe, Options, Recipe, Report, Result
 from npnet.run import SETTINGS, RunFolder
 from npnet.train import Epoch, History
 
@@ -64,6 +64,7 @@ class SeveralNetworks(Recipe):
         After how many steps to look at a network, from the network.
     """
 
+    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
     networks: tuple[NetworkRecipe, ...]
     pauses: Callable[[NetworkRecipe], Sequence[int]] = field(default=lambda _: ())
 
@@ -80,20 +81,30 @@ class SeveralNetworks(Recipe):
         report(f"{self.name}: {self.title}")
         settings = [network_settings(network, options) for network in self.networks]
         folder.write_json(SETTINGS, {"recipe": self.name, "seed": options.seed, "networks": settings})
-        done: list[Trained] = []
+        kinds = tuple(ENGINES) if options.engine == "both" else (options.engine,)
+        done: list[dict[str, Trained]] = []  # for each network, by engine
         for network in self.networks:
-            trained = train(network, options, folder, self.pauses(network.given(options)))
-            done.append(trained)
-            report(line_about(trained))
-            if trained.history.interrupted:
+            done.append({})
+            for kind in kinds:
+                own = replace(options, engine=kind)
+                done[-1][kind] = train(network, own, folder, self.pauses(network.given(options)))
+                report(line_about(done[-1][kind], ENGINES[kind] if len(kinds) > 1 else ""))
+            if any(trained.history.interrupted for trained in done[-1].values()):
                 break
-        conclusion = self.conclude(done, options, folder, report)
-        for figure in conclusion.figures:
+        first = [by_engine[kinds[0]] for by_engine in done]
+        conclusion = self.conclude(first, replace(options, engine=kinds[0]), folder, report)
+        values = {"seconds": seconds(first), **conclusion.values}
+        figures = [*conclusion.figures]
+        if options.engine == "both":
+            reached = {"headline": conclusion.headline, "seconds": seconds(first)}
+            values["reached"] = {ENGINES[kinds[0]]: reached}
+            values["largest_loss_difference"] = differences(done)
+            figures += draw_engines(self.name, done, folder)
+        for figure in figures:
             report(f"figure: {figure}")
-        interrupted = conclusion.interrupted or any(trained.history.interrupted for trained in done)
-        values = {"seconds": round(sum(trained.seconds for trained in done), 3), **conclusion.values}
-        status = "interrupted" if interrupted else "finished"
-        return Result(status, conclusion.headline, folder.path, tuple(conclusion.figures), values)
+        interrupted = any(trained.history.interrupted for pair in done for trained in pair.values())
+        status = "interrupted" if interrupted or conclusion.interrupted else "finished"
+        return Result(status, conclusion.headline, folder.path, tuple(figures), values)
 
     @abstractmethod
     def conclude(
@@ -153,17 +164,50 @@ def network_settings(network: NetworkRecipe, options: Options) -> dict[str, Any]
     return network.settings(options, network.splits(options), model)
 
 
-def line_about(trained: Trained) -> str:
+def line_about(trained: Trained, engine: str = "") -> str:
     """Return in a line how training went."""
-    epochs = trained.history.epochs
-    if not epochs:
-        return f"{trained.network.name}: interrupted before the first step"
-    last: Epoch = epochs[-1]
+    name = f"{trained.network.name} ({engine})" if engine else trained.network.name
+    if not trained.losses:
+        return f"{name}: interrupted before the first step"
+    last: Epoch = trained.history.epochs[-1]
     accuracy = "" if last.train_accuracy is None else f", accuracy {100 * last.train_accuracy:.1f} %"
     return (
-        f"{trained.network.name}: loss {last.train_loss:.4f}{accuracy} "
-        f"after {len(epochs)} steps, {trained.seconds:.1f} s"
+        f"{name}: loss {last.train_loss:.4f}{accuracy} "
+        f"after {len(trained.losses)} steps, {trained.seconds:.1f} s"
     )
+
+
+def seconds(trained: Sequence[Trained]) -> float:
+    """Return how long training took."""
+    return round(sum(each.seconds for each in trained), 3)
+
+
+def differences(done: Sequence[Mapping[str, Trained]]) -> dict[str, float]:
+    """Return for each network by how much the losses of the engines differ at most."""
+    found = {}
+    for by_engine in done:
+        name = next(iter(by_engine.values())).network.name
+        pairs = zip(*(trained.losses for trained in by_engine.values()), strict=False)
+        found[name] = max((max(pair) - min(pair) for pair in pairs), default=0.0)
+    return found
+
+
+def draw_engines(name: str, done: Sequence[Mapping[str, Trained]], folder: RunFolder) -> list[Path]:
+    """Draw the losses of both engines, a panel for each network."""
+    from npnet.plot_plane import losses  # noqa: PLC0415 - importing matplotlib takes a second
+
+    panels, label = {}, "loss"
+    apart = differences(done)
+    for by_engine in done:
+        curves = {ENGINES[kind]: trained.losses for kind, trained in by_engine.items() if trained.losses}
+        network = next(iter(by_engine.values())).network
+        label = LOSS_LABELS.get(network.loss.kind, label)
+        if curves:
+            panels[f"{network.name}\nat most {apart[network.name]:.1e} apart"] = curves
+    if not panels:
+        return []
+    drawn = losses(panels, loss_label=label, title=f"{name}: both engines from equal weights")
+    return [folder.figure("engines.png", drawn)]
 
 
 class _Notes(RunFolder):

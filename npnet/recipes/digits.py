@@ -34,6 +34,7 @@ recipe = NetworkRecipe(
     source="Alpaydin, Kaynak (1998), Optical recognition of handwritten digits; as shipped by scikit-learn",
     reported="98.00 % on these digits, by the nearest neighbour among 3 823 digits of other writers",
     expects="98.5 % of the held-out fifth",
+    dataset="digits",
     data=digits,
     input_shape=(1, 8, 8),
     model=network,

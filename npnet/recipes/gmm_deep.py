@@ -10,7 +10,18 @@ in the source, and on the test samples, which the source does not have.
 
 The source reports no figures. What to expect: on the training samples every hidden layer helps, since no line
 separates these classes. On the test samples the deepest network need not be the best: 60 samples are few for
-172 weights, and its surface bends around single ones. ReLU's surfaces have corners, sigmoid's are smooth.
+162 weights, and its surface bends around single ones. ReLU's surfaces have corners, sigmoid's are smooth.
+Accuracy, training / test, measured with seed 0:
+
+====================  ================  ================
+network               (4, 2, 40)        (6, 2, 10)
+====================  ================  ================
+[2, 2]                82.5 / 80.6 %     78.3 / 76.7 %
+[2, 10, 2] ReLU       90.6 / 86.2 %     90.0 / 90.0 %
+[2, 10, 10, 2] ReLU   95.0 / 91.9 %     95.0 / 85.0 %
+[2, 10, 2] sigmoid    91.9 / 86.2 %     93.3 / 88.3 %
+[2, 10, 10, 2] sigm.  93.1 / 86.2 %     96.7 / 88.3 %
+====================  ================  ================
 """
 
 from __future__ import annotations
@@ -25,6 +36,8 @@ from npnet.recipes._recipe import NetworkRecipe, Options, Report
 from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
 from npnet.run import RunFolder
 from npnet.table import table
+
+__all__ = ["recipe"]
 
 MIXTURES = ((4, 2, 40), (6, 2, 10))  # components, classes, samples of each component
 KINDS = (
@@ -48,7 +61,7 @@ def network(mixture: tuple[int, int, int], sizes: Sequence[int], activation: str
     components, _, samples = mixture
     return _gmm.classifier(
         f"{kind_name(sizes, activation)} on {mixture}", _gmm.mixture(*mixture), sizes, activation,
-        samples=components * samples, steps=10_000, quick_steps=500, lr=0.1, decay=1e-4,
+        samples=components * samples, steps=10_000, quick_steps=200, lr=0.1, decay=1e-4,
     )  # fmt: skip
 
 
@@ -57,7 +70,7 @@ FILMED = f"{kind_name([2, 10, 10, 2], 'relu')} on {MIXTURES[0]}"
 
 def frames(steps: int) -> list[int]:
     """Return the steps to film: most changes at first, so they stand ever further apart."""
-    count = max(2, min(MOST_FRAMES - 1, steps // 50))
+    count = max(2, min(MOST_FRAMES - 1, steps // 20))
     return sorted({0, *np.geomspace(1, steps, count).round().astype(int).tolist()})
 
 
@@ -130,7 +143,8 @@ def _draw_film(trained: Trained, folder: RunFolder) -> Path:
 
     shown = [_gmm.surface(f"after {step} steps", trained, weights) for step, weights in trained.looks.items()]
     name = trained.network.name.partition(" on ")[0]
-    return folder.write("learning.gif", film(shown, trained.splits.classes, title=name))
+    gif = film(shown, trained.splits.classes, title=name)
+    return folder.write("learning.gif", lambda file: file.write(gif))
 
 
 recipe = DeepNetworks(
@@ -138,7 +152,7 @@ recipe = DeepNetworks(
     title="networks of one, two and three layers on random Gaussians, ReLU and sigmoid, with a film",
     source="Deep learning laboratory, University of Zagreb (FER), exercise 1: pt_deep",
     reported="no figure; decision surfaces",
-    expects="training accuracy rises with each layer where no line separates the classes",
+    expects="2-10-10-2 with ReLU 10 points above 2-2 in training accuracy, on both mixtures",
     networks=tuple(network(mixture, *kind) for mixture in MIXTURES for kind in KINDS),
     pauses=lambda each: frames(each.epochs) if each.name == FILMED else (),
 )

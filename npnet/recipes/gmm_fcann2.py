@@ -7,15 +7,15 @@ Data: `sample_gmm_2d(6, 2, 10)`, ten samples from each of six Gaussians of two c
 test. Model: 2 inputs, 5 hidden units with ReLU, 2 outputs with softmax. Loss: mean cross-entropy plus
 λ/2 · ‖θ‖², λ = 1e-3. Optimizer: gradient descent, all samples at every step, 100 000 steps, lr 0.05.
 
-The source reports no figure; it shows a decision surface bent around the classes. What to expect: losses of
-the plain functions and of the layers that begin alike to the last digits, and a surface that separates what
-no line can: higher training accuracy than logistic regression's.
+The source reports no figure; it shows a decision surface bent around the classes. What to expect: plain
+functions and layers end with the same probabilities, to rounding; and a surface that separates what no line
+can. Measured with seed 0: 90.0 % of the training samples and of the test samples, where logistic regression
+has 78.3 % and 76.7 % (see `gmm-deep`); average precision 99.2 % and 97.1 %.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -23,10 +23,7 @@ from numpy import ndarray
 
 from npnet.errors import MissingError
 from npnet.recipes import _gmm
-from npnet.recipes._recipe import Options, Report
-from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
-from npnet.run import RunFolder
-from npnet.table import table
+from npnet.recipes._plain_beside_layers import PlainBesideLayers
 
 __all__ = ["fcann2_classify", "fcann2_train", "recipe"]
 
@@ -155,87 +152,25 @@ def softmax(S: Float[ndarray, "n classes"]) -> Float[ndarray, "n classes"]:
 
 # ---- the recipe ----------------------------------------------------------------------------------------
 
-HIDDEN, STEPS, LR, DECAY = 5, 100_000, 0.05, 1e-3
-
-
-class TwoLayers(SeveralNetworks):
-    """The network made of layers, and the plain functions beside it."""
-
-    def conclude(
-        self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
-    ) -> Conclusion:
-        """Train the plain functions from the same weights for as many steps, and show both."""
-        from npnet.plot_plane import Surface, surfaces  # noqa: PLC0415 - importing matplotlib takes a second
-
-        (layers,) = trained
-        part, steps = layers.splits.train, len(layers.history.epochs)
-        settings = layers.network.given(options).optimizer.settings
-        start, lr, decay = named_as_here(layers.looks[0]), settings["lr"], settings["weight_decay"]
-        plain = fcann2_train(part.x, part.y, steps=steps, lr=lr, decay=decay, start=start)
-        apart = largest_difference(layers, plain)
-        judged = {"layers": _gmm.judge_parts(layers), "plain functions": judge_plain(plain, layers)}
-        rows = [[who, part, *j.cells()] for who, parts in judged.items() for part, j in parts.items()]
-        report(table(["network", "part", *_gmm.JUDGEMENT_HEADINGS], rows))
-        report(f"the probabilities of both differ by at most {apart:.1e}")
-
-        titles = {
-            who: f"{who}: training {100 * parts['training'].accuracy:.1f} %, "
-            f"test {100 * parts['test'].accuracy:.1f} %"
-            for who, parts in judged.items()
-        }
-        shown = [
-            _gmm.surface(titles["layers"], layers),
-            Surface(titles["plain functions"], part.x, part.y, lambda x: fcann2_classify(x, plain)),
-        ]
-        spaced = f"{steps:,}".replace(",", " ")
-        heading = f"Two layers with {HIDDEN} hidden units after {spaced} steps"
-        drawn = surfaces(shown, layers.splits.classes, title=heading)
-        accuracy = {name: f"{name} {100 * j.accuracy:.1f} %" for name, j in judged["layers"].items()}
-        values: dict[str, Any] = {
-            who: {name: j.rounded() for name, j in parts.items()} for who, parts in judged.items()
-        }
-        return Conclusion(
-            f"accuracy: {', '.join(accuracy.values())}",
-            [folder.figure("decision_surfaces.png", drawn)],
-            {**values, "probabilities_differ_by": apart},
-        )
-
-
-def judge_plain(parameters: Parameters, layers: Trained) -> dict[str, _gmm.Judgement]:
-    """Judge the plain functions on the parts that the layers are judged on."""
-    parts = {"training": layers.splits.train, "test": layers.test}
-    return {name: _gmm.judge(fcann2_classify(part.x, parameters), part.y) for name, part in parts.items()}
-
-
-def largest_difference(layers: Trained, parameters: Parameters) -> float:
-    """Return by how much the class probabilities of the training samples differ at most."""
-    x = layers.splits.train.x
-    return float(abs(fcann2_classify(x, parameters) - _gmm.probabilities(layers.model)(x)).max())
-
-
-def named_as_here(weights: Mapping[str, ndarray]) -> Parameters:
-    """Return the weights of `npnet.models.mlp` under the names of `fcann2_train`."""
-    names = {"W1": "fc1.weight", "b1": "fc1.bias", "W2": "fc2.weight", "b2": "fc2.bias"}
-    return {ours: weights[theirs] for ours, theirs in names.items()}
-
-
-recipe = TwoLayers(
+recipe = PlainBesideLayers(
     name="gmm-fcann2",
     title="two layers with 5 hidden units on six Gaussians of two classes; also as plain functions",
     source="Deep learning laboratory, University of Zagreb (FER), exercise 1: fcann2",
     reported="no figure; a decision surface bent around the classes",
-    expects="plain functions and layers alike; better than any line on the training samples",
+    expects="plain functions and layers alike to 1e-9; 10 points above gmm-deep's 2-2 in training accuracy",
     networks=(
         _gmm.classifier(
             "2-5-2",
             _gmm.mixture(6, 2, 10),
-            [2, HIDDEN, 2],
+            [2, 5, 2],
             samples=60,
-            steps=STEPS,
-            quick_steps=2000,
-            lr=LR,
-            decay=DECAY,
+            steps=100_000,
+            quick_steps=300,
+            lr=0.05,
+            decay=1e-3,
         ),
     ),
-    pauses=lambda _: [0],
+    pauses=lambda _: [0],  # to begin with the same weights
+    plain_train=fcann2_train,
+    plain_classify=fcann2_classify,
 )

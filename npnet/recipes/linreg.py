@@ -22,12 +22,14 @@ direction shrinks by 1.5 % a step. We take 1000, and show the line after 100 as 
 
 What to expect: of two points, a = 2 and b = 1 to six digits. Of the noisy ones, the line of least squares to
 six digits; that line, not the one the points were made from, is what the loss asks for. Measured with seed
-0: a = 2.000001, b = 0.999999.
+0: a = 2.0000001 and b = 0.9999998 after 1000 steps (2.07 and 0.89 after the source's 100); 1.9782 and 0.9963
+through the noisy points; gradients by hand and by backpropagation at most 3e-16 apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,8 @@ from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
 from npnet.run import RunFolder
 from npnet.table import table
 from npnet.train import plain_step
+
+__all__ = ["recipe", "written_gradients"]
 
 SLOPE, INTERCEPT, NOISE = 2.0, 1.0, 0.5
 PAUSES = (0, 1, 10, 100, 1000)
@@ -89,6 +93,32 @@ def least_squares(part: ArrayDataset) -> tuple[float, float]:
     return float(slope), float(intercept)
 
 
+@dataclass(frozen=True)
+class Stop:
+    """The line after so many steps, and its gradients by backpropagation and by hand."""
+
+    step: int
+    line: tuple[float, float]  # a, b, and so for the gradients
+    backpropagated: tuple[float, float]
+    written: tuple[float, float]
+
+    @property
+    def name(self) -> str:
+        """What it is called in the figure."""
+        return "untrained" if self.step == 0 else f"after {self.step} step{'s' if self.step > 1 else ''}"
+
+    @property
+    def difference(self) -> float:
+        """By how much the gradients differ."""
+        return max(abs(one - other) for one, other in zip(self.backpropagated, self.written, strict=True))
+
+    def cells(self) -> list[str]:
+        """Return a row of the table."""
+        gradients = zip(self.backpropagated, self.written, strict=True)
+        numbers = [*self.line, *(number for pair in gradients for number in pair)]
+        return [str(self.step), *(f"{number:.8f}" for number in numbers)]
+
+
 class LinearRegression(SeveralNetworks):
     """Two lines, the gradients on the way to them, and what they must come to."""
 
@@ -101,39 +131,30 @@ class LinearRegression(SeveralNetworks):
         panels: list[Fit] = []
         values: dict[str, dict[str, Any]] = {}
         for each in trained:
-            part, name = each.splits.train, each.network.name
-            rows = [gradients_after(each, step) for step in each.looks]
-            report(
-                table(["step", "a", "b", "∂L/∂a", "by hand", "∂L/∂b", "by hand"], _shown(rows), title=name)
-            )
+            part, name, (a, b) = each.splits.train, each.network.name, line(each.model)
+            stops = [stop_at(each, step) for step in each.looks]
+            headings = ["step", "a", "b", "∂L/∂a", "by hand", "∂L/∂b", "by hand"]
+            report(table(headings, [stop.cells() for stop in stops], title=name))
             sought = least_squares(part)
-            a, b = line(each.model)
             values[name] = {
                 "a": a,
                 "b": b,
                 "least_squares": sought,
                 "distance": max(abs(a - sought[0]), abs(b - sought[1])),
-                "gradients_differ_by": max(max(abs(r[3] - r[4]), abs(r[5] - r[6])) for r in rows),
+                "gradients_differ_by": max(stop.difference for stop in stops),
             }
-            lines = {_after(int(step)): (a, b) for step, a, b, *_ in rows}
+            lines = {stop.name: stop.line for stop in stops}
             title = f"{name}: ŷ = {a:.4f} x + {b:.4f}"
             panels.append(Fit(title, part.x[:, 0], part.y[:, 0], lines, sought, "least squares"))
-        curves = {each.network.name: {"training": each.losses} for each in trained if each.losses}
         figures = [folder.figure("lines.png", fits(panels, title="Lines found by gradient descent"))]
+        curves = {each.network.name: {"training": each.losses} for each in trained if each.losses}
         if curves:
             drawn = losses(curves, loss_label="mean squared error", title="Loss of the lines")
             figures.append(folder.figure("losses.png", drawn))
         a, b = line(trained[0].model)
         distance = max(value["distance"] for value in values.values())
-        return Conclusion(
-            f"two points: y = {a:.4f} x + {b:.4f}; distance from least squares: {distance:.1e}",
-            figures,
-            {"lines": values},
-        )
-
-
-def _after(step: int) -> str:
-    return "untrained" if step == 0 else f"after {step} step{'s' if step > 1 else ''}"
+        headline = f"two points: y = {a:.4f} x + {b:.4f}; distance from least squares: {distance:.1e}"
+        return Conclusion(headline, figures, {"lines": values})
 
 
 def line(model: nn.Layer) -> tuple[float, float]:
@@ -141,14 +162,13 @@ def line(model: nn.Layer) -> tuple[float, float]:
     return float(model.parameters["weight"][0, 0]), float(model.parameters["bias"][0])
 
 
-def gradients_after(trained: Trained, step: int) -> tuple[float, ...]:
-    """Return step, a, b, then both gradients, each by backpropagation and as written out."""
+def stop_at(trained: Trained, step: int) -> Stop:
+    """Return where training stood after so many steps."""
     part, model = trained.splits.train, one_line(np.random.default_rng(0))
     model.load_state_dict(trained.looks[step])
     _, _, grads = plain_step(model, nn.MSELoss(), part.x, part.y, np.random.default_rng(0))
-    a, b = line(model)
-    grad_a, grad_b = written_gradients(a, b, part.x, part.y)
-    return step, a, b, float(grads["weight"][0, 0]), grad_a, float(grads["bias"][0]), grad_b
+    backpropagated = float(grads["weight"][0, 0]), float(grads["bias"][0])
+    return Stop(step, line(model), backpropagated, written_gradients(*line(model), part.x, part.y))
 
 
 def one_line(generator: np.random.Generator) -> nn.Linear:
@@ -156,21 +176,17 @@ def one_line(generator: np.random.Generator) -> nn.Linear:
     return nn.Linear(1, 1, generator=generator, dtype=np.float64)
 
 
-def _shown(rows: Sequence[tuple[float, ...]]) -> list[list[str]]:
-    return [[f"{step:.0f}", *(f"{value:.8f}" for value in values)] for step, *values in rows]
-
-
 SOURCE = "Deep learning laboratory, University of Zagreb (FER), exercise 1: pt_linreg"
 
 
-def _network(name: str, data: object, points: int) -> NetworkRecipe:
+def _network(name: str, data: Callable[[Options], Splits[ArrayDataset]], points: int) -> NetworkRecipe:
     return NetworkRecipe(
         name=name,
         title="a line",
         source=SOURCE,
         reported="",
         expects="",
-        data=data,  # type: ignore[arg-type]
+        data=data,
         input_shape=(1,),
         model=one_line,
         loss=Spec("MSELoss"),

@@ -40,7 +40,7 @@ def test_gradients_of_two_backward_calls_add_up():
     module.load_state_dict({name: torch.from_numpy(value) for name, value in layer.state_dict().items()})
 
     total = {name: np.zeros_like(value) for name, value in layer.parameters.items()}
-    for expected_calls in (1, 2):
+    for _ in range(2):
         x, target = rng.standard_normal((4, 5)), rng.standard_normal((4, 3))
         y, backward = layer.forward(x)
         _, loss_backward = F.mse_loss(y, target)
@@ -49,7 +49,7 @@ def test_gradients_of_two_backward_calls_add_up():
             total[name] += grad
         torch.nn.functional.mse_loss(module(torch.from_numpy(x)), torch.from_numpy(target)).backward()
         for name, parameter in module.named_parameters():
-            np.testing.assert_allclose(total[name], parameter.grad.numpy(), rtol=1e-14), expected_calls
+            np.testing.assert_allclose(total[name], parameter.grad.numpy(), rtol=1e-14)
 
 
 def test_two_backward_calls_on_one_graph_double_the_gradient():
@@ -70,7 +70,7 @@ def test_two_backward_calls_on_one_graph_double_the_gradient():
     assert total.tolist() == x_torch.grad.tolist() == (8 * np.eye(4, 5) + 4 * (np.eye(4, 5) == 0)).tolist()
 
 
-def test_the_line_through_two_points(capsys):
+def test_the_line_through_two_points():
     """The line through (1, 3) and (2, 5) is y = 2x + 1, and on the way there autograd's gradients."""
     x, target = np.array([[1.0], [2.0]]), np.array([[3.0], [5.0]])
     layer = nn.Linear(1, 1, generator=np.random.default_rng(0), dtype=np.float64)
@@ -87,14 +87,6 @@ def test_the_line_through_two_points(capsys):
         loss_torch = ((x_torch @ weight.T + bias - target_torch) ** 2).mean()
         loss_torch.backward()
         if step == 0:  # by hand: −2·(3·1 + 5·2)/2 and −2·(3 + 5)/2
-            print(
-                "weight",
-                grads["weight"].item(),
-                weight.grad.item(),
-                "bias",
-                grads["bias"].item(),
-                bias.grad.item(),
-            )
             assert grads["weight"].item() == weight.grad.item() == -13
             assert grads["bias"].item() == bias.grad.item() == -8
         np.testing.assert_allclose(grads["weight"], weight.grad.numpy(), rtol=1e-9, atol=1e-13)
@@ -105,5 +97,4 @@ def test_the_line_through_two_points(capsys):
             for parameter in (weight, bias):
                 parameter -= 0.1 * parameter.grad
                 parameter.grad = None
-    np.testing.assert_allclose([layer.weight.item(), layer.bias.item()], [2, 1], rtol=1e-8)
-    assert capsys.readouterr().out.startswith("weight -13.0 -13.0 bias -8.0 -8.0")
+    np.testing.assert_allclose([layer.weight.item(), layer.bias.item()], [2, 1], rtol=1e-6)

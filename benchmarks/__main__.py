@@ -1,0 +1,88 @@
+"""The command line: ``python -m benchmarks [ops|step|scaling|accuracy|memory|all|report]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks import environment, results
+from benchmarks.suite import Settings
+from npnet import parallel
+from npnet.errors import InputError
+
+SUITES = ("step", "ops", "scaling", "memory", "accuracy")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, write down, draw.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process if absent.
+
+    Returns
+    -------
+    status : int
+        0; 2 after a mistake of the user's, 130 after Ctrl-C.
+    """
+    chosen = _parser().parse_args(arguments)
+    suites = SUITES if chosen.suite in ("all", "report") else (chosen.suite,)
+    try:
+        if chosen.suite != "report":
+            environment.require_torch()
+        settings = Settings(
+            parallel.cores() if chosen.threads is None else chosen.threads, chosen.quick, chosen.data
+        )
+        for suite in suites:
+            path = chosen.out / f"{suite}.json"
+            if chosen.suite != "report":
+                results.write(import_module(f"benchmarks.{suite}").measure(settings), chosen.out)
+            elif not path.exists():
+                continue
+            _show(path)
+    except InputError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted; suites that were finished are written down", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _show(path: Path) -> None:
+    """Print a suite's table, and put table and figure beside its JSON."""
+    from benchmarks import figures, report  # noqa: PLC0415 - measuring needs neither
+
+    found = results.read(path)
+    path.with_suffix(".md").write_text(report.markdown(found), encoding="utf-8")
+    print(report.terminal(found))
+    figure = figures.draw(found, path.parent)
+    if figure is not None:
+        print(f"figure: {figure}")
+    print()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Time npnet beside PyTorch on this machine."
+    )
+    parser.add_argument(
+        "suite",
+        nargs="?",
+        default="all",
+        choices=(*SUITES, "all", "report"),
+        help="what to measure; report draws again what was measured before",
+    )
+    parser.add_argument("--threads", type=int, help="of every engine (default: as many as there are cores)")
+    parser.add_argument("--quick", action="store_true", help="see that everything runs, in a minute")
+    parser.add_argument("--out", type=Path, default=results.FOLDER, help="folder for results")
+    parser.add_argument("--data", type=Path, help="folder with data sets, for accuracy")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

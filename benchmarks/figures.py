@@ -1,0 +1,87 @@
+"""Figures of what was measured, drawn from its JSON alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.report import NPNET, record_ratio
+from benchmarks.results import axes
+from benchmarks.samples import summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from benchmarks.results import Results
+
+
+def draw(results: Results, folder: Path) -> Path | None:
+    """Draw a suite's figure, if it has one, and return the file."""
+    drawing = {"step": _ratios, "scaling": _scaling}.get(results.suite)
+    if drawing is None or not results.records:
+        return None
+    figure = drawing(results)
+    path = folder / f"{results.suite}.png"
+    figure.savefig(path, dpi=150, facecolor="white")
+    return path
+
+
+def _ratios(results: Results) -> Figure:
+    """Draw each work's ratio with its interval, and the ratio aimed at; what is too noisy is left out."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - tables need no matplotlib
+
+    kinds = list(dict.fromkeys(record.about["kind"] for record in results.records))
+    works = list(dict.fromkeys(record.about["work"] for record in results.records))[::-1]
+    figure = Figure(figsize=(7.5, 1 + 0.42 * len(works)), layout="constrained")
+    plot = figure.subplots()
+    for shift, kind, colour in zip((0.13, -0.13), kinds, ("#0f5c8a", "#e08214"), strict=False):
+        for record in results.records:
+            found = record_ratio(record)
+            if record.about["kind"] != kind or found is None or not found.carries:
+                continue
+            place = works.index(record.about["work"]) + shift
+            error = [[found.value - found.low], [found.high - found.value]]
+            plot.errorbar(found.value, place, xerr=error, fmt="o", color=colour, capsize=2, markersize=5)
+        plot.plot([], [], "o", color=colour, label=kind)
+    for place, work in enumerate(works):
+        aims = [record.at_most for record in results.records if record.about["work"] == work]
+        if aims[0] is not None:
+            plot.plot([aims[0]] * 2, [place - 0.35, place + 0.35], color="#777777", linewidth=1.5)
+    plot.plot([], [], color="#777777", label="aimed at")
+    plot.axvline(1, color="black", linewidth=0.8)
+    plot.set_xscale("log")
+    ticks = [0.1, 0.2, 0.35, 0.5, 0.7, 1, 1.4, 2]
+    plot.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    plot.minorticks_off()
+    plot.set_yticks(range(len(works)), works)
+    threads = results.environment["threads"]
+    plot.set_xlabel(
+        f"time of npnet ÷ time of PyTorch on the CPU in its faster memory format, threads: {threads}"
+    )
+    plot.legend(loc="best", fontsize=8)
+    plot.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def _scaling(results: Results) -> Figure:
+    """Draw time against size along each axis, on logarithmic scales."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+    found = axes(results)
+    figure = Figure(figsize=(3.2 * len(found), 3.2), layout="constrained")
+    plots = figure.subplots(1, len(found), squeeze=False)[0]
+    for plot, (axis, records) in zip(plots, found.items(), strict=True):
+        sizes = [size for size, _ in records]
+        for engine in records[0][1].samples:
+            medians = [1e3 * summary(record.samples[engine]).median for _, record in records]
+            plot.plot(sizes, medians, "o-", label=engine, linewidth=2 if engine == NPNET else 1, markersize=4)
+        plot.set_xscale("log", base=2)
+        plot.set_yscale("log")
+        plot.set_xticks(sizes, [str(size) for size in sizes])
+        plot.minorticks_off()
+        plot.set_xlabel(axis)
+        plot.set_title(records[0][1].about["work"].split(",")[0], fontsize=9)
+        plot.grid(alpha=0.3)
+    plots[0].set_ylabel("ms for a training step")
+    plots[0].legend(fontsize=8)
+    return figure

@@ -1,0 +1,75 @@
+"""How much memory a training step takes at its peak, each engine in a process of its own.
+
+The parent starts ``python -m benchmarks.memory ENGINE WORK THREADS``; the child loads its engine, learns from
+a single sample so that all code is there, notes how much memory it has, runs a few whole steps, and prints by
+how many bytes it grew at most. The operating system's own count is used, as both engines take memory past
+Python. Only Linux keeps that count.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.contenders import CHANNELS_LAST, EAGER, NPNET, of_work
+from benchmarks.environment import threads_of_all
+from benchmarks.results import Record, Results
+from benchmarks.suite import Settings, told
+from benchmarks.works import WORKS, Work
+from npnet.errors import InputError
+
+STATUS = Path("/proc/self/status")
+MEASURED = [i for i, work in enumerate(WORKS) if len(work.sample) == 3]
+
+
+def measure(settings: Settings) -> Results:
+    """Measure every model that takes images."""
+    results = settings.results("memory")
+    if not STATUS.exists():
+        results.notes.append("memory: not measured, only Linux counts a process's peak")
+        return results
+    for i in told("memory", settings.some(MEASURED, 1)):
+        samples = {
+            engine: [_peak(engine, i, settings.threads) for _ in range(1 if settings.quick else 5)]
+            for engine in (NPNET, EAGER, CHANNELS_LAST)
+        }
+        at_most = 1.0 if WORKS[i].name == "LeNet-5" else None
+        results.records.append(Record({"work": str(WORKS[i])}, samples, unit="byte", at_most=at_most))
+    return results
+
+
+def _peak(engine: str, work: int, threads: int) -> float:
+    command = [sys.executable, "-m", "benchmarks.memory", engine, str(work), str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this very module
+    if done.returncode:
+        raise InputError(f"memory: a process for {engine} failed:\n{done.stderr}")
+    return float(done.stdout)
+
+
+def main(engine: str, index: int, threads: int) -> None:
+    """Run one engine and print its peak, in bytes."""
+    work = WORKS[index]
+    with threads_of_all(threads):
+        _run(replace(work, batch=2), engine, threads, steps=1)
+        before = _memory("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
+        _run(work, engine, threads, steps=5)
+        print(_memory("VmHWM") - before)
+
+
+def _run(work: Work, engine: str, threads: int, *, steps: int) -> None:
+    with of_work(work, threads, training=True) as contenders:
+        chosen = next(contender for contender in contenders if contender.name == engine)
+        chosen.measure(steps)
+
+
+def _memory(name: str) -> int:
+    """Return a line of the process's status, in bytes."""
+    lines = STATUS.read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,127 @@
+"""Tables of what was measured, made from its JSON alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.results import Record, Results, axes
+from benchmarks.samples import Ratio, exponent, ratio, summary
+from npnet.table import table
+
+NPNET = "npnet"
+RIVALS = ("PyTorch", "PyTorch channels-last")  # the faster one counts
+NOISY = "too noisy"
+
+
+def heading(results: Results) -> str:
+    """Say in one line what was measured, on what machine and with how many threads."""
+    environment = results.environment
+    libraries = ", ".join(f"{name} {version}" for name, version in environment["libraries"].items())
+    blas = ", ".join(f"{b['internal_api']} {b['version']} ({b['architecture']})" for b in environment["blas"])
+    threads = environment["threads"]
+    return (
+        f"{results.suite}: {environment['processor']}, {environment['cores']} cores, "
+        f"{threads} thread{'s' if threads > 1 else ''} each; {libraries}; BLAS {blas}; "
+        f"{environment['python']}; {environment['when']}"
+    )
+
+
+def columns(results: Results) -> list[str]:
+    """Return the headings of the table: what it is about, the engines, the ratio."""
+    about = list(dict.fromkeys(name for record in results.records for name in record.about))
+    return [*about, *_engines(results), "ratio", "95 % interval", "aimed at"]
+
+
+def rows(results: Results) -> list[list[str]]:
+    """Return the rows of the table."""
+    about = columns(results)[: -3 - len(_engines(results))]
+    return [
+        [
+            *(str(record.about.get(name, "")) for name in about),
+            *(_time(record, engine) for engine in _engines(results)),
+            *_ratio_cells(record),
+        ]
+        for record in results.records
+    ]
+
+
+def terminal(results: Results) -> str:
+    """Draw the table for a terminal."""
+    drawn = [heading(results)]
+    if results.records:
+        drawn.append(table(columns(results), rows(results)))
+    return "\n".join([*drawn, *_exponents(results), *results.notes])
+
+
+def markdown(results: Results) -> str:
+    """Write the table in Markdown."""
+    lines = [heading(results), ""]
+    if results.records:
+        names = columns(results)
+        lines += [_line(names), _line(["---"] * len(names)), *map(_line, rows(results)), ""]
+    return "\n".join([*lines, *_exponents(results), *results.notes]) + "\n"
+
+
+def record_ratio(record: Record) -> Ratio | None:
+    """Return npnet's ratio to the faster of PyTorch's memory formats, if both were measured."""
+    rivals = {name: record.samples[name] for name in RIVALS if name in record.samples}
+    if NPNET not in record.samples or not rivals or record.unit == "accuracy":
+        return None
+    return ratio(record.samples[NPNET], rivals)
+
+
+def _ratio_cells(record: Record) -> list[str]:
+    found = record_ratio(record)
+    aim = "" if record.at_most is None else f"≤ {record.at_most:g}"
+    if found is None:
+        return ["", "", aim]
+    return [
+        f"{found.value:.2f}" if found.carries else NOISY,
+        f"{found.low:.2f} – {found.high:.2f}",
+        aim,
+    ]
+
+
+def _time(record: Record, engine: str) -> str:
+    if engine not in record.samples:
+        return ""
+    found = summary(record.samples[engine])
+    scale, unit = _scale(found.median, record.unit)
+    spread = (found.upper - found.lower) / 2
+    return f"{found.median * scale:.3g} ± {spread * scale:.2g} {unit}"
+
+
+def _scale(value: float, unit: str) -> tuple[float, str]:
+    if unit == "accuracy":
+        return 100, "%"
+    if unit == "byte":
+        return 1 / 2**20, "MiB"
+    return next(
+        ((factor, name) for limit, factor, name in ((1e-3, 1e6, "µs"), (1, 1e3, "ms")) if value < limit),
+        (1.0, "s"),
+    )
+
+
+def _engines(results: Results) -> list[str]:
+    return list(dict.fromkeys(engine for record in results.records for engine in record.samples))
+
+
+def _exponents(results: Results) -> list[str]:
+    """Say how cost grows along each axis."""
+    if results.suite != "scaling":
+        return []
+    lines = []
+    for axis, records in axes(results).items():
+        if axis == "threads" or len(records) < 2:
+            continue
+        sizes = [size for size, _ in records]
+        fits = []
+        for engine in records[0][1].samples:
+            medians = [summary(record.samples[engine]).median for _, record in records]
+            fits.append(f"{engine} {exponent(sizes, medians):.2f}")
+        lines.append(f"time ∝ ({axis})^p with p = {', '.join(fits)}")
+    return lines
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,91 @@
+"""What was measured, as JSON: one file for each suite, from which everything else is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from npnet.errors import InputError, MissingError
+
+FOLDER = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One thing that was measured.
+
+    Parameters
+    ----------
+    about : mapping from names to values
+        What tells this record from the others: the work, its sizes.
+    samples : mapping from engines to lists of float
+        One number for each round, in `unit`.
+    unit : str
+    at_most : float, optional
+        The ratio that was aimed at.
+    """
+
+    about: Mapping[str, Any]
+    samples: Mapping[str, Sequence[float]]
+    unit: str = "s"
+    at_most: float | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a suite measured, and on what machine."""
+
+    suite: str
+    environment: Mapping[str, Any]
+    method: Mapping[str, Any]
+    records: list[Record] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # such as what could not be measured
+
+
+def write(results: Results, folder: Path) -> Path:
+    """Write a suite's results and return the file; what was there is replaced as a whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to.
+    """
+    path = folder / f"{results.suite}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".part")
+        beside.write_text(json.dumps(asdict(results), indent=1) + "\n", encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise InputError(f"benchmarks: results must go to a folder that can be written to: {error}") from None
+    return path
+
+
+def read(path: Path) -> Results:
+    """Read what `write` wrote.
+
+    Raises
+    ------
+    MissingError
+        If there is no such file.
+    InputError
+        If it does not hold results.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return Results(**{**raw, "records": [Record(**record) for record in raw["records"]]})
+    except FileNotFoundError:
+        raise MissingError(f"{path} is missing: python -m benchmarks {path.stem}") from None
+    except (json.JSONDecodeError, TypeError, KeyError) as error:
+        raise InputError(f"{path} must hold results of python -m benchmarks: {error}") from None
+
+
+def axes(results: Results) -> dict[str, list[tuple[int, Record]]]:
+    """Return the records of each axis with their sizes, smallest first."""
+    found: dict[str, list[tuple[int, Record]]] = {}
+    for record in results.records:
+        found.setdefault(record.about["axis"], []).append((record.about["size"], record))
+    return {axis: sorted(records, key=lambda pair: pair[0]) for axis, records in found.items()}

@@ -1,0 +1,95 @@
+"""What samples say, and when they say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy import ndarray
+
+# A ratio whose confidence interval reaches further than this share of it is not one to print.
+WIDEST = 0.1
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Seconds: the median of the samples, and the range of their middle half."""
+
+    median: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Our time over theirs, and the interval that has it with 95 % confidence."""
+
+    value: float
+    low: float
+    high: float
+    against: str  # which of the others was the fastest
+
+    @property
+    def carries(self) -> bool:
+        """Whether the interval is narrow enough for the value to mean something."""
+        return max(self.high - self.value, self.value - self.low) <= WIDEST * self.value
+
+
+def summary(samples: Sequence[float]) -> Summary:
+    """Return the median and the quartiles.
+
+    Examples
+    --------
+    >>> summary([1.0, 2.0, 3.0, 4.0, 50.0])
+    Summary(median=3.0, lower=2.0, upper=4.0)
+    """
+    lower, median, upper = np.quantile(samples, [0.25, 0.5, 0.75])
+    return Summary(float(median), float(lower), float(upper))
+
+
+def ratio(ours: Sequence[float], theirs: Mapping[str, Sequence[float]]) -> Ratio:
+    """Return our median over the lowest of the others' medians.
+
+    Samples of one round belong together: whatever slowed the machine then, slowed all. So the bootstrap
+    draws rounds, with all that was measured in them, and takes the same ratio of each draw.
+
+    Parameters
+    ----------
+    ours : sequence of float
+    theirs : mapping from names to sequences of float
+        As long as ours.
+
+    Returns
+    -------
+    ratio : Ratio
+
+    Examples
+    --------
+    >>> ratio([2.0, 2.0, 2.0], {"a": [4.0, 4.0, 4.0], "b": [8.0, 8.0, 8.0]})
+    Ratio(value=0.5, low=0.5, high=0.5, against='a')
+    """
+    names = list(theirs)
+    rounds = np.array([ours, *(theirs[name] for name in names)])  # (engines, rounds)
+    generator = np.random.default_rng(0)  # the same samples have the same interval
+    drawn = generator.integers(rounds.shape[1], size=(RESAMPLES, rounds.shape[1]))
+    low, high = np.quantile(_ratios(np.median(rounds[:, drawn], axis=2)), [0.025, 0.975])
+    medians = np.median(rounds, axis=1)
+    return Ratio(float(_ratios(medians)), float(low), float(high), names[int(medians[1:].argmin())])
+
+
+def _ratios(medians: ndarray) -> ndarray:
+    """Divide the first row by the lowest of the others."""
+    return np.asarray(medians[0] / medians[1:].min(axis=0))
+
+
+def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
+    """Return p of the power law seconds ∝ sizeᵖ that fits best: the slope between the logarithms.
+
+    Examples
+    --------
+    >>> round(exponent([1, 2, 4], [3, 6, 12]), 6)
+    1.0
+    """
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])

@@ -1,0 +1,90 @@
+"""What is timed: the models of the recipes, each with its minibatch and the ratio it is to reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
+
+from npnet import models, nn
+
+
+@dataclass(frozen=True)
+class Work:
+    """A model that learns to tell classes apart, and what it is given.
+
+    Parameters
+    ----------
+    name : str
+    build : callable
+        Makes the model from a generator.
+    sample : tuple of int
+        Shape of one sample.
+    batch, classes : int
+    at_most : float, optional
+        The time of npnet ÷ the time of PyTorch at its best that was aimed at.
+    """
+
+    name: str
+    build: Callable[[Generator], nn.Layer]
+    sample: tuple[int, ...]
+    batch: int
+    classes: int
+    at_most: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}, {'×'.join(map(str, self.sample))}, batch {self.batch}"
+
+    def minibatch(self) -> tuple[ndarray, ndarray]:
+        """Return samples and labels, the same each time."""
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal((self.batch, *self.sample), dtype=np.float32)
+        return x, rng.integers(self.classes, size=self.batch)
+
+
+def four_convolutions(generator: Generator, *, channels: tuple[int, int] = (32, 64)) -> nn.Layer:
+    """Build four 3×3 convolutions, twice as wide from the third on, an average and a classifier."""
+    first, second = channels
+    layers: list[nn.Layer] = []
+    for inputs, outputs in ((3, first), (first, first), (first, second), (second, second)):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1, generator=generator), nn.ReLU()]
+    return nn.Sequential(
+        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(second, 10, generator=generator)
+    )
+
+
+def lenet5(in_channels: int, image_size: int) -> Callable[[Generator], nn.Layer]:
+    """Return what builds LeNet-5 for images of a size."""
+    return lambda generator: models.lenet5(in_channels, image_size, generator=generator)
+
+
+def mlp(*sizes: int) -> Callable[[Generator], nn.Layer]:
+    """Return what builds a fully connected network of given sizes."""
+    return lambda generator: models.mlp(sizes, generator=generator)
+
+
+WORKS = [
+    Work("logistic regression", mlp(784, 10), (1, 28, 28), 64, 10, at_most=0.35),
+    Work("2-D network 2-2", mlp(2, 2), (2,), 80, 2, at_most=0.35),
+    Work("2-D network 2-5-2", mlp(2, 5, 2), (2,), 60, 2, at_most=0.35),
+    Work("2-D network 2-10-10-2", mlp(2, 10, 10, 2), (2,), 80, 2, at_most=0.35),
+    Work("784-100-10", mlp(784, 100, 10), (1, 28, 28), 64, 10, at_most=1.0),
+    Work("784-100-100-10", mlp(784, 100, 100, 10), (1, 28, 28), 128, 10, at_most=1.0),
+    Work(
+        "3072-512-2",
+        lambda generator: models.airplane_bird_mlp(generator=generator),
+        (3, 32, 32),
+        64,
+        2,
+        at_most=1.0,
+    ),
+    Work("LeNet-5", lenet5(1, 28), (1, 28, 28), 64, 10, at_most=1.0),
+    Work("LeNet-5", lenet5(3, 32), (3, 32, 32), 128, 10, at_most=1.0),
+    Work("four 3×3 convolutions", four_convolutions, (3, 32, 32), 64, 10, at_most=1.2),
+    Work("signs, small", lambda g: models.signs_small(generator=g), (1, 28, 28), 64, 24),
+    Work("signs, deep", lambda g: models.signs_deep(generator=g), (1, 28, 28), 64, 24),
+    Work("airplane or bird", lambda g: models.airplane_bird_conv(generator=g), (3, 32, 32), 64, 2),
+]

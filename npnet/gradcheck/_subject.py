@@ -1,0 +1,165 @@
+"""What is checked: a function of named float64 arrays, made from an operation or from a layer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy import ndarray
+
+from npnet.errors import DTypeError, InputError
+from npnet.nn.layer import Layer
+
+
+class ProblemError(Exception):
+    """Something is so wrong that derivatives need not be looked at."""
+
+
+@runtime_checkable
+class Subject(Protocol):
+    """A function of named float64 arrays, whatever it was made from."""
+
+    name: str
+    variables: Mapping[str, ndarray]  # what is differentiated
+    given: Mapping[str, ndarray]  # all arrays handed in, which must stay as they are
+
+    def run(self, changed: Mapping[str, ndarray]) -> tuple[Any, Any]:
+        """Return ``y, backward`` with some of the variables changed."""
+
+    def gradients(self, backward: Callable[..., Any], grad_y: ndarray) -> dict[str, Any]:
+        """Run backward and name what it gives; None where it gives none."""
+
+
+class Operation:
+    def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...]) -> None:
+        self.call = getattr(f, "forward", f)
+        self.name = getattr(f, "__name__", type(f).__name__)
+        self.inputs = inputs
+        self.labels = [
+            f"input {k} {name!r}" for k, name in enumerate(_argument_names(self.call, len(inputs)))
+        ]
+        self.given: Mapping[str, ndarray] = {
+            label: array
+            for label, array in zip(self.labels, inputs, strict=True)
+            if isinstance(array, ndarray)
+        }
+        self.variables: Mapping[str, ndarray] = {
+            label: array for label, array in self.given.items() if array.dtype.kind == "f"
+        }
+
+    def run(self, changed: Mapping[str, ndarray]) -> tuple[Any, Any]:
+        return _pair(
+            self.call(
+                *(changed.get(label, value) for label, value in zip(self.labels, self.inputs, strict=True))
+            )
+        )
+
+    def gradients(self, backward: Callable[..., Any], grad_y: ndarray) -> dict[str, Any]:
+        grads = backward(grad_y)
+        if grads is None:
+            raise ProblemError("backward returns None; its return statement seems to be missing")
+        if not isinstance(grads, tuple | list):  # the other inputs are data
+            first = next(iter(self.variables))
+            self.variables = {first: self.variables[first]}
+            return {first: grads}
+        # Inputs that were left to their defaults may be answered with None after those that were given.
+        named = dict(zip(self.labels, grads, strict=False))
+        wanted = [label for label in self.variables if label not in named]
+        unasked = [label for label, grad in named.items() if grad is not None and label not in self.variables]
+        if wanted or unasked or any(grad is not None for grad in grads[len(self.labels) :]):
+            raise ProblemError(
+                f"backward must give a gradient for each of {', '.join(self.variables)} and None for other "
+                f"inputs, in their order, got {len(grads)}: "
+                + ", ".join("None" if grad is None else str(np.shape(grad)) for grad in grads)
+            )
+        return {label: named[label] for label in self.variables}
+
+
+class Model:
+    def __init__(self, layer: Layer, inputs: tuple[Any, ...], *, training: bool, seed: int) -> None:
+        if len(inputs) != 1 or not isinstance(inputs[0], ndarray):
+            raise InputError(f"gradcheck: a layer must be given one array x, got {len(inputs)} inputs")
+        self.layer, self.training, self.seed = layer, training, seed
+        self.name = type(layer).__name__
+        self.x_label, self.x = "input 0 'x'", inputs[0]
+        self.parameters = {f"parameter {name!r}": array for name, array in layer.parameters.items()}
+        self.given: Mapping[str, ndarray] = {self.x_label: self.x, **self.parameters}
+        frozen = {f"parameter {name!r}" for name in layer.frozen_parameters}
+        self.variables: Mapping[str, ndarray] = {
+            label: array
+            for label, array in self.given.items()
+            if array.dtype.kind == "f" and label not in frozen
+        }
+
+    def run(self, changed: Mapping[str, ndarray]) -> tuple[Any, Any]:
+        parameters = [
+            (self.parameters[label], new) for label, new in changed.items() if label != self.x_label
+        ]
+        saved = [(array, array.copy()) for array, _ in parameters]
+        buffers = [
+            (layer, name, array, array.copy())
+            for _, layer in self.layer.named_layers()
+            for name in layer.buffer_names
+            if (array := getattr(layer, name)) is not None
+        ]
+        try:
+            for array, new in parameters:
+                array[...] = new
+            y, backward = _pair(
+                self.layer.forward(
+                    changed.get(self.x_label, self.x),
+                    training=self.training,
+                    generator=np.random.default_rng(self.seed),
+                )
+            )
+            return np.array(y), backward  # a copy: y may be a view of a parameter
+        finally:
+            for array, old in saved:
+                array[...] = old
+            for layer, name, array, old in buffers:
+                array[...] = old
+                setattr(layer, name, array)
+
+    def gradients(self, backward: Callable[..., Any], grad_y: ndarray) -> dict[str, Any]:
+        grad_x, grads = _pair(
+            backward(grad_y), "backward of a layer must give grad_x and a dict of gradients"
+        )
+        named = {f"parameter {name!r}": grad for name, grad in grads.items()}
+        expected = {label for label in self.variables if label != self.x_label}
+        if named.keys() != expected:
+            raise ProblemError(
+                f"backward must give gradients for all parameters that are not frozen; missing: "
+                f"{', '.join(sorted(expected - named.keys())) or 'none'}; "
+                f"not expected: {', '.join(sorted(named.keys() - expected)) or 'none'}"
+            )
+        return {self.x_label: grad_x, **named} if self.x_label in self.variables else named
+
+
+def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):  # built-in functions may have none
+        parameters = []
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return (names + [str(k) for k in range(len(names), count)])[:count]
+
+
+def _pair(returned: Any, message: str = "f must return y and backward") -> tuple[Any, Any]:
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise ProblemError(f"{message}, got {type(returned).__name__}")
+    return returned
+
+
+def require_float64(subject: Subject) -> None:
+    if not subject.variables:
+        raise InputError("gradcheck: at least one input must be a float64 array, to be differentiated")
+    for label, array in subject.given.items():
+        if array.dtype.kind in "fc" and array.dtype != np.float64:
+            raise DTypeError(
+                f"gradcheck: {label} must be float64, got {array.dtype}; convert a copy with "
+                ".astype(np.float64), of a layer with layer.astype(np.float64)"
+            )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError(f"gradcheck: {label} must be finite, got inf or NaN among its elements")

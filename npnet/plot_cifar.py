@@ -1,0 +1,287 @@
+"""Figures of photographs' classifiers: accuracy by class, shifted images, predictions, kinds of descent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Integer
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy import ndarray
+
+from npnet.errors import InputError
+from npnet.plot import BLUE, GREEN, GREY, ORANGE, PURPLE, _figure, _own_style, _picture
+from npnet.train import History
+
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
+GRID = "#DDDDDD"
+
+
+@_own_style
+def accuracy_by_class(
+    accuracies: Float[ndarray, " classes"], class_names: Sequence[str], *, overall: float, title: str = ""
+) -> Figure:
+    """Draw what share of each class was recognised, the easiest class first.
+
+    Parameters
+    ----------
+    accuracies : array, shape (classes,)
+        In 0…1; NaN for a class without members, which is left out.
+    class_names : sequence of str
+    overall : float
+        The accuracy over all classes, drawn as a line.
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is not one accuracy for each name, or none is a number.
+    """
+    known = np.flatnonzero(np.isfinite(accuracies))
+    if len(accuracies) != len(class_names) or not len(known):
+        raise InputError(
+            f"accuracy_by_class: accuracies must be {len(class_names)}, one for each class name, "
+            f"got {len(accuracies)}, of which {len(known)} are numbers"
+        )
+    order = known[np.argsort(-accuracies[known], kind="stable")]
+    places = np.arange(len(order))
+    shares = 100 * accuracies[order]
+    many = len(order) > 30
+    figure = _figure(7.0, 1.6 + (0.13 if many else 0.3) * len(order), title)
+    axes = figure.subplots()
+    axes.barh(places, shares, color=BLUE, height=0.75)
+    for place, share in zip(places, shares, strict=True):
+        label = f"{share:.0f}" if many else f"{share:.1f} %"
+        axes.text(share + 0.7, place, label, va="center", fontsize=6 if many else 9)
+    axes.axvline(100 * overall, color=ORANGE, linestyle="--", label=f"all classes together: {100 * overall:.1f} %")
+    axes.set_yticks(places, [class_names[i] for i in order], fontsize=6 if many else 10)
+    axes.set_ylim(len(order) - 0.4, -0.6)
+    axes.set_xlim(0, min(110, 1.12 * max(float(shares.max()), 100 * overall, 1)))
+    axes.set_xlabel("accuracy (%)")
+    axes.set_ylabel("class")
+    axes.set_axisbelow(True)
+    axes.grid(visible=True, axis="x", color=GRID, linewidth=0.6)
+    figure.legend(loc="outside lower center", frameon=False, fontsize=9)
+    return figure
+
+
+@_own_style
+def shifts(
+    accuracies: Mapping[int, float], changed: Mapping[int, float], *, guessing: float = 0.5, title: str = ""
+) -> Figure:
+    """Draw how a classifier takes it when all images are moved by some pixels.
+
+    Parameters
+    ----------
+    accuracies : mapping from pixels to the right to accuracies in 0…1
+        Ascending, 0 among them.
+    changed : mapping from pixels to shares in 0…1
+        Of how many images another class is predicted than without moving them.
+    guessing : float
+        The accuracy that needs no network.
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the two do not speak of the same shifts, or 0 is not among them.
+    """
+    if list(accuracies) != list(changed) or 0 not in accuracies:
+        raise InputError(
+            f"shifts: accuracies and changed must have the same shifts with 0 among them, "
+            f"got {list(accuracies)} and {list(changed)}"
+        )
+    figure = _figure(9.2, 3.6, title)
+    left, right = figure.subplots(1, 2)
+    pixels = list(accuracies)
+    left.plot(pixels, [100 * share for share in accuracies.values()], "o-", color=BLUE, markersize=4)
+    left.axhline(100 * accuracies[0], color=GREY, linestyle=":", label=f"not shifted: {100 * accuracies[0]:.1f} %")
+    left.set_ylabel("accuracy (%)")
+    lowest = min(*accuracies.values(), accuracies[0])
+    if lowest - guessing < 0.1:
+        left.axhline(100 * guessing, color=ORANGE, linestyle="--", label=f"guessing: {100 * guessing:.0f} %")
+    left.legend(frameon=False, fontsize=9, loc="lower center")
+    right.plot(pixels, [100 * share for share in changed.values()], "o-", color=ORANGE, markersize=4)
+    right.set_ylabel("images taken for another class than before (%)")
+    right.set_ylim(0)
+    for axes in (left, right):
+        axes.set_xlabel("shift to the right (pixels)")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axes.grid(visible=True, color=GRID, linewidth=0.6)
+    low, high = left.get_ylim()
+    left.set_ylim(low - 0.25 * (high - low), high)  # room for the legend
+    return figure
+
+
+@_own_style
+def turned(
+    images: Sequence[tuple[ndarray, ndarray]],
+    probabilities: Float[ndarray, "n 2 classes"],
+    target: Integer[ndarray, " n"],
+    class_names: Sequence[str],
+    *,
+    title: str = "",
+) -> Figure:
+    """Draw images beside the same ones changed a little, each with what it was taken for.
+
+    Parameters
+    ----------
+    images : sequence of pairs of arrays, shape (channels, height, width)
+        Before and after.
+    probabilities : array, shape (n, 2, classes)
+        Of both.
+    target : integer array, shape (n,)
+        True classes.
+    class_names : sequence of str
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is no image, or not the probabilities of each.
+    """
+    if not len(images) == len(probabilities) == len(target) > 0:
+        raise InputError(
+            f"turned: images, probabilities and target must be of one length above 0, "
+            f"got {len(images)}, {len(probabilities)} and {len(target)}"
+        )
+    figure = _figure(1.5 * len(images) + 0.6, 4.0, title)
+    grid = figure.subplots(2, len(images), squeeze=False)
+    for column, (pair, given) in enumerate(zip(images, probabilities, strict=True)):
+        for axes, image, p in zip(grid[:, column], pair, given, strict=True):
+            predicted = int(p.argmax())
+            _picture(axes, image, frame=BLUE if predicted == target[column] else ORANGE)
+            axes.set_title(f"{class_names[predicted]}, {100 * p[predicted]:.0f} %", fontsize=9)
+    for axes, name in zip(grid[:, 0], ("as it is", "shifted"), strict=True):
+        axes.set_ylabel(name, fontsize=10)
+    return figure
+
+
+@_own_style
+def predictions(
+    images: Float[ndarray, "n c h w"],
+    target: Integer[ndarray, " n"],
+    probabilities: Float[ndarray, "n classes"],
+    class_names: Sequence[str],
+    *,
+    title: str = "",
+    most: int = 3,
+) -> Figure:
+    """Draw images, each with the classes it was most probably taken for.
+
+    Parameters
+    ----------
+    images : array, shape (n, channels, height, width)
+    target : integer array, shape (n,)
+        True classes: theirs are the blue bars.
+    probabilities : array, shape (n, classes)
+    class_names : sequence of str
+    title : str
+    most : int
+        How many classes are shown.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the arrays do not speak of the same images.
+    """
+    if images.ndim != 4 or not len(images) == len(target) == len(probabilities) > 0:
+        raise InputError(
+            "predictions: images (n, c, h, w), target (n,) and probabilities (n, classes) must fit, "
+            f"got {images.shape}, {target.shape} and {probabilities.shape}"
+        )
+    columns = min(4, len(images))
+    rows = math.ceil(len(images) / columns)
+    figure = _figure(2.5 * columns, 2.75 * rows + 0.5, title)
+    grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.6, 0.9] * rows)
+    for axes in grid.flat:
+        axes.axis("off")
+    for i, (image, true, p) in enumerate(zip(images, target, probabilities, strict=True)):
+        above, below = (grid[2 * (i // columns) + j, i % columns] for j in range(2))
+        _picture(above, image, frame=BLUE if p.argmax() == true else ORANGE)
+        above.set_title(f"true {class_names[true]}", fontsize=10)
+        _likeliest(below, p, int(true), class_names, most)
+    return figure
+
+
+def _likeliest(axes: Axes, p: ndarray, true: int, class_names: Sequence[str], most: int) -> None:
+    order = np.argsort(-p, kind="stable")[:most]
+    places = np.arange(len(order))
+    axes.axis("on")
+    axes.barh(places, 100 * p[order], color=[BLUE if i == true else "#AAAAAA" for i in order], height=0.7)
+    axes.set_yticks(places, [class_names[i] for i in order], fontsize=9)
+    axes.set_ylim(most - 0.4, -0.6)
+    axes.set_xlim(0, 100)
+    axes.set_xticks([0, 50, 100])
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set_xlabel("probability (%)", fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+@_own_style
+def descents(
+    runs: Mapping[str, History], updates: Mapping[str, int], *, loss_label: str = "loss", title: str = ""
+) -> Figure:
+    """Draw the validation loss of several kinds of descent, against passes through the data and against time.
+
+    Parameters
+    ----------
+    runs : mapping from names to History
+        Each of at least one epoch, with a validation part.
+    updates : mapping from names to int
+        How many updates of the weights each made in an epoch.
+    loss_label : str
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is nothing to draw, more than there are colours, or an epoch without validation.
+    """
+    if not 1 <= len(runs) <= len(COLOURS) or not all(history.epochs for history in runs.values()):
+        sizes = {name: len(history.epochs) for name, history in runs.items()}
+        raise InputError(f"descents: runs must be 1 to {len(COLOURS)}, of an epoch or more, got {sizes}")
+    figure = _figure(9.6, 4.0, title)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for (name, history), colour in zip(runs.items(), COLOURS, strict=False):
+        losses = [epoch.validation_loss for epoch in history.epochs]
+        if None in losses:
+            raise InputError(f"descents: {name} must have a validation loss for each epoch")
+        label = f"{name}: {updates[name]:,} updates an epoch".replace(",", " ").replace("1 updates", "1 update")
+        marker = "o" if len(losses) <= 40 else None
+        left.plot([e.epoch for e in history.epochs], losses, color=colour, marker=marker, markersize=4, label=label)
+        seconds = np.cumsum([epoch.seconds for epoch in history.epochs])
+        right.plot(seconds, losses, color=colour, marker=marker, markersize=4)
+    left.set_xlabel("epoch (pass through the data)")
+    left.set_ylabel(f"validation {loss_label}")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    right.set_xlabel("seconds of training")
+    right.set_xscale("log")
+    right.xaxis.set_major_formatter("{x:g}")
+    for axes in (left, right):
+        axes.grid(visible=True, color=GRID, linewidth=0.6)
+    figure.legend(loc="outside lower center", ncols=len(runs), frameon=False, fontsize=9)
+    return figure

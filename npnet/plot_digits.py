@@ -1,0 +1,347 @@
+"""Figures of classifiers of images: weights as pictures, hardest images, several networks side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Integer
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+from numpy import ndarray
+
+from npnet.errors import InputError
+from npnet.plot import BLUE, GREEN, GREY, ORANGE, PURPLE, _figure, _log_axis, _losses, _own_style, _picture
+from npnet.train import History
+
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "black")
+MARKERS = ("o", "s", "^", "D", "v")
+GRID = "#DDDDDD"
+
+
+@_own_style
+def weight_images(
+    rows: Mapping[str, Float[ndarray, "classes h w"]], class_names: Sequence[str], *, title: str = ""
+) -> Figure:
+    """Draw the weights of linear classifiers as pictures: a row for each, a column for each class.
+
+    Every row has a scale of its own, white at zero, or those of small weights would be blank.
+
+    Parameters
+    ----------
+    rows : mapping from labels to arrays of shape (classes, height, width)
+    class_names : sequence of str
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is no row, or one has not a picture for each class.
+    """
+    if not rows or any(len(weight) != len(class_names) for weight in rows.values()):
+        raise InputError(
+            f"weight_images: rows must have {len(class_names)} pictures each, one for each class, "
+            f"got {[len(weight) for weight in rows.values()]}"
+        )
+    columns = len(class_names)
+    figure = _figure(0.95 * columns + 2.2, 1.08 * len(rows) + 0.6, title)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for (label, weight), line in zip(rows.items(), grid, strict=True):
+        largest = float(abs(weight).max()) or 1.0
+        for axes, picture in zip(line, weight, strict=True):
+            shown = axes.imshow(picture, cmap="RdBu_r", vmin=-largest, vmax=largest)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set(color="#BBBBBB", linewidth=0.5)
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9, labelpad=8)
+        bar = figure.colorbar(shown, ax=line.tolist(), fraction=0.02, pad=0.01, label="weight")
+        bar.ax.tick_params(labelsize=8)
+    for axes, name in zip(grid[0], class_names, strict=True):
+        axes.set_title(name, fontsize=10)
+    return figure
+
+
+@_own_style
+def hardest(
+    images: Float[ndarray, "n c h w"],
+    target: Integer[ndarray, " n"],
+    probabilities: Float[ndarray, "n classes"],
+    class_names: Sequence[str],
+    *,
+    title: str = "",
+    most: int = 24,
+) -> Figure:
+    """Draw the images that weigh most in the mean loss, with the cross-entropy −log p of their true class.
+
+    Parameters
+    ----------
+    images : array, shape (n, channels, height, width)
+    target : integer array, shape (n,)
+        True classes.
+    probabilities : array, shape (n, classes)
+        What the model takes them for.
+    class_names : sequence of str
+    title : str
+    most : int
+        How many are drawn at most.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the arrays do not speak of the same images.
+    """
+    if not (len(images) == len(target) == len(probabilities) > 0) or images.ndim != 4:
+        raise InputError(
+            "hardest: images (n, c, h, w), target (n,) and probabilities (n, classes) must fit, "
+            f"got {images.shape}, {target.shape} and {probabilities.shape}"
+        )
+    # The smallest float stands for a probability that is rounded to 0.
+    tiny = np.finfo(probabilities.dtype).tiny
+    losses = -np.log(np.maximum(probabilities[np.arange(len(target)), target], tiny))
+    which = np.argsort(-losses, kind="stable")[:most]
+    share = 100 * float(losses[which].sum() / losses.sum()) if losses.any() else 0.0
+    heading = f"the {len(which)} hardest of {len(target):,} make up {share:.0f} % of the loss".replace(
+        ",", " "
+    )
+    columns = min(8, len(which))
+    count = math.ceil(len(which) / columns)
+    figure = _figure(1.3 * columns, 1.85 * count + 0.6, f"{title}\n{heading}".strip())
+    grid = figure.subplots(count, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, i in zip(grid.flat, which, strict=False):
+        _picture(axes, images[i], frame=None)
+        taken_for = int(probabilities[i].argmax())
+        axes.set_title(
+            f"true {class_names[target[i]]}: loss {losses[i]:.1f}\n"
+            f"{class_names[taken_for]} to {100 * probabilities[i, taken_for]:.0f} %",
+            fontsize=8,
+        )
+    return figure
+
+
+@_own_style
+def curves(
+    panels: Mapping[str, Mapping[str, History]], *, loss_label: str = "loss", title: str = ""
+) -> Figure:
+    """Draw the learning curves of several networks: a row of loss and accuracy for each panel.
+
+    Training is dashed, validation solid; a dot marks the epoch whose weights were kept.
+
+    Parameters
+    ----------
+    panels : mapping from titles to mappings from names to History
+        Of each network at least one epoch, with accuracies and a validation part; at most five to a panel.
+    loss_label : str
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is nothing to draw, or more networks in a panel than colours.
+    """
+    sizes = [len(named) for named in panels.values()]
+    if not sizes or min(sizes) < 1 or max(sizes) > len(COLOURS):
+        raise InputError(f"curves: each panel must have 1 to {len(COLOURS)} networks, got {sizes}")
+    figure = _figure(10.0, 3.4 * len(panels) + 0.7, title)
+    grid = figure.subplots(len(panels), 2, squeeze=False)
+    for (name, runs), (left, right) in zip(panels.items(), grid, strict=True):
+        for axes, quantity, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
+            for history, colour in zip(runs.values(), COLOURS, strict=False):
+                _draw_history(axes, history, quantity, scale, colour)
+            axes.set_title(name, fontsize=10)
+            axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+            axes.grid(visible=True, color=GRID, linewidth=0.6)
+        left.set_ylabel(loss_label)
+        right.set_ylabel("accuracy (%)")
+        _log_axis(left, [loss for history in runs.values() for e in history.epochs for loss in _losses(e)])
+        handles = [
+            Line2D([], [], color=colour, label=label) for label, colour in zip(runs, COLOURS, strict=False)
+        ]
+        right.legend(handles=handles, frameon=False, fontsize=8, loc="lower right")
+    meaning = [
+        Line2D([], [], color=GREY, linestyle="--", label="training"),
+        Line2D([], [], color=GREY, label="validation"),
+        Line2D([], [], color=GREY, linestyle="", marker="o", label="weights kept"),
+    ]
+    figure.legend(handles=meaning, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def _draw_history(axes: Axes, history: History, quantity: str, scale: float, colour: str) -> None:
+    for part, style in (("train", "--"), ("validation", "-")):
+        points = [(e.epoch, getattr(e, f"{part}_{quantity}")) for e in history.epochs]
+        drawn = {epoch: scale * value for epoch, value in points if value is not None}
+        axes.plot(list(drawn), list(drawn.values()), style, color=colour, linewidth=1.4)
+        if part == "validation" and history.best_epoch in drawn:
+            axes.plot(history.best_epoch, drawn[history.best_epoch], "o", color=colour, markersize=5)
+
+
+@_own_style
+def untrained(scales: Sequence[float], losses: Sequence[float], classes: int, *, title: str = "") -> Figure:
+    """Draw the loss of a network that has learnt nothing against the scale of its random weights.
+
+    Parameters
+    ----------
+    scales : sequence of float
+        What the initial weights were multiplied by, ascending from 0.
+    losses : sequence of float
+        The mean cross-entropy at each.
+    classes : int
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is not one loss for each scale.
+    """
+    if len(scales) != len(losses) or not len(scales):
+        raise InputError(
+            f"untrained: losses must be one for each scale, got {len(losses)} for {len(scales)} scales"
+        )
+    figure = _figure(5.6, 3.8, title)
+    axes = figure.subplots()
+    axes.axhline(
+        math.log(classes), color=ORANGE, linestyle="--", label=f"log {classes} = {math.log(classes):.3f}"
+    )
+    axes.plot(scales, losses, "o-", color=BLUE, label="measured")
+    axes.set_xlabel("factor of the initial weights (1: as they are drawn)")
+    axes.set_ylabel("cross-entropy (nats)")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.grid(visible=True, color=GRID, linewidth=0.6)
+    axes.legend(frameon=False)
+    return figure
+
+
+@_own_style
+def standings(
+    accuracies: Mapping[str, tuple[float, float]], *, must_reach: float | None = None, title: str = ""
+) -> Figure:
+    """Draw the validation and the test accuracy of several classifiers, a line for each.
+
+    Parameters
+    ----------
+    accuracies : mapping from names to pairs (validation, test)
+        In 0…1.
+    must_reach : float, optional
+        An accuracy to mark.
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is nothing to draw.
+    """
+    if not accuracies:
+        raise InputError("standings: accuracies must not be empty, got none")
+    figure = _figure(8.0, 0.36 * len(accuracies) + 1.3, title)
+    axes = figure.subplots()
+    places = np.arange(len(accuracies))[::-1]
+    shares = 100 * np.array(list(accuracies.values()))
+    for column, name, colour, marker in ((0, "validation", BLUE, "o"), (1, "test", ORANGE, "D")):
+        axes.plot(shares[:, column], places, marker, color=colour, label=name, zorder=3)
+    # An error of 10 % and one of 1 % stand as far apart as one of 1 % and one of 0.1 %.
+    axes.set_xscale("function", functions=(_to_error_scale, _from_error_scale))
+    low, high = float(shares.min()), float(max(shares.max(), 100 * (must_reach or 0)))
+    axes.set_xlim(100 - 1.25 * (100 - low), min(100 - 0.8 * (100 - high), 99.99))
+    ticks = [0, 50, 80, 90, 95, 96, 97, 98, 99, 99.5, 99.8]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_formatter("{x:g}")
+    if must_reach is not None:
+        label = f"{100 * must_reach:g} %, to be reached"
+        axes.axvline(100 * must_reach, color=GREY, linestyle=":", label=label)
+    axes.set_yticks(places, list(accuracies))
+    axes.set_xlabel("accuracy (%)")
+    axes.grid(visible=True, color=GRID, linewidth=0.6)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def _to_error_scale(percent: ndarray) -> ndarray:
+    scaled: ndarray = -np.log10(np.maximum(100 - np.asarray(percent, dtype=float), 1e-3))
+    return scaled
+
+
+def _from_error_scale(scaled: ndarray) -> ndarray:
+    percent: ndarray = 100 - 10 ** -np.asarray(scaled, dtype=float)
+    return percent
+
+
+@_own_style
+def against_size(
+    panels: Mapping[str, Mapping[str, Mapping[int, float]]], *, size_label: str, title: str = ""
+) -> Figure:
+    """Draw what several classifiers reach, and what it costs, against how much they learnt from.
+
+    Parameters
+    ----------
+    panels : mapping from what is measured to mappings from names to mappings from sizes to values
+        Values must be positive; both axes are logarithmic.
+    size_label : str
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is nothing to draw, or more classifiers than markers.
+    """
+    names = list(next(iter(panels.values()), {}))
+    if not names or len(names) > len(MARKERS):
+        raise InputError(f"against_size: needs 1 to {len(MARKERS)} classifiers, got {len(names)}")
+    figure = _figure(3.9 * len(panels), 3.9, title)
+    for axes, (label, values) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        for i, name in enumerate(names):
+            points = values[name]
+            axes.plot(list(points), list(points.values()), marker=MARKERS[i], color=COLOURS[i], label=name)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        sizes = sorted({size for points in values.values() for size in points})
+        axes.xaxis.set_major_locator(FixedLocator(sizes))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}".replace(",", " ")))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.tick_params(axis="x", labelsize=8)
+        axes.yaxis.set_major_formatter("{x:g}")
+        measured = [value for points in values.values() for value in points.values()]
+        axes.yaxis.set_minor_formatter("{x:g}" if max(measured) < 10 * min(measured) else NullFormatter())
+        axes.tick_params(axis="y", which="both", labelsize=8)
+        axes.set_xlabel(size_label)
+        axes.set_ylabel(label)
+        axes.grid(visible=True, color=GRID, linewidth=0.6)
+    handles = [
+        Line2D([], [], marker=MARKERS[i], color=COLOURS[i], label=name) for i, name in enumerate(names)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(names), frameon=False, fontsize=9)
+    return figure

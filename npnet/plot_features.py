@@ -1,0 +1,253 @@
+"""Figures of images on their way through a network: how many of each class, templates, features by layer.
+
+What has a sign is drawn in red above zero and in blue below, white being zero, so that after a ReLU no blue
+is left. Colours are relative to the largest value of what is drawn together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Integer
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy import ndarray
+
+from npnet.errors import InputError
+from npnet.plot import BLUE, GREEN, GREY, ORANGE, _figure, _own_style, _picture
+
+SIGNED = "RdBu_r"
+MAPS_IN_A_ROW = 16
+VALUES_IN_A_ROW = 32
+WIDTH, MARGIN, LINE = 8.5, 0.6, 0.28  # of the figure of layers, in inches
+PICTURE_HEIGHT, BARS_HEIGHT = 1.3, 1.3
+
+
+@_own_style
+def class_histogram(
+    parts: Mapping[str, Integer[ndarray, " n"]], class_names: Sequence[str], *, title: str = ""
+) -> Figure:
+    """Draw how the classes are spread in each part of a data set, as shares, so that parts compare.
+
+    Parameters
+    ----------
+    parts : mapping from name to integer array
+        The labels of each part; at most three parts.
+    class_names : sequence of str
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is no part, there are more than three, or one is empty.
+    """
+    if not 1 <= len(parts) <= 3 or not all(len(labels) for labels in parts.values()):
+        sizes = {name: len(labels) for name, labels in parts.items()}
+        raise InputError(f"class_histogram: parts must be one to three and none of them empty, got {sizes}")
+    classes = len(class_names)
+    figure = _figure(min(14.0, max(5.0, 1.5 + 0.3 * classes)), 3.2, title)
+    axes = figure.subplots()
+    width = 0.8 / len(parts)
+    for i, (name, labels) in enumerate(parts.items()):
+        share = 100 * np.bincount(labels, minlength=classes) / len(labels)
+        place = np.arange(classes) + (i - (len(parts) - 1) / 2) * width
+        size = f"{len(labels):,}".replace(",", " ")
+        axes.bar(place, share, width, color=(BLUE, ORANGE, GREEN)[i], label=f"{name}, {size} images")
+    axes.axhline(100 / classes, color=GREY, linestyle=":", linewidth=1, label="all classes alike")
+    axes.set_xticks(range(classes), class_names, rotation=90 if max(map(len, class_names)) > 2 else 0)
+    axes.set_xlim(-0.7, classes - 0.3)
+    axes.set_xlabel("class")
+    axes.set_ylabel("share of the images (%)")
+    axes.set_axisbelow(True)
+    axes.grid(visible=True, axis="y", color="#DDDDDD", linewidth=0.6)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+@_own_style
+def templates(weight: Float[ndarray, "classes h w"], class_names: Sequence[str], *, title: str = "") -> Figure:
+    """Draw the weights that make each class's score of a linear classifier, as images.
+
+    Parameters
+    ----------
+    weight : array, shape (classes, height, width)
+    class_names : sequence of str
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the names are not one for each class.
+    """
+    if weight.ndim != 3 or len(weight) != len(class_names):
+        raise InputError(
+            f"templates: weight must have shape ({len(class_names)}, h, w) for {len(class_names)} class "
+            f"names, got {weight.shape}"
+        )
+    columns = min(8, len(weight))
+    rows = math.ceil(len(weight) / columns)
+    figure = _figure(1.05 * columns + 1.1, 1.25 * rows + 0.5, title)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    largest = float(abs(weight).max()) or 1.0
+    for axes, template, name in zip(grid.flat, weight, class_names, strict=False):
+        axes.imshow(template, cmap=SIGNED, vmin=-largest, vmax=largest)
+        axes.set_title(name, fontsize=10, pad=3)
+    scale = ScalarMappable(Normalize(-largest, largest), SIGNED)
+    figure.colorbar(scale, ax=grid, label="weight of a pixel", fraction=0.04, pad=0.02)
+    return figure
+
+
+@_own_style
+def layer_by_layer(
+    image: Float[ndarray, "c h w"],
+    outputs: Mapping[str, ndarray],
+    logits: Float[ndarray, " classes"],
+    class_names: Sequence[str],
+    *,
+    title: str = "",
+) -> Figure:
+    """Draw what becomes of one image: the image, what layers make of it, and the classes' scores.
+
+    Parameters
+    ----------
+    image : array, shape (channels, height, width)
+    outputs : mapping from layer name to array
+        Maps of shape (channels, height, width) or vectors, first layer first.
+    logits : array, shape (classes,)
+        What comes out in the end.
+    class_names : sequence of str
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the names are not one for each class, or an output is neither maps nor a vector.
+    """
+    if logits.shape != (len(class_names),):
+        raise InputError(
+            f"layer_by_layer: logits must be {len(class_names)}, one for each class name, "
+            f"got shape {logits.shape}"
+        )
+    sheets = {name: _sheet(name, output) for name, output in outputs.items()}
+    heights = [PICTURE_HEIGHT, *(_width(sheet) * _aspect(sheet) for sheet in sheets.values()), BARS_HEIGHT]
+    figure = _figure(WIDTH, sum(heights) + LINE * (len(heights) + 1) + MARGIN, "")
+    figure.set_layout_engine("none")  # places are counted in inches here
+    figure.suptitle(title, y=1 - 0.1 / figure.get_figheight(), va="top", fontsize=11)
+    places = _from_top(figure, heights)
+
+    axes = _place(figure, next(places), PICTURE_HEIGHT)
+    _picture(axes, image, frame=None)
+    _name(axes, "image")
+    axes.axis("off")
+    if sheets:
+        _signed_scale(figure, axes)
+    for name, sheet in sheets.items():
+        axes = _place(figure, next(places), _width(sheet))
+        largest = float(np.nanmax(abs(sheet))) or 1.0
+        axes.imshow(sheet, cmap=SIGNED, vmin=-largest, vmax=largest, interpolation="nearest", aspect="auto")
+        _name(axes, f"{name}: {_what(outputs[name])}, largest {largest:.3g}")
+        axes.axis("off")
+    _bars(_place(figure, next(places), WIDTH - 2 * MARGIN), logits, class_names)
+    return figure
+
+
+def _sheet(name: str, output: ndarray) -> ndarray:
+    """Lay maps side by side, a gap between them, or a vector's values in rows; NaN stays white."""
+    if output.ndim == 1:
+        columns = min(VALUES_IN_A_ROW, len(output))
+        rows = math.ceil(len(output) / columns)
+        sheet = np.full(rows * columns, np.nan)
+        sheet[: len(output)] = output
+        return sheet.reshape(rows, columns)
+    if output.ndim != 3:
+        raise InputError(
+            f"layer_by_layer: the output of {name} must be maps (c, h, w) or a vector, got {output.shape}"
+        )
+    channels, height, width = output.shape
+    columns = min(MAPS_IN_A_ROW, channels)
+    rows = math.ceil(channels / columns)
+    gap = max(1, round(height / 14))
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    for i, picture in enumerate(output):
+        top, left = i // columns * (height + gap), i % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = picture
+    return sheet
+
+
+def _aspect(sheet: ndarray) -> float:
+    return sheet.shape[0] / sheet.shape[1]
+
+
+def _width(sheet: ndarray) -> float:
+    """Return how wide a sheet is drawn: as wide as there is room, but a row of maps no higher than the image."""
+    full = WIDTH - 2 * MARGIN
+    return full if _aspect(sheet) * full <= 2 * PICTURE_HEIGHT else PICTURE_HEIGHT / _aspect(sheet)
+
+
+def _from_top(figure: Figure, heights: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Yield bottom and height of rows one below the other, a line for the name above each, in inches."""
+    top = figure.get_figheight() - LINE
+    for height in heights:
+        top -= LINE + height
+        yield top, height
+
+
+def _place(figure: Figure, row: tuple[float, float], width: float) -> Axes:
+    """Make axes so many inches wide in a row, at the left."""
+    bottom, height = row
+    full = figure.get_figheight()
+    return figure.add_axes((MARGIN / WIDTH, bottom / full, width / WIDTH, height / full))
+
+
+def _name(axes: Axes, name: str) -> None:
+    axes.set_title(name, fontsize=9, loc="left", pad=3)
+
+
+def _signed_scale(figure: Figure, beside: Axes) -> None:
+    """Draw the scale of the sheets, to the right of the image."""
+    box = beside.get_position()
+    axes = figure.add_axes((0.55, box.y0 + 0.4 * box.height, 0.35, 0.12 / figure.get_figheight()))
+    scale = ScalarMappable(Normalize(-1, 1), SIGNED)
+    bar = figure.colorbar(scale, cax=axes, orientation="horizontal", ticks=[-1, -0.5, 0, 0.5, 1])
+    bar.set_label("value ÷ largest of its layer", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+
+
+def _what(output: ndarray) -> str:
+    if output.ndim == 1:
+        return f"{len(output)} values"
+    channels, height, width = output.shape
+    return f"{channels} map{'s' if channels > 1 else ''} of {height}×{width}"
+
+
+def _bars(axes: Axes, logits: ndarray, class_names: Sequence[str]) -> None:
+    odds = np.exp(logits - logits.max())
+    first = np.argsort(-odds)[:3]
+    colours = [BLUE if i == first[0] else "#AAAAAA" for i in range(len(class_names))]
+    axes.bar(range(len(class_names)), logits, color=colours)
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xticks(range(len(class_names)), class_names, fontsize=9)
+    axes.set_xlim(-0.7, len(class_names) - 0.3)
+    axes.set_xlabel("class")
+    axes.set_ylabel("logit")
+    axes.spines[["top", "right"]].set_visible(False)
+    shares = (f"{class_names[i]} {100 * odds[i] / odds.sum():.1f} %" for i in first)
+    _name(axes, f"scores of the classes; probabilities: {', '.join(shares)}")

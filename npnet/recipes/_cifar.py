@@ -1,0 +1,182 @@
+"""What the recipes for CIFAR share: the data, images moved by some pixels, and what is seen of it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from npnet import data, nn
+from npnet import functional as F
+from npnet.data import ArrayDataset, Splits
+from npnet.metrics import accuracy
+from npnet.recipes._recipe import NetworkRecipe, Options, Report, Result, TrainedNetwork
+from npnet.run import RunFolder
+from npnet.train import predict
+
+BOOK = "Stevens, Antiga, Viehmann (2020), Deep learning with PyTorch"
+AIRPLANES_AND_BIRDS = ("airplane", "bird")  # 0 and 1
+SHIFTS = range(-8, 9)
+MOST_TURNED = 6
+
+
+def airplanes_and_birds(options: Options) -> Splits[ArrayDataset]:
+    """Return two classes of CIFAR-10, relabelled 0 and 1, standardised by the training part of these two.
+
+    A tenth of the published training part is held out for validation, the same one whatever the seed of
+    the run.
+    """
+    whole = data.cifar10(options.data, validation=0.1, generator=np.random.default_rng(0))
+    return whole.keep(*AIRPLANES_AND_BIRDS).standardized()
+
+
+def with_mirror_images(splits: Splits[ArrayDataset]) -> Splits[ArrayDataset]:
+    """Return the same parts, in the training part each image with its mirror image behind it.
+
+    Examples
+    --------
+    >>> part = ArrayDataset(np.array([[[[1.0, 2.0]]]]), np.array([0]))
+    >>> with_mirror_images(Splits(part)).train.x.squeeze()
+    array([[1., 2.],
+           [2., 1.]])
+    """
+    x, y = splits.train.x, splits.train.y
+    both = np.stack([x, x[..., ::-1]], axis=1).reshape(-1, *x.shape[1:])
+    return replace(splits, train=ArrayDataset(both, np.repeat(y, 2)))
+
+
+# ---- shifted images ------------------------------------------------------------------------------------
+
+
+def shifted(x: Float[ndarray, "n c h w"], pixels: int) -> Float[ndarray, "n c h w"]:
+    """Return images moved to the right, or to the left by a negative number; the outermost column is repeated.
+
+    Examples
+    --------
+    >>> image = np.array([[[[1.0, 2.0, 3.0]]]])
+    >>> shifted(image, 1).squeeze(), shifted(image, -2).squeeze()
+    (array([1., 1., 2.]), array([3., 3., 3.]))
+    """
+    width = x.shape[-1]
+    moved: ndarray = x[..., np.clip(np.arange(width) - pixels, 0, width - 1)]
+    return moved
+
+
+@dataclass(frozen=True, eq=False)
+class ShiftStudy:
+    """What a classifier makes of a data set whose images are all moved by some pixels.
+
+    Parameters
+    ----------
+    part : ArrayDataset
+    probabilities : mapping from pixels to array, shape (n, classes)
+    """
+
+    part: ArrayDataset
+    probabilities: Mapping[int, ndarray]
+
+    @property
+    def accuracies(self) -> dict[int, float]:
+        """The accuracy for each shift."""
+        return {by: accuracy(p.argmax(axis=1), self.part.y) for by, p in self.probabilities.items()}
+
+    @property
+    def changed(self) -> dict[int, float]:
+        """The share of images that are taken for another class than where they were."""
+        before = self.probabilities[0].argmax(axis=1)
+        return {by: float((p.argmax(axis=1) != before).mean()) for by, p in self.probabilities.items()}
+
+    def turned(self, by: int = 1) -> ndarray:
+        """Return the places of images that were recognised until they were moved, most changed first."""
+        before, after = self.probabilities[0], self.probabilities[by]
+        found = np.flatnonzero((before.argmax(axis=1) == self.part.y) & (after.argmax(axis=1) != self.part.y))
+        change = abs(after[found] - before[found]).max(axis=1)
+        return found[np.argsort(-change, kind="stable")]
+
+    def values(self) -> dict[str, Any]:
+        """Return what is kept of it."""
+        return {"accuracy": self.accuracies, "changed": self.changed}
+
+    def told(self) -> str:
+        """Return in a line what a single pixel does."""
+        worst = max(self.changed[1], self.changed[-1])
+        return f"moved by one pixel, {100 * worst:.1f} % of the images are taken for the other class than before"
+
+    def figures(self, name: str, class_names: Sequence[str], folder: RunFolder) -> list[Path]:
+        """Draw it, and those images that a single pixel turned."""
+        from npnet import plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
+
+        drawn = plot_cifar.shifts(self.accuracies, self.changed, title=f"{name}: all test images shifted")
+        files = [folder.figure("shifts.png", drawn)]
+        which = self.turned()[:MOST_TURNED]
+        if len(which):
+            x = self.part.x[which]
+            both = np.stack([self.probabilities[by][which] for by in (0, 1)], axis=1)
+            pairs = list(zip(x, shifted(x, 1), strict=True))
+            title = f"{name}: recognised (blue), and not after a shift by one pixel (orange)"
+            drawn = plot_cifar.turned(pairs, both, self.part.y[which], class_names, title=title)
+            files.append(folder.figure("turned_by_one_pixel.png", drawn))
+        return files
+
+
+def study_shifts(model: nn.Layer, part: ArrayDataset, shifts: Sequence[int] = SHIFTS) -> ShiftStudy:
+    """Show a classifier a data set again and again, moved by each number of pixels; 0 must be among them."""
+    moved = {by: ArrayDataset(shifted(part.x, by), part.y) for by in shifts}
+    return ShiftStudy(part, {by: probabilities(model, each) for by, each in moved.items()})
+
+
+def probabilities(model: nn.Layer, part: ArrayDataset) -> ndarray:
+    """Return what a model takes each sample for; its outputs may be logits or log-probabilities."""
+    p, _ = F.softmax(predict(model, part), dim=1)
+    return p
+
+
+def test_part(splits: Splits[ArrayDataset]) -> ArrayDataset:
+    """Return the test part, of data that has one."""
+    assert splits.test is not None
+    return splits.test
+
+
+# ---- a closer look at a trained network ----------------------------------------------------------------
+
+
+class StudiedNetwork(NetworkRecipe):
+    """A network that is looked at more closely once it is trained; with two engines, that of the first."""
+
+    @abstractmethod
+    def study(
+        self, model: nn.Layer, splits: Splits[ArrayDataset], folder: RunFolder, report: Report
+    ) -> tuple[list[Path], dict[str, Any]]:
+        """Look at a trained model, and return figures and numbers."""
+
+    def conclude(
+        self, trained: TrainedNetwork, splits: Splits[Any], folder: RunFolder, report: Report
+    ) -> Result:
+        """Draw the figures and say what came out."""
+        return self._studied(super().conclude(trained, splits, folder, report), trained, splits, folder, report)
+
+    def compare(
+        self, trained: Sequence[TrainedNetwork], splits: Splits[Any], folder: RunFolder, report: Report
+    ) -> Result:
+        """Draw the curves of both engines in one figure, and say how far apart they are."""
+        result = super().compare(trained, splits, folder, report)
+        return self._studied(result, trained[0], splits, folder, report)
+
+    def _studied(
+        self,
+        result: Result,
+        trained: TrainedNetwork,
+        splits: Splits[Any],
+        folder: RunFolder,
+        report: Report,
+    ) -> Result:
+        figures, values = self.study(trained.model, splits, folder, report)
+        for figure in figures:
+            report(f"figure: {figure}")
+        return replace(result, figures=(*result.figures, *figures), values={**result.values, **values})

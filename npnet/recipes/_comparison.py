@@ -1,0 +1,315 @@
+"""Experiments that train several networks on the same data and look at them side by side."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from npnet import nn
+from npnet.checkpoint import save_weights
+from npnet.data import ArrayDataset, Splits
+from npnet.errors import InputError
+from npnet.recipes._recipe import (
+    ENGINES,
+    LOSS_LABELS,
+    NetworkRecipe,
+    Options,
+    Recipe,
+    Report,
+    Result,
+    TrainedNetwork,
+    _spaced,
+)
+from npnet.recipes._several import Conclusion
+from npnet.run import MODEL, SETTINGS, RunFolder
+from npnet.table import table
+from npnet.train import Epoch, History, evaluate
+
+C = TypeVar("C", bound="Comparison")
+
+
+@dataclass(frozen=True)
+class Learnt(TrainedNetwork):
+    """A network that was trained and judged by the test part, and the settings it had."""
+
+    network: NetworkRecipe
+
+    @property
+    def kept(self) -> Epoch | None:
+        """The epoch whose weights it has; None if no epoch was finished."""
+        epochs, best = self.history.epochs, self.history.best_epoch
+        return (epochs[-1] if best is None else epochs[best - 1]) if epochs else None
+
+    @property
+    def validation_loss(self) -> float:
+        """That of the weights it has, and infinite before the first epoch."""
+        loss = None if self.kept is None else self.kept.validation_loss
+        return float("inf") if loss is None else loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Recipe):
+    """An experiment with several networks that differ in a setting or two.
+
+    All see the same parts of the same data in the same order, and start from the same seed: those of equal
+    sizes start with equal weights. The one of the lowest validation loss is kept; the test part has no say
+    in which that is.
+
+    Parameters
+    ----------
+    networks : tuple of NetworkRecipe
+        Their names tell them apart; the data is that of the first.
+    """
+
+    networks: tuple[NetworkRecipe, ...]
+    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+
+    def only(self: C, *names: str) -> C:
+        """Return the experiment with some of its networks.
+
+        Raises
+        ------
+        InputError
+            If there is no network of a name.
+        """
+        known = [network.name for network in self.networks]
+        unknown = [name for name in names if name not in known]
+        if unknown or not names:
+            asked = unknown[0] if unknown else "none"
+            raise InputError(f"{self.name}: networks must be among {'; '.join(known)}, got {asked}")
+        return replace(self, networks=tuple(each for each in self.networks if each.name in names))
+
+    def summary(self) -> str:
+        """Return what the experiment is, with the settings of each network."""
+        rows = [
+            [
+                network.name,
+                network.model(np.random.default_rng(0)).summary(network.input_shape).parameters,
+                repr(network.optimizer),
+                "" if network.schedule is None else repr(network.schedule(network.epochs)),
+                network.batch_size,
+                network.epochs,
+            ]
+            for network in self.networks
+        ]
+        headings = ["network", "parameters", "optimizer", "schedule", "minibatch", "epochs"]
+        return f"{super().summary()}\n\n{table(headings, rows)}"
+
+    def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
+        """Train one network after the other, with both engines if asked, then conclude."""
+        report(f"{self.name}: {self.title}")
+        splits = self.networks[0].splits(options)
+        networks = [network.given(options) for network in self.networks]
+        folder.write_json(SETTINGS, self._settings(networks, splits, options))
+        report("data: " + ", ".join(f"{_spaced(len(part))} {name}" for name, part in splits.parts().items()))
+
+        passes: list[list[Learnt]] = []
+        for kind in ENGINES if options.engine == "both" else (options.engine,):
+            passes.append(learn_all(networks, splits, replace(options, engine=kind), folder, report))
+            if passes[-1][-1].history.interrupted:
+                break
+        learnt = {each.network.name: each for each in passes[0]}
+        save_weights(folder.path / MODEL, best(passes[0]).model)
+        conclusion = self.conclude(learnt, splits, options, folder, report)
+        return self._result(conclusion, passes, folder, report)
+
+    @abstractmethod
+    def conclude(
+        self,
+        learnt: Mapping[str, Learnt],
+        splits: Splits[ArrayDataset],
+        options: Options,
+        folder: RunFolder,
+        report: Report,
+    ) -> Conclusion:
+        """Look at what was learnt, draw it, and say what came out.
+
+        Parameters
+        ----------
+        learnt : mapping from names to Learnt
+            In the order of the networks; after an interrupt some are missing.
+        splits : Splits
+            With a test part.
+        options : Options
+        folder : RunFolder
+        report : callable
+        """
+
+    def _settings(
+        self, networks: Sequence[NetworkRecipe], splits: Splits[ArrayDataset], options: Options
+    ) -> dict[str, Any]:
+        rng = np.random.default_rng(0)
+        each = {network.name: network.settings(options, splits, network.model(rng)) for network in networks}
+        return {"recipe": self.name, "seed": options.seed, "quick": options.quick, "networks": each}
+
+    def _result(
+        self, conclusion: Conclusion, passes: Sequence[Sequence[Learnt]], folder: RunFolder, report: Report
+    ) -> Result:
+        figures = list(conclusion.figures)
+        values: dict[str, Any] = {
+            "best": best(passes[0]).network.name,
+            "reached": {each[0].engine: _reached(each) for each in passes},
+            "networks": {each[0].engine: {one.network.name: one.values() for one in each} for each in passes},
+        }
+        if len(passes) == 2:
+            values["largest_loss_difference"] = _difference(passes, report)
+            figures += _draw_engines(passes, folder)
+        for figure in figures:
+            report(f"figure: {figure}")
+        status = (
+            "interrupted" if any(one.history.interrupted for each in passes for one in each) else "finished"
+        )
+        return Result(
+            status, conclusion.headline, folder.path, tuple(figures), values | dict(conclusion.values)
+        )
+
+
+def learn_all(
+    networks: Sequence[NetworkRecipe],
+    splits: Splits[ArrayDataset],
+    options: Options,
+    folder: RunFolder,
+    report: Report,
+) -> list[Learnt]:
+    """Train one network after the other until one is interrupted, and report them in a table."""
+    done: list[Learnt] = []
+    for network in networks:
+        done.append(learn(network, splits, options, folder))
+        report(f"{done[-1].engine}: {line_about(done[-1])}")
+        if done[-1].history.interrupted:
+            break
+    report(table(HEADINGS, [_cells(each) for each in done]))
+    return done
+
+
+def learn(
+    network: NetworkRecipe, splits: Splits[ArrayDataset], options: Options, folder: RunFolder
+) -> Learnt:
+    """Train a network, options applied, as `NetworkRecipe.carry_out` does, from the same seeds."""
+    weights_seed, training_seed = np.random.SeedSequence(options.seed).spawn(2)
+    model = network.model(np.random.default_rng(weights_seed))
+    notes = _Notes(folder, network.name)
+    began = time.perf_counter()
+    history = network.train(model, splits, np.random.default_rng(training_seed), options, notes, _ignore)
+    seconds = time.perf_counter() - began
+    loss, accuracy = evaluate(model, network.loss.make(nn), test_part(splits))
+    return Learnt(ENGINES[options.engine], model, history, seconds, loss, accuracy, network)
+
+
+def best(learnt: Sequence[Learnt]) -> Learnt:
+    """Return the one of the lowest validation loss."""
+    return min(learnt, key=lambda each: each.validation_loss)
+
+
+def test_part(splits: Splits[ArrayDataset]) -> ArrayDataset:
+    """Return the test part, of data that has one."""
+    assert splits.test is not None
+    return splits.test
+
+
+def line_about(learnt: Learnt) -> str:
+    """Return in a line how training went."""
+    history, kept = learnt.history, learnt.kept
+    if kept is None:
+        return f"{learnt.network.name}: interrupted before the first epoch"
+    how = f"{len(history.epochs)} epochs{', stopped early' if history.stopped_early else ''}"
+    return f"{learnt.network.name}: {how}, {learnt.seconds:.1f} s; test {learnt.measure} {learnt.shown}"
+
+
+HEADINGS = ["network", "weights of", "training", "validation", "test", "seconds"]
+
+
+def _cells(learnt: Learnt) -> list[str]:
+    kept = learnt.kept
+    training, validation = (None, None) if kept is None else (kept.train_accuracy, kept.validation_accuracy)
+    shares = (f"{100 * share:.2f} %" if share is not None else "–" for share in (training, validation))
+    weights_of = "–" if kept is None else f"epoch {kept.epoch} of {len(learnt.history.epochs)}"
+    return [learnt.network.name, weights_of, *shares, learnt.shown, f"{learnt.seconds:.1f}"]
+
+
+def _reached(learnt: Sequence[Learnt]) -> dict[str, Any]:
+    """Return what the list of recipes shows: the test result of the best by validation, and the whole time."""
+    chosen, seconds = best(learnt), sum(each.seconds for each in learnt)
+    headline = f"test {chosen.measure}: {chosen.shown} ({chosen.network.name})"
+    return {"headline": headline, "seconds": round(seconds, 3)}
+
+
+def _difference(passes: Sequence[Sequence[Learnt]], report: Report) -> dict[str, float]:
+    """Return by how much each network's loss curves differ at most between the engines."""
+    apart = {
+        one.network.name: max(
+            (
+                abs(a.train_loss - b.train_loss)
+                for a, b in zip(one.history.epochs, other.history.epochs, strict=False)
+            ),
+            default=0.0,
+        )
+        for one, other in zip(*passes, strict=False)
+    }
+    rows = [[name, f"{difference:.2g}"] for name, difference in apart.items()]
+    report(table(["network", "training losses of the engines differ by"], rows))
+    return apart
+
+
+# ---- figures -------------------------------------------------------------------------------------------
+
+
+def draw_curves(
+    panels: Mapping[str, Mapping[str, Learnt]], title: str, file: str, folder: RunFolder
+) -> list[Path]:
+    """Draw learning curves, a row of panels for each title, a colour for each network named in it."""
+    from npnet.plot_digits import curves  # noqa: PLC0415 - matplotlib takes a second that importing need not
+
+    histories = {
+        panel: {name: each.history for name, each in networks.items() if each.history.epochs}
+        for panel, networks in panels.items()
+    }
+    shown = {panel: named for panel, named in histories.items() if named}
+    if not shown:
+        return []
+    return [folder.figure(file, curves(shown, loss_label=LOSS_LABELS["CrossEntropyLoss"], title=title))]
+
+
+def draw_mistakes(recipe: str, learnt: Learnt, splits: Splits[ArrayDataset], folder: RunFolder) -> list[Path]:
+    """Draw what a network takes for what, and the test images it gets wrong."""
+    network = replace(learnt.network, name=f"{recipe}, {learnt.network.name}")
+    return network.figures(learnt.model, splits, test_part(splits), History(), folder)
+
+
+def _draw_engines(passes: Sequence[Sequence[Learnt]], folder: RunFolder) -> list[Path]:
+    from npnet import plot  # noqa: PLC0415 - matplotlib takes a second that importing need not
+
+    name, kind = best(passes[0]).network.name, best(passes[0]).network.loss.kind
+    runs = {
+        one.engine: one.history
+        for each in passes
+        for one in each
+        if one.network.name == name and one.history.epochs
+    }
+    if not runs:
+        return []
+    drawn = plot.learning_curves(
+        runs, title=f"{name}: both engines", loss_label=LOSS_LABELS.get(kind, "loss")
+    )
+    return [folder.figure("engines.png", drawn)]
+
+
+class _Notes(RunFolder):
+    """A run's folder, for one of several networks: metrics are named after it."""
+
+    def __init__(self, folder: RunFolder, network: str) -> None:
+        self.path, self.network = folder.path, network
+
+    def append_jsonl(self, name: str, values: Mapping[str, Any]) -> None:
+        """Add one line to a file of lines."""
+        super().append_jsonl(name, {"network": self.network, **values})
+
+
+def _ignore(line: str) -> None:
+    """Print nothing: a line for each of many networks is enough."""

@@ -1,0 +1,88 @@
+"""How the recipe of plain functions is run: beside the same network made of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from numpy import ndarray
+
+from npnet.recipes import _gmm
+from npnet.recipes._recipe import Options, Report
+from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
+from npnet.run import RunFolder
+from npnet.table import table
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainBesideLayers(SeveralNetworks):
+    """The network made of layers, and the plain functions beside it.
+
+    Parameters
+    ----------
+    plain_train, plain_classify : callable
+        `fcann2_train` and `fcann2_classify`.
+    """
+
+    plain_train: Callable[..., dict[str, ndarray]]
+    plain_classify: Callable[..., ndarray]
+
+    def conclude(
+        self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
+    ) -> Conclusion:
+        """Train the plain functions from the same weights for as many steps, and show both."""
+        from npnet.plot_plane import Surface, surfaces  # noqa: PLC0415 - importing matplotlib takes a second
+
+        (layers,) = trained
+        part, steps = layers.splits.train, len(layers.history.epochs)
+        settings = layers.network.given(options).optimizer.settings
+        start, lr, decay = named_as_here(layers.looks[0]), settings["lr"], settings["weight_decay"]
+        plain = self.plain_train(part.x, part.y, steps=steps, lr=lr, decay=decay, start=start)
+        classify = partial(self.plain_classify, parameters=plain)
+        apart = largest_difference(layers, classify)
+        judged = {"layers": _gmm.judge_parts(layers), "plain functions": judge_plain(classify, layers)}
+        rows = [[who, part, *j.cells()] for who, parts in judged.items() for part, j in parts.items()]
+        report(table(["network", "part", *_gmm.JUDGEMENT_HEADINGS], rows))
+        report(f"the probabilities of both differ by at most {apart:.1e}")
+
+        titles = {
+            who: f"{who}: training {100 * parts['training'].accuracy:.1f} %, "
+            f"test {100 * parts['test'].accuracy:.1f} %"
+            for who, parts in judged.items()
+        }
+        shown = [
+            _gmm.surface(titles["layers"], layers),
+            Surface(titles["plain functions"], part.x, part.y, classify),
+        ]
+        spaced = f"{steps:,}".replace(",", " ")
+        heading = f"Two layers with {start['b1'].size} hidden units after {spaced} steps"
+        drawn = surfaces(shown, layers.splits.classes, title=heading)
+        accuracy = {name: f"{name} {100 * j.accuracy:.1f} %" for name, j in judged["layers"].items()}
+        values: dict[str, Any] = {
+            who: {name: j.rounded() for name, j in parts.items()} for who, parts in judged.items()
+        }
+        return Conclusion(
+            f"accuracy: {', '.join(accuracy.values())}",
+            [folder.figure("decision_surfaces.png", drawn)],
+            {**values, "probabilities_differ_by": apart},
+        )
+
+
+def judge_plain(classify: Callable[[ndarray], ndarray], layers: Trained) -> dict[str, _gmm.Judgement]:
+    """Judge the plain functions on the parts that the layers are judged on."""
+    parts = {"training": layers.splits.train, "test": layers.test}
+    return {name: _gmm.judge(classify(part.x), part.y) for name, part in parts.items()}
+
+
+def largest_difference(layers: Trained, classify: Callable[[ndarray], ndarray]) -> float:
+    """Return by how much the class probabilities of the training samples differ at most."""
+    x = layers.splits.train.x
+    return float(abs(classify(x) - _gmm.probabilities(layers.model)(x)).max())
+
+
+def named_as_here(weights: Mapping[str, ndarray]) -> dict[str, ndarray]:
+    """Return the weights of `npnet.models.mlp` under the names of `fcann2_train`."""
+    names = {"W1": "fc1.weight", "b1": "fc1.bias", "W2": "fc2.weight", "b2": "fc2.bias"}
+    return {ours: weights[theirs] for ours, theirs in names.items()}

@@ -1,0 +1,103 @@
+"""Multiclass logistic regression on MNIST, and what L2 regularisation does to the pictures it learns.
+
+The model [784, 10] is one linear layer with softmax and cross-entropy behind it: the score of a digit is the
+sum of the pixels, each multiplied by its weight. So each class has one weight for each pixel, and the ten rows
+of the weight matrix are ten pictures: red where ink speaks for the class, blue where it speaks against it.
+
+Four networks are trained that differ in the strength λ of the L2 penalty λ/2 · ‖θ‖² alone:
+
+- λ = 0: pictures are rough. Pixels that are rarely inked have few samples to learn from, and pixels along the
+  rim that never are keep their random start; single pixels become large where that sets right a few digits.
+- The larger λ, the smoother the picture: neighbouring pixels carry the same ink, and two half weights cost
+  less than a whole and a zero. What never helps is drawn to 0.
+- λ = 0.1: what is left is nearly the mean image of the class less that of the others. It is right less often.
+
+Data: MNIST, pixels in [0, 1], 48 000 digits to learn from, 12 000 held out, 10 000 for the test. Optimizer: SGD,
+lr 0.1, weight_decay λ (which takes in the biases), minibatches of 100 digits, 20 epochs.
+
+The source asks for the pictures and reports no figure. For scale: LeCun et al. (1998) report 88 % for a linear
+classifier trained on squared errors. Ours must reach 92 % without a penalty, and ‖W‖ must fall with every λ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator
+
+from npnet import nn
+from npnet.data import ArrayDataset, Splits
+from npnet.models import logistic_regression
+from npnet.recipes._comparison import Comparison, Learnt, best, draw_curves, draw_mistakes
+from npnet.recipes._mnist import classifier
+from npnet.recipes._recipe import NetworkRecipe, Options, Report, Spec
+from npnet.recipes._several import Conclusion
+from npnet.run import RunFolder
+
+STRENGTHS = (0.0, 0.001, 0.01, 0.1)
+
+
+def network(generator: Generator) -> nn.Sequential:
+    """Return [784, 10]."""
+    return logistic_regression(784, 10, generator=generator)
+
+
+def regularized(strength: float) -> NetworkRecipe:
+    """Return the network with an L2 penalty of the strength λ."""
+    optimizer = Spec("SGD", lr=0.1, weight_decay=strength)
+    return classifier(f"λ = {strength:g}", network, optimizer, epochs=20)
+
+
+class Softmax(Comparison):
+    """The weight images, a row for each strength."""
+
+    def conclude(
+        self,
+        learnt: Mapping[str, Learnt],
+        splits: Splits[ArrayDataset],
+        options: Options,
+        folder: RunFolder,
+        report: Report,
+    ) -> Conclusion:
+        """Draw the weights, the curves, and what the best network gets wrong."""
+        norms = {name: norm(each) for name, each in learnt.items()}
+        report("‖W‖: " + ", ".join(f"{value:.2f} for {name}" for name, value in norms.items()))
+        chosen = best(list(learnt.values()))
+        figures = [
+            _draw_weights(learnt, splits.classes, folder),
+            *draw_curves({"": learnt}, self.title, "learning_curves.png", folder),
+            *draw_mistakes(self.name, chosen, splits, folder),
+        ]
+        headline = f"test accuracy: {chosen.shown} ({chosen.network.name})"
+        return Conclusion(headline, figures, {"weight_norm": norms})
+
+
+def norm(learnt: Learnt) -> float:
+    """Return ‖W‖."""
+    return float(np.linalg.norm(learnt.model.parameters["linear.weight"]))
+
+
+def _draw_weights(learnt: Mapping[str, Learnt], classes: Sequence[str], folder: RunFolder) -> Path:
+    from npnet.plot_digits import weight_images  # noqa: PLC0415 - importing matplotlib takes a second
+
+    rows = {
+        f"{name}\n‖W‖ = {norm(each):.2f}\ntest {each.shown}": (
+            each.model.parameters["linear.weight"].reshape(-1, 28, 28)
+        )
+        for name, each in learnt.items()
+    }
+    title = "Weights of each class; red speaks for it, blue against it"
+    return folder.figure("weights.png", weight_images(rows, classes, title=title))
+
+
+recipe = Softmax(
+    name="mnist-softmax",
+    title="logistic regression on MNIST, its weights as pictures at four strengths of L2",
+    source="Deep learning laboratory, University of Zagreb (FER), exercise 1: mnist_shootout",
+    reported="no figure; weight images",
+    expects="92 % of the test digits at λ = 0; ‖W‖ falling with every λ",
+    dataset="mnist",
+    networks=tuple(regularized(strength) for strength in STRENGTHS),
+)

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from sklearn.svm import SVC
+
+from npnet import plot_plane, recipes
+from npnet.recipes import Options
+from npnet.recipes.gmm_ksvm import KSVMWrap, two_scores
+
+SPLITS = recipes.get("gmm-ksvm").networks[0].data(Options())
+
+
+def test_a_quick_run_judges_both_on_the_same_mixtures(tmp_path):
+    result = recipes.get("gmm-ksvm").run(Options(quick=True), tmp_path, lambda line: None)
+    assert [path.name for path in result.figures] == ["decision_surfaces.png", "comparison.png"]
+    assert result.values["data_sets"] == 3
+    for measure in ("accuracy", "AP"):
+        for who in ("SVM", "network"):
+            judged = result.values[measure][who]
+            assert len(set(judged["all"])) > 1  # other mixtures, other shares
+            assert 0.6 < judged["mean"] <= 1
+            assert judged["std"] == pytest.approx(np.std(judged["all"], ddof=1))
+    difference = result.values["accuracy"]["SVM"]["mean"] - result.values["accuracy"]["network"]["mean"]
+    assert abs(difference) < 0.1
+
+
+def test_the_wrapper_is_scikit_learns_svc():
+    svm, svc = KSVMWrap(SPLITS.train.x, SPLITS.train.y), SVC(C=1, gamma="auto")
+    svc.fit(SPLITS.train.x, SPLITS.train.y)
+    np.testing.assert_array_equal(svm.predict(SPLITS.test.x), svc.predict(SPLITS.test.x))
+    np.testing.assert_array_equal(svm.get_scores(SPLITS.test.x), svc.decision_function(SPLITS.test.x))
+    np.testing.assert_array_equal(svm.support, svc.support_)
+
+
+def test_two_scores_predict_what_the_svm_predicts():
+    svm = KSVMWrap(SPLITS.train.x, SPLITS.train.y)
+    scores = two_scores(svm, SPLITS.test.x)
+    np.testing.assert_array_equal(scores.argmax(axis=1), svm.predict(SPLITS.test.x))
+
+
+def test_support_vectors_are_drawn_double_size():
+    part = SPLITS.train
+    svm = KSVMWrap(part.x, part.y)
+    surface = plot_plane.Surface("svm", part.x, part.y, lambda x: np.eye(2)[svm.predict(x)], svm.support)
+    figure = plot_plane.surfaces([surface], SPLITS.classes)
+    sizes = np.concatenate([points.get_sizes() for points in figure.axes[0].collections
+                            if points.get_offsets().shape[0] == len(points.get_sizes())])  # fmt: skip
+    small, large = np.unique(sizes)
+    assert large == 2 * small
+    assert (sizes == large).sum() == len(svm.support) < len(part)

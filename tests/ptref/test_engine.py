@@ -1,0 +1,237 @@
+"""A recipe on both engines: equal weights, equal minibatches, equal dropout, curves that stay together."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from npnet import nn, optim, parallel, recipes, train
+from npnet.checkpoint import load, load_weights
+from npnet.cli import main
+from npnet.data import ArrayDataset, Splits, digits
+from npnet.errors import DTypeError, InputError
+from npnet.recipes import NetworkRecipe, Options, Spec
+
+torch = pytest.importorskip("torch")
+
+from ptref.convert import to_torch  # noqa: E402 - PyTorch may be absent
+from ptref.engine import Noise, TorchEngine, engine_for, share_dropout  # noqa: E402 - as above
+
+pytestmark = pytest.mark.usefixtures("bare")  # run-time shape checks would take most of the time
+
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")),
+]
+
+
+def network(rng):
+    """Everything that training treats in its own way: batch norm, dropout, a frozen parameter."""
+    made = {"generator": rng, "dtype": np.float64}
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, bias=False, **made),
+        nn.BatchNorm2d(4, dtype=np.float64),
+        nn.LeakyReLU(),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Residual(nn.Sequential(nn.Linear(144, 144, **made), nn.Dropout(0.5), nn.Tanh())),
+        nn.Linear(144, 10, **made),
+    )
+    model.freeze("6.bias")
+    return model
+
+
+def recipe(optimizer, schedule=None, loss=None, model=network):
+    whole = digits(np.random.default_rng(0))
+    parts = {
+        name: ArrayDataset(part.x[:n].astype(np.float64), part.y[:n])
+        for (name, part), n in zip(whole.parts().items(), (200, 64, 64), strict=True)
+    }
+    return NetworkRecipe(
+        name="small",
+        title="a small network",
+        source="none",
+        reported="nothing",
+        expects="both engines alike",
+        data=lambda _: Splits(**parts, classes=whole.classes, name="digits"),
+        input_shape=(1, 8, 8),
+        model=model,
+        optimizer=optimizer,
+        schedule=schedule,
+        loss=loss or Spec("CrossEntropyLoss"),
+        epochs=3,
+        batch_size=32,
+    )
+
+
+OPTIMIZERS = [
+    Spec("SGD", lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-3),
+    Spec("Adam", lr=1e-3, weight_decay=1e-2, amsgrad=True),
+    Spec("AdamW", lr=1e-3, weight_decay=1e-2),
+    Spec("RMSprop", lr=1e-3, momentum=0.5),
+]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda spec: spec.kind)
+def test_in_float64_both_engines_take_the_same_way(optimizer, device):
+    """Twenty-one steps. Where a gradient is next to nothing Adam's kind enlarges its rounding."""
+    small = recipe(
+        optimizer,
+        schedule=lambda epochs: Spec("CosineAnnealingLR", T_max=epochs),
+        loss=Spec("CrossEntropyLoss", weight=np.linspace(0.5, 2, 10), label_smoothing=0.1),
+    )
+    ended = {}
+    for engine, on in (("numpy", "cpu"), ("torch", device)):
+        options = Options(engine=engine, device=on, threads=1, progress=False)
+        model = network(np.random.default_rng(3))
+        with small.engine(model, options) as learner:
+            history = train.run(
+                learner, small.splits(options), epochs=3, batch_size=32, progress=False,
+                generator=np.random.default_rng(4),
+            )  # fmt: skip
+        ended[engine] = model.state_dict(), history
+    (weights, history), (others, other_history) = ended["numpy"], ended["torch"]
+    for epoch, other in zip(history.epochs, other_history.epochs, strict=True):
+        assert other.train_loss == pytest.approx(epoch.train_loss, rel=1e-10)
+        assert other.validation_loss == pytest.approx(epoch.validation_loss, rel=1e-10)
+        assert other.lr == pytest.approx(epoch.lr, rel=1e-14)
+    for name, array in weights.items():
+        np.testing.assert_allclose(others[name], array, rtol=0, atol=1e-9, err_msg=name)
+
+
+def test_dropout_drops_the_same_where_the_minibatch_is_cut_into_shards():
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 3, generator=rng), nn.Dropout(0.5), nn.Flatten(),
+        nn.Linear(14400, 16, generator=rng), nn.Dropout(0.2),
+    )  # fmt: skip
+    x = rng.standard_normal((64, 3, 32, 32), dtype=np.float32)
+    assert len(parallel.shards(model, x)) > 1
+    _, y, _ = parallel.Step(1)(model, nn.MSELoss(), x, np.zeros((64, 16), np.float32), rng_of_7())
+    noise = Noise(model)
+    module = share_dropout(to_torch(model), noise)
+    noise.begin(x, rng_of_7(), slice(0, 64))
+    theirs = module(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_array_equal(theirs == 0, y == 0)
+    np.testing.assert_allclose(theirs, y, rtol=0, atol=1e-4)
+    noise.begin(x, rng_of_7(), slice(10, 20))
+    np.testing.assert_array_equal(module(torch.from_numpy(x[10:20])).detach().numpy() == 0, y[10:20] == 0)
+
+
+def rng_of_7():
+    return np.random.default_rng(7)
+
+
+def test_shared_dropout_is_dropout_at_its_ends():
+    ones = np.ones((4, 2), np.float32)
+    for p in (0.0, 1.0):
+        layer = nn.Dropout(p)
+        noise = Noise(layer)
+        noise.begin(ones, rng_of_7(), slice(0, 4))
+        shared = share_dropout(to_torch(layer), noise)
+        np.testing.assert_array_equal(shared(torch.ones(4, 2)).numpy(), np.full((4, 2), 1 - p))
+        np.testing.assert_array_equal(shared.eval()(torch.ones(4, 2)).numpy(), ones)
+
+
+def test_the_digits_on_both_engines_stay_together(tmp_path):
+    """Six hundred steps' worth of rounding in float32: 4e-7 was the worst seen after three epochs."""
+    digit_recipe = replace(recipes.get("digits"), epochs=3)
+    lines = []
+    options = Options(engine="both", threads=1, progress=False)
+    result = digit_recipe.run(options, tmp_path, lines.append)
+    engines = result.values["engines"]
+    assert abs(engines["npnet"]["accuracy"] - engines["PyTorch"]["accuracy"]) <= 2 / 359
+    assert engines["npnet"]["accuracy"] > 0.9
+    assert 0 < result.values["largest_loss_difference"] < 1e-4
+    assert result.headline == "test accuracy: " + ", ".join(
+        f"{name} {100 * each['accuracy']:.2f} %" for name, each in engines.items()
+    )
+    assert any(line.startswith("largest difference of the loss curves: ") for line in lines)
+    assert {path.name for path in result.figures} >= {"learning_curves.png", "confusion_matrix.png"}
+
+    # Each file of weights opens in either engine, and holds what its engine learnt.
+    model = digit_recipe.model(np.random.default_rng(9))
+    module = to_torch(model)
+    for name in ("model.safetensors", "model-pytorch.safetensors"):
+        arrays, _ = load(result.folder / name)
+        load_weights(result.folder / name, model)
+        module.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
+    metrics = [json.loads(line) for line in (result.folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["engine"] for line in metrics] == ["npnet"] * 3 + ["PyTorch"] * 3
+
+
+def test_pytorch_alone_leaves_the_same_run_folder(tmp_path):
+    names = {}
+    for engine in ("numpy", "torch"):
+        options = Options(engine=engine, threads=1, progress=False)
+        small = replace(recipe(Spec("SGD", lr=0.1)), epochs=1)
+        result = small.run(options, tmp_path / engine, lambda line: None)
+        settings = json.loads((result.folder / "settings.json").read_text())
+        assert (settings["engine"], "torch" in settings["versions"]) == (engine, engine == "torch")
+        names[engine] = {path.name for path in result.folder.iterdir()}
+    assert names["numpy"] == names["torch"]
+
+
+# ---- mistakes ------------------------------------------------------------------------------------------
+
+
+def make_engine(module, loss=None):
+    return TorchEngine(module, loss or torch.nn.MSELoss(), torch.optim.SGD([torch.zeros(1)], lr=0.1))
+
+
+def test_what_does_not_fit_is_refused():
+    linear = torch.nn.Linear(2, 1)
+    with pytest.raises(InputError, match="must be one number for a minibatch"):
+        make_engine(linear, torch.nn.MSELoss(reduction="none"))
+    with pytest.raises(InputError, match="module must have parameters, got none"):
+        make_engine(torch.nn.ReLU())
+    with pytest.raises(DTypeError, match=r"data must be torch.float32.*got torch.float64"):
+        make_engine(linear).predict(np.zeros((3, 2)))
+
+
+def test_a_layer_pytorch_has_not_is_named():
+    class Double(nn.Layer):
+        def apply(self, x, *, training, generator):
+            return 2 * x, lambda grad_y: 2 * grad_y
+
+    with (
+        pytest.raises(InputError, match=r"Double.*no such module in PyTorch"),
+        engine_for(Double(), Spec("MSELoss"), Spec("SGD", lr=0.1)),
+    ):
+        pass
+
+
+def test_the_number_of_threads_is_put_back():
+    before = torch.get_num_threads()
+    model = nn.Linear(2, 1, generator=np.random.default_rng(0))
+    with engine_for(model, Spec("MSELoss"), Spec("SGD", lr=0.1), threads=before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_cuda_without_a_gpu_meets_one_line(tmp_path, capsys):
+    out = str(tmp_path / "runs")
+    assert main(["train", "--engine", "torch", "--device", "cuda", "--out", out]) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("npnet: device cuda: PyTorch ")
+    assert complaint.endswith("; use --device cpu\n")
+    assert complaint.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_moves_weights_in_npnet_moves_them_here():
+    """The specs of all optimizers and schedules are understood by both."""
+    model = nn.Linear(2, 1, generator=np.random.default_rng(0))
+    for schedule in (Spec("StepLR", step_size=2), Spec("ExponentialLR", gamma=0.5)):
+        with engine_for(model, Spec("MSELoss"), Spec("SGD", lr=0.1), schedule, threads=1) as engine:
+            own = optim.SGD(model.parameters, lr=0.1)
+            planned = schedule.make(optim, own)
+            x = np.ones((1, 2), np.float32)
+            for _ in range(3):
+                engine.learn(x, np.ones((1, 1), np.float32), rng_of_7())[2]()
+                engine.end_epoch()
+                planned.step()
+                assert engine.lr == pytest.approx(own.lr, rel=1e-14)

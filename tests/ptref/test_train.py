@@ -1,0 +1,192 @@
+"""PyTorch through npnet's loop, in one process and in two."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npnet import models, nn, optim, train
+from npnet.data import ArrayDataset, Splits, digits
+from npnet.errors import InputError
+from npnet.recipes import Spec
+
+torch = pytest.importorskip("torch")
+
+from ptref.convert import to_torch  # noqa: E402 - PyTorch may be absent
+from ptref.engine import engine_for  # noqa: E402 - as above
+from ptref.train import fit  # noqa: E402 - as above
+
+pytestmark = pytest.mark.usefixtures("bare")  # run-time shape checks would take most of the time
+
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")),
+]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def torchrun(*arguments):
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*TORCHRUN, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=environment,
+    )
+
+
+def some_digits(train=300):
+    whole = digits(np.random.default_rng(0))
+    parts = (whole.train.subset(range(train)), whole.validation.subset(range(64)))
+    return tuple(ArrayDataset(part.x.astype(np.float64), part.y) for part in parts)
+
+
+# ---- fit -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_fit_goes_the_way_of_npnet_s_fit(device):
+    model = models.mlp([64, 16, 10], "tanh", generator=np.random.default_rng(0), dtype=np.float64)
+    module = to_torch(model).to(device)
+    settings = {"lr": 0.1, "momentum": 0.9}
+    ours, theirs = (
+        fit_one(learner, loss, optimizer, some_digits(), epochs=3, batch_size=32, progress=False,
+                generator=np.random.default_rng(1))
+        for fit_one, learner, loss, optimizer in (
+            (train.fit, model, nn.CrossEntropyLoss(), optim.SGD(model.parameters, **settings)),
+            (fit, module, torch.nn.CrossEntropyLoss(), torch.optim.SGD(module.parameters(), **settings)),
+        )
+    )  # fmt: skip
+    for own, other in zip(ours.epochs, theirs.epochs, strict=True):
+        assert other.train_loss == pytest.approx(own.train_loss, rel=1e-11)
+        assert other.validation_loss == pytest.approx(own.validation_loss, rel=1e-11)
+        assert other.train_accuracy == own.train_accuracy
+    for name, array in model.state_dict().items():
+        np.testing.assert_allclose(module.state_dict()[name].cpu().numpy(), array, rtol=0, atol=1e-11)
+
+
+def test_fit_keeps_the_best_weights_and_steps_the_schedule():
+    module = torch.nn.Sequential(torch.nn.Linear(1, 1, dtype=torch.float64))
+    x = np.linspace(-1, 1, 20)[:, None]
+    learnt_from, judged_by = ArrayDataset(x, 3 * x), ArrayDataset(x, 0 * x)
+    torch.nn.init.zeros_(module[0].weight)
+    torch.nn.init.zeros_(module[0].bias)
+    sgd = torch.optim.SGD(module.parameters(), lr=0.1)
+    schedule = torch.optim.lr_scheduler.StepLR(sgd, 1, gamma=0.5)
+    history = fit(
+        module, torch.nn.MSELoss(), sgd, (learnt_from, judged_by), epochs=5, batch_size=5, patience=2,
+        generator=np.random.default_rng(0), schedule=schedule, progress=False,
+    )  # fmt: skip
+    assert [epoch.lr for epoch in history.epochs] == [0.1, 0.05, 0.025]
+    assert (history.best_epoch, history.stopped_early) == (1, True)
+    expected = history.epochs[0].validation_loss
+    judged = torch.nn.functional.mse_loss(module(torch.from_numpy(x)), torch.zeros(20, 1))
+    assert float(judged.detach()) == pytest.approx(expected)
+
+
+def test_data_of_another_dtype_is_refused():
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    sgd = torch.optim.SGD(module.parameters(), lr=0.1)
+    with pytest.raises(InputError, match=r"data must be torch.float32, as the module is, got torch.float64"):
+        fit(module, torch.nn.CrossEntropyLoss(), sgd, some_digits(), epochs=1, batch_size=32,
+            generator=np.random.default_rng(0))  # fmt: skip
+
+
+# ---- two processes -------------------------------------------------------------------------------------
+
+TWO = """
+import sys
+import numpy as np
+from test_train_shared import learn
+from ptref.train import processes
+
+with processes() as rank:
+    np.savez(f"{sys.argv[1]}/{rank}.npz", **learn())
+"""
+
+SHARED = '''
+"""One training run, whichever number of processes do it."""
+import numpy as np
+from npnet import nn, train
+from npnet.data import ArrayDataset, digits
+from npnet.recipes import Spec
+from ptref.engine import engine_for
+
+
+def learn():
+    part = digits(np.random.default_rng(0)).train.subset(range(33))  # 16, 16, and one that one process has
+    data = ArrayDataset(part.x.astype(np.float64), part.y)
+    rng = np.random.default_rng(1)
+    made = {"generator": rng, "dtype": np.float64}
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, **made), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.5),
+        nn.Linear(36, 10, **made),
+    )
+    model.freeze("0.bias")
+    loss = Spec("CrossEntropyLoss", weight=np.linspace(0.1, 2, 10), label_smoothing=0.1)
+    with engine_for(model, loss, Spec("SGD", lr=0.1, momentum=0.9), threads=1) as engine:
+        history = train.run(engine, (data, data), epochs=2, batch_size=16, generator=rng, progress=False)
+    losses = [(epoch.train_loss, epoch.validation_loss) for epoch in history.epochs]
+    return {**model.state_dict(), "losses": np.array(losses)}
+'''
+
+
+def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
+    (tmp_path / "test_train_shared.py").write_text(SHARED)
+    (tmp_path / "two.py").write_text(TWO)
+    ended = torchrun(tmp_path / "two.py", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    monkeypatch.syspath_prepend(tmp_path)
+    one = __import__("test_train_shared").learn()
+    for rank in (0, 1):
+        with np.load(tmp_path / f"{rank}.npz") as two:
+            assert set(two) == set(one)
+            for name, array in one.items():
+                np.testing.assert_allclose(two[name], array, rtol=0, atol=1e-13, err_msg=name)
+
+
+def test_a_recipe_runs_in_two_processes_and_the_first_alone_reports(tmp_path):
+    ended = torchrun("-m", "ptref.train", "digits", "--quick", "--epochs", "1", "--out", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert sum(line.startswith("test accuracy: ") for line in lines) == 1
+    assert sum(line.startswith("epoch 1/1 ") for line in lines) == 1
+    (folder,) = (tmp_path / "digits").iterdir()
+    result = json.loads((folder / "result.json").read_text())
+    assert lines[-1] == f"test accuracy: {100 * result['accuracy']:.2f} %"
+
+    alone = tmp_path / "alone"
+    code = "import sys; from ptref.train import main; sys.exit(main())"
+    subprocess.run(
+        [sys.executable, "-c", code, "digits", "--quick", "--epochs", "1", "--threads", "1", "--quiet",
+         "--out", alone],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    (single,) = (alone / "digits").iterdir()
+    assert json.loads((single / "result.json").read_text())["loss"] == pytest.approx(result["loss"], rel=1e-4)
+
+
+def test_batch_norm_in_several_processes_is_refused(monkeypatch):
+    monkeypatch.setattr("ptref.engine.process", lambda: (0, 2))
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(4, 4, generator=rng), nn.BatchNorm1d(4), nn.Linear(4, 2, generator=rng))
+    with (
+        pytest.raises(InputError, match="without batch norm where several processes"),
+        engine_for(model, Spec("CrossEntropyLoss"), Spec("SGD", lr=0.1)),
+    ):
+        pass
+
+
+def test_the_splits_of_a_recipe_are_taken_too():
+    data = some_digits()
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10, dtype=torch.float64))
+    sgd = torch.optim.SGD(module.parameters(), lr=0.1)
+    history = fit(module, torch.nn.CrossEntropyLoss(), sgd, Splits(*data, None), epochs=1, batch_size=100,
+                  generator=np.random.default_rng(0), progress=False)  # fmt: skip
+    assert history.epochs[0].validation_accuracy is not None
