@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,13 +20,16 @@ from ptref.convert import to_torch
 NPNET = "npnet"
 EAGER, CHANNELS_LAST, COMPILED = "PyTorch", "PyTorch channels-last", "PyTorch compiled"
 CUDA, CUDA_ALONE = "PyTorch CUDA", "PyTorch CUDA without transfers"
-RIVALS = (EAGER, CHANNELS_LAST)  # the faster of these is what ratios are to
+EVERYONE = (NPNET, EAGER, CHANNELS_LAST, COMPILED, CUDA, CUDA_ALONE)
+UNCOMPILED = tuple(name for name in EVERYONE if name != COMPILED)  # compiling takes minutes
 LR, MOMENTUM = 1e-3, 0.9
 
 
 @contextmanager
-def of_work(work: Work, threads: int, *, training: bool, compiled: bool = False) -> Iterator[list[Contender]]:
-    """Yield everyone who can do a work: a whole training step, or inference.
+def of_work(
+    work: Work, threads: int, *, training: bool, engines: Collection[str] = EVERYONE
+) -> Iterator[list[Contender]]:
+    """Yield those who can do a work: a whole training step, or inference.
 
     A training step is forward, loss, backward and the update of SGD with momentum.
 
@@ -36,24 +39,29 @@ def of_work(work: Work, threads: int, *, training: bool, compiled: bool = False)
     threads : int
         What npnet spreads a minibatch over; PyTorch has been given as many.
     training : bool
-    compiled : bool
-        Whether PyTorch's compiler takes part, if it finds a C++ compiler; compiling takes minutes.
+    engines : collection of str
+        Whom to ask. Those who cannot take part here are left out: CUDA without a GPU, the compiler without
+        a C++ compiler, another memory format without images.
     """
     model = work.build(np.random.default_rng(0))
     x, target = work.minibatch()
-    is_image = len(work.sample) == 3
+
+    def eager(**more: Any) -> Callable[[], object]:
+        return _torch(to_torch(model), x, target, training=training, **more)
+
     with parallel.Step(threads) as step:
-        contenders = [on_the_cpu(NPNET, _npnet(model, x, target, step, training=training))]
-        contenders.append(on_the_cpu(EAGER, _torch(to_torch(model), x, target, training=training)))
-        if is_image:
-            runs = _torch(_channels_last(to_torch(model)), x, target, training=training, channels_last=True)
-            contenders.append(on_the_cpu(CHANNELS_LAST, runs))
-        if compiled and is_image and shutil.which("c++"):
-            module: Any = torch.compile(to_torch(model))
-            contenders.append(on_the_cpu(COMPILED, _torch(module, x, target, training=training)))
+        possible: dict[str, Callable[[], Contender]] = {
+            NPNET: lambda: on_the_cpu(NPNET, _npnet(model, x, target, step, training=training)),
+            EAGER: lambda: on_the_cpu(EAGER, eager()),
+        }
+        if len(work.sample) == 3:
+            possible[CHANNELS_LAST] = lambda: on_the_cpu(CHANNELS_LAST, eager(channels_last=True))
+        if shutil.which("c++"):
+            possible[COMPILED] = lambda: on_the_cpu(COMPILED, eager(compiled=True))
         if torch.cuda.is_available():
-            contenders += _on_cuda(model, x, target, training=training)
-        yield contenders
+            possible[CUDA] = lambda: _by_events(CUDA, eager(device="cuda"))
+            possible[CUDA_ALONE] = lambda: _by_events(CUDA_ALONE, eager(device="cuda", stays=True))
+        yield [contender() for name, contender in possible.items() if name in engines]
 
 
 def _npnet(
@@ -72,61 +80,47 @@ def _npnet(
 
 
 def _torch(
-    module: torch.nn.Module,
+    module: Any,
     x: ndarray,
     target: ndarray,
     *,
     training: bool,
     channels_last: bool = False,
+    compiled: bool = False,
     device: str = "cpu",
+    stays: bool = False,
 ) -> Callable[[], object]:
-    """Return a step as PyTorch's tutorials write it; another device is brought the minibatch first."""
+    """Return a step as PyTorch's tutorials write it.
+
+    Another device is brought the minibatch each time, and gives the outputs of inference back, unless the
+    data `stays` there.
+    """
     inputs, labels = torch.from_numpy(x), torch.from_numpy(target)
+    module = module.to(device).train(training)
     if channels_last:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
+        module = module.to(memory_format=torch.channels_last)
+    if compiled:
+        module = torch.compile(module)
+    if stays:
+        inputs, labels = inputs.to(device), labels.to(device)
+
+    def infer() -> Tensor:
+        with torch.inference_mode():
+            outputs: Tensor = module(inputs.to(device))
+            return outputs if stays else outputs.cpu()
+
     if not training:
-        module.eval()
-
-        def infer() -> Tensor:
-            with torch.inference_mode():
-                outputs: Tensor = module(inputs.to(device)).cpu()
-                return outputs
-
         return infer
-    module.train()
     loss = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(module.parameters(), lr=LR, momentum=MOMENTUM)
 
-    def run() -> None:
+    def learn() -> None:
         optimizer.zero_grad(set_to_none=True)
         loss(module(inputs.to(device)), labels.to(device)).backward()
         optimizer.step()
 
-    return run
-
-
-def _channels_last(module: torch.nn.Module) -> torch.nn.Module:
-    return module.to(memory_format=torch.channels_last)
-
-
-def _on_cuda(model: nn.Layer, x: ndarray, target: ndarray, *, training: bool) -> list[Contender]:
-    """Return the GPU twice: with the minibatch brought there each time, and with it there already."""
-    module = to_torch(model).to("cuda")
-    carried = _torch(module, x, target, training=training, device="cuda")
-    inputs, labels = torch.from_numpy(x).to("cuda"), torch.from_numpy(target).to("cuda")
-    loss = torch.nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(module.parameters(), lr=LR, momentum=MOMENTUM)
-
-    def stays() -> None:
-        if not training:
-            with torch.inference_mode():
-                module(inputs)
-            return
-        optimizer.zero_grad(set_to_none=True)
-        loss(module(inputs), labels).backward()
-        optimizer.step()
-
-    return [_by_events(CUDA, carried), _by_events(CUDA_ALONE, stays)]
+    return learn
 
 
 def _by_events(name: str, work: Callable[[], object]) -> Contender:

@@ -13,24 +13,32 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.contenders import CHANNELS_LAST, EAGER, NPNET, of_work
 from benchmarks.environment import threads_of_all
 from benchmarks.results import Record, Results
-from benchmarks.suite import Settings, told
+from benchmarks.suite import Settings, tell
 from benchmarks.works import WORKS, Work
+from npnet import nn
 from npnet.errors import InputError
 
 STATUS = Path("/proc/self/status")
-MEASURED = [i for i, work in enumerate(WORKS) if len(work.sample) == 3]
+CONVOLUTIONS = [
+    i
+    for i, work in enumerate(WORKS)
+    if any(isinstance(layer, nn.Conv2d) for _, layer in work.build(np.random.default_rng(0)).named_layers())
+]
 
 
 def measure(settings: Settings) -> Results:
-    """Measure every model that takes images."""
+    """Measure every model with convolutions, whose activations are what takes memory."""
     results = settings.results("memory")
     if not STATUS.exists():
         results.notes.append("memory: not measured, only Linux counts a process's peak")
         return results
-    for i in told("memory", settings.some(MEASURED, 1)):
+    for i in settings.some(CONVOLUTIONS, 1):
+        tell(f"memory: {WORKS[i]}")
         samples = {
             engine: [_peak(engine, i, settings.threads) for _ in range(1 if settings.quick else 5)]
             for engine in (NPNET, EAGER, CHANNELS_LAST)
@@ -60,9 +68,8 @@ def main(engine: str, index: int, threads: int) -> None:
 
 
 def _run(work: Work, engine: str, threads: int, *, steps: int) -> None:
-    with of_work(work, threads, training=True) as contenders:
-        chosen = next(contender for contender in contenders if contender.name == engine)
-        chosen.measure(steps)
+    with of_work(work, threads, training=True, engines=(engine,)) as contenders:
+        contenders[0].measure(steps)
 
 
 def _memory(name: str) -> int:

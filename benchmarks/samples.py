@@ -10,6 +10,7 @@ from numpy import ndarray
 
 # A ratio whose confidence interval reaches further than this share of it is not one to print.
 WIDEST = 0.1
+FEWEST = 5  # rounds, below which an interval means nothing
 RESAMPLES = 2000
 
 
@@ -30,11 +31,13 @@ class Ratio:
     low: float
     high: float
     against: str  # which of the others was the fastest
+    rounds: int
 
     @property
     def carries(self) -> bool:
-        """Whether the interval is narrow enough for the value to mean something."""
-        return max(self.high - self.value, self.value - self.low) <= WIDEST * self.value
+        """Whether there are rounds enough, and the interval is narrow enough, for the value to be told."""
+        reach = max(self.high - self.value, self.value - self.low)
+        return self.rounds >= FEWEST and reach <= WIDEST * self.value
 
 
 def summary(samples: Sequence[float]) -> Summary:
@@ -68,7 +71,7 @@ def ratio(ours: Sequence[float], theirs: Mapping[str, Sequence[float]]) -> Ratio
     Examples
     --------
     >>> ratio([2.0, 2.0, 2.0], {"a": [4.0, 4.0, 4.0], "b": [8.0, 8.0, 8.0]})
-    Ratio(value=0.5, low=0.5, high=0.5, against='a')
+    Ratio(value=0.5, low=0.5, high=0.5, against='a', rounds=3)
     """
     names = list(theirs)
     rounds = np.array([ours, *(theirs[name] for name in names)])  # (engines, rounds)
@@ -76,7 +79,8 @@ def ratio(ours: Sequence[float], theirs: Mapping[str, Sequence[float]]) -> Ratio
     drawn = generator.integers(rounds.shape[1], size=(RESAMPLES, rounds.shape[1]))
     low, high = np.quantile(_ratios(np.median(rounds[:, drawn], axis=2)), [0.025, 0.975])
     medians = np.median(rounds, axis=1)
-    return Ratio(float(_ratios(medians)), float(low), float(high), names[int(medians[1:].argmin())])
+    fastest = names[int(medians[1:].argmin())]
+    return Ratio(float(_ratios(medians)), float(low), float(high), fastest, rounds.shape[1])
 
 
 def _ratios(medians: ndarray) -> ndarray:

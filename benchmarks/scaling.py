@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from benchmarks.contenders import of_work
+from benchmarks.contenders import UNCOMPILED, of_work
 from benchmarks.environment import threads_of_all
 from benchmarks.results import Record, Results
-from benchmarks.suite import Settings, told
+from benchmarks.suite import Settings, tell
 from benchmarks.timing import race
 from benchmarks.works import Work, four_convolutions, lenet5
 from npnet import parallel
@@ -17,8 +17,12 @@ from npnet import parallel
 def measure(settings: Settings) -> Results:
     """Time a training step along each axis, all else being equal."""
     results = settings.results("scaling")
-    for axis, size, work, threads in told("scaling", _points(settings)):
-        with threads_of_all(threads), of_work(work, threads, training=True) as contenders:
+    for axis, size, work, threads in _points(settings):
+        tell(f"scaling: {axis} {size}, {work}")
+        with (
+            threads_of_all(threads),
+            of_work(work, threads, training=True, engines=UNCOMPILED) as contenders,
+        ):
             samples = race(contenders, rounds=settings.rounds, turn=settings.turn)
         about = {"axis": axis, "size": size, "work": str(work), "threads": threads}
         results.records.append(Record(about, samples))

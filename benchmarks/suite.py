@@ -55,5 +55,10 @@ class Settings:
 def told(what: str, items: Iterable[Item]) -> Iterator[Item]:
     """Yield items, saying on standard error which one is under way."""
     for item in items:
-        print(f"{what}: {item}", file=sys.stderr, flush=True)
+        tell(f"{what}: {item}")
         yield item
+
+
+def tell(line: str) -> None:
+    """Say on standard error what is under way."""
+    print(line, file=sys.stderr, flush=True)

@@ -25,6 +25,16 @@ ACTIVATIONS: Mapping[str, type[nn.Layer]] = {
     "sigmoid": nn.Sigmoid,
 }
 
+__all__ = [
+    "airplane_bird_conv",
+    "airplane_bird_mlp",
+    "lenet5",
+    "logistic_regression",
+    "mlp",
+    "signs_deep",
+    "signs_small",
+]
+
 
 def logistic_regression(
     features: int,

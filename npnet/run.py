@@ -80,7 +80,13 @@ class RunFolder:
         self.write(name, lambda file: file.write(text.encode()))
 
     def append_jsonl(self, name: str, values: Mapping[str, Any]) -> None:
-        """Add one line to a file of lines."""
+        """Add one line to a file of lines.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written.
+        """
         with _errors_name(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 

@@ -38,12 +38,14 @@ class Claim:
         self.require_unchanged_gradients("when called a second time")
 
     def require_unmodified(self, what: str, before: dict[str, ndarray]) -> None:
+        """Refuse an f or a backward that changed what it was given, and undo the change."""
         for label, array in self.subject.given.items():
             if not same(array, before[label]):
                 array[...] = before[label]
                 raise ProblemError(f"{what} modifies {label}")
 
     def require_unchanged_gradients(self, when: str) -> None:
+        """Refuse a backward that does not answer the same question in the same way again."""
         again = self.subject.gradients(self.backward, self.grad_y.copy())
         for label, array in self.subject.variables.items():
             if not same(self.gradients[label], gradient_of(label, again[label], array)):
@@ -51,6 +53,7 @@ class Claim:
 
 
 def output(y: Any) -> ndarray:
+    """Return a copy of an output, which must be float64."""
     if not isinstance(y, ndarray | np.floating) or y.dtype != np.float64:
         raise ProblemError(
             f"f must return float64 for float64 inputs, got {getattr(y, 'dtype', type(y).__name__)}"
@@ -59,6 +62,7 @@ def output(y: Any) -> ndarray:
 
 
 def gradient_of(label: str, grad: Any, array: ndarray) -> ndarray:
+    """Return a copy of a gradient, which must have its array's shape and be float64."""
     if grad is None:  # claims that nothing depends on this input, and is held to it
         return np.zeros(array.shape)
     if np.shape(grad) != array.shape:
@@ -70,4 +74,5 @@ def gradient_of(label: str, grad: Any, array: ndarray) -> ndarray:
 
 
 def same(a: ndarray, b: ndarray) -> bool:
+    """Tell whether two arrays hold the same numbers, NaN being the same as NaN."""
     return a.shape == b.shape and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")

@@ -21,6 +21,8 @@ SMALLER = 8  # factor from one step to the next smaller one
 
 @dataclass(frozen=True)
 class Tolerances:
+    """The step, and how far two derivatives may be apart."""
+
     eps: float
     rtol: float
     atol: float
@@ -34,6 +36,7 @@ def check_input(
     directions: int,
     max_elements: int,
 ) -> InputReport:
+    """Take derivatives along random directions and for single elements of one input."""
     x = claim.subject.variables[label]
     scale = np.maximum(1, np.abs(x))
     taken: list[tuple[Derivative, bool]] = []

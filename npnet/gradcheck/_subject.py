@@ -33,6 +33,8 @@ class Subject(Protocol):
 
 
 class Operation:
+    """An operation ``y, backward = f(*inputs)``, or a loss that has it as `forward`."""
+
     def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...]) -> None:
         self.call = getattr(f, "forward", f)
         self.name = getattr(f, "__name__", type(f).__name__)
@@ -50,6 +52,7 @@ class Operation:
         }
 
     def run(self, changed: Mapping[str, ndarray]) -> tuple[Any, Any]:
+        """Return ``y, backward`` with some of the variables changed."""
         return _pair(
             self.call(
                 *(changed.get(label, value) for label, value in zip(self.labels, self.inputs, strict=True))
@@ -57,6 +60,7 @@ class Operation:
         )
 
     def gradients(self, backward: Callable[..., Any], grad_y: ndarray) -> dict[str, Any]:
+        """Run backward and name what it gives."""
         grads = backward(grad_y)
         if grads is None:
             raise ProblemError("backward returns None; its return statement seems to be missing")
@@ -78,6 +82,8 @@ class Operation:
 
 
 class Model:
+    """A layer or a model, as a function of its input and its parameters."""
+
     def __init__(self, layer: Layer, inputs: tuple[Any, ...], *, training: bool, seed: int) -> None:
         if len(inputs) != 1 or not isinstance(inputs[0], ndarray):
             raise InputError(f"gradcheck: a layer must be given one array x, got {len(inputs)} inputs")
@@ -94,6 +100,7 @@ class Model:
         }
 
     def run(self, changed: Mapping[str, ndarray]) -> tuple[Any, Any]:
+        """Return ``y, backward`` with some of the variables changed."""
         parameters = [
             (self.parameters[label], new) for label, new in changed.items() if label != self.x_label
         ]
@@ -123,6 +130,7 @@ class Model:
                 setattr(layer, name, array)
 
     def gradients(self, backward: Callable[..., Any], grad_y: ndarray) -> dict[str, Any]:
+        """Run backward and name what it gives."""
         grad_x, grads = _pair(
             backward(grad_y), "backward of a layer must give grad_x and a dict of gradients"
         )
@@ -153,6 +161,7 @@ def _pair(returned: Any, message: str = "f must return y and backward") -> tuple
 
 
 def require_float64(subject: Subject) -> None:
+    """Refuse inputs of which central differences would tell nothing."""
     if not subject.variables:
         raise InputError("gradcheck: at least one input must be a float64 array, to be differentiated")
     for label, array in subject.given.items():

@@ -12,6 +12,8 @@ from numpy.typing import DTypeLike
 from npnet.errors import DTypeError, InputError
 from npnet.functional._check import FLOATS
 
+__all__ = ["SCHEMES", "initial"]
+
 SCHEMES = ("default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal")
 
 

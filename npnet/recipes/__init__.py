@@ -19,6 +19,11 @@ __all__ = ["NetworkRecipe", "Options", "Recipe", "Result", "Spec", "get", "names
 def names() -> list[str]:
     """Return the names of all recipes, without loading them.
 
+    Returns
+    -------
+    names : list of str
+        In alphabetical order.
+
     Examples
     --------
     >>> "digits" in names()
@@ -30,6 +35,15 @@ def names() -> list[str]:
 
 def get(name: str) -> Recipe:
     """Return the recipe of a name.
+
+    Parameters
+    ----------
+    name : str
+        As `names` lists it.
+
+    Returns
+    -------
+    recipe : Recipe
 
     Raises
     ------

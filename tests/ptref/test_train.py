@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from ptref.convert import to_torch  # noqa: E402 - PyTorch may be absent
 from ptref.engine import engine_for  # noqa: E402 - as above
-from ptref.train import fit  # noqa: E402 - as above
+from ptref.train import fit, main  # noqa: E402 - as above
 
 pytestmark = pytest.mark.usefixtures("bare")  # run-time shape checks would take most of the time
 
@@ -27,6 +27,18 @@ DEVICES = [
     pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")),
 ]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+SHORT = ["digits", "--quick", "--epochs", "1", "--batch-size", "125"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Keep PyTorch from waiting for a second thread at every one of many small operations."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def torchrun(*arguments):
@@ -152,7 +164,7 @@ def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
 
 
 def test_a_recipe_runs_in_two_processes_and_the_first_alone_reports(tmp_path):
-    ended = torchrun("-m", "ptref.train", "digits", "--quick", "--epochs", "1", "--out", tmp_path)
+    ended = torchrun("-m", "ptref.train", *SHORT, "--out", tmp_path)
     assert ended.returncode == 0, ended.stderr
     lines = ended.stdout.splitlines()
     assert sum(line.startswith("test accuracy: ") for line in lines) == 1
@@ -162,12 +174,7 @@ def test_a_recipe_runs_in_two_processes_and_the_first_alone_reports(tmp_path):
     assert lines[-1] == f"test accuracy: {100 * result['accuracy']:.2f} %"
 
     alone = tmp_path / "alone"
-    code = "import sys; from ptref.train import main; sys.exit(main())"
-    subprocess.run(
-        [sys.executable, "-c", code, "digits", "--quick", "--epochs", "1", "--threads", "1", "--quiet",
-         "--out", alone],
-        check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
+    assert main([*SHORT, "--quiet", "--threads", "1", "--out", str(alone)]) == 0
     (single,) = (alone / "digits").iterdir()
     assert json.loads((single / "result.json").read_text())["loss"] == pytest.approx(result["loss"], rel=1e-4)
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
 from sklearn.svm import SVC
 
 from npnet import plot_plane, recipes
@@ -43,7 +44,7 @@ def test_support_vectors_are_drawn_double_size():
     surface = plot_plane.Surface("svm", part.x, part.y, lambda x: np.eye(2)[svm.predict(x)], svm.support)
     figure = plot_plane.surfaces([surface], SPLITS.classes)
     sizes = np.concatenate([points.get_sizes() for points in figure.axes[0].collections
-                            if points.get_offsets().shape[0] == len(points.get_sizes())])  # fmt: skip
+                            if type(points) is PathCollection])  # fmt: skip
     small, large = np.unique(sizes)
     assert large == 2 * small
     assert (sizes == large).sum() == len(svm.support) < len(part)
