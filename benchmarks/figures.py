@@ -56,9 +56,9 @@ def _ratios(results: Results) -> Figure:
     plot.set_yticks(range(len(works)), works)
     threads = results.environment["threads"]
     plot.set_xlabel(
-        f"time of npnet ÷ time of PyTorch on the CPU in its faster memory format, threads: {threads}"
+        f"time of npnet ÷ time of PyTorch on the CPU\n(its faster memory format; threads: {threads})"
     )
-    plot.legend(loc="best", fontsize=8)
+    plot.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8, frameon=False)
     plot.grid(axis="x", alpha=0.3)
     return figure
 
@@ -66,6 +66,7 @@ def _ratios(results: Results) -> Figure:
 def _scaling(results: Results) -> Figure:
     """Draw time against size along each axis, on logarithmic scales."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+    from matplotlib.ticker import LogFormatter, NullLocator, StrMethodFormatter  # noqa: PLC0415
 
     found = axes(results)
     figure = Figure(figsize=(3.2 * len(found), 3.2), layout="constrained")
@@ -78,7 +79,9 @@ def _scaling(results: Results) -> Figure:
         plot.set_xscale("log", base=2)
         plot.set_yscale("log")
         plot.set_xticks(sizes, [str(size) for size in sizes])
-        plot.minorticks_off()
+        plot.xaxis.set_minor_locator(NullLocator())
+        plot.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        plot.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
         plot.set_xlabel(axis)
         plot.set_title(records[0][1].about["work"].split(",")[0], fontsize=9)
         plot.grid(alpha=0.3)

@@ -50,7 +50,8 @@ def measure(settings: Settings) -> Results:
 
 def _peak(engine: str, work: int, threads: int) -> float:
     command = [sys.executable, "-m", "benchmarks.memory", engine, str(work), str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this very module
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603 - this module
     if done.returncode:
         raise InputError(f"memory: a process for {engine} failed:\n{done.stderr}")
     return float(done.stdout)

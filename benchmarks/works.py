@@ -36,7 +36,8 @@ class Work:
     at_most: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.name}, {'×'.join(map(str, self.sample))}, batch {self.batch}"
+        size = f" {'×'.join(map(str, self.sample))}" if len(self.sample) > 1 else ""
+        return f"{self.name}{size}, batch {self.batch}"
 
     def minibatch(self) -> tuple[ndarray, ndarray]:
         """Return samples and labels, the same each time."""

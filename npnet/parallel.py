@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import copy_context
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
@@ -26,6 +26,7 @@ from numpy.random import Generator
 from threadpoolctl import ThreadpoolController
 
 from npnet.errors import InputError
+from npnet.functional._product import spread_over
 from npnet.nn import Gradients, Layer, Loss
 from npnet.nn.layer import LayerBackward
 
@@ -65,9 +66,12 @@ class Step:
     Notes
     -----
     A layer whose outputs mix samples (batch norm in training) says so by `Layer.couples_samples`; the
-    minibatch then stays whole, as its meaning asks, and so does work too small to share. Only then do
-    layers draw from the given generator itself; otherwise each shard has a generator of its own, seeded
-    from it. The loss needs no care, whatever it averages over: it sees all samples at once.
+    minibatch then stays whole, as its meaning asks. It does so too where there is little work for each
+    parameter, as in fully connected models: shards would take longer to add up their gradients than threads
+    save. There threads share the large matrix products instead.
+
+    Only in a whole minibatch do layers draw from the given generator itself; each shard has one of its own,
+    seeded from it. The loss needs no care, whatever it averages over: it sees all samples at once.
 
     Examples
     --------
@@ -144,7 +148,7 @@ class Step:
         def backward(part: slice, forward: tuple[ndarray, LayerBackward]) -> Gradients:
             return forward[1](grad_y[part], needs_grad_x=False)[1]
 
-        with self:
+        with self, self._products_shared(len(parts)):
             forwards = self._map(forward, parts, generators)
             y = _joined([output for output, _ in forwards])
             value, loss_backward = loss.forward(y, target)
@@ -164,16 +168,21 @@ class Step:
         -------
         outputs : array
         """
-        return _joined(self._map(lambda part: model(x[part]), shards(model, x, training=False)))
+        parts = shards(model, x, training=False)
+        with self, self._products_shared(len(parts)):
+            return _joined(self._map(lambda part: model(x[part]), parts))
+
+    def _products_shared(self, count: int) -> AbstractContextManager[None]:
+        """Let threads share the large products of a minibatch that stays whole."""
+        return spread_over(self._map) if count == 1 and self._pool is not None else nullcontext()
 
     def _map(self, work: Callable[..., Result], *items: Sequence[Any]) -> list[Result]:
         """Return what `work` returns for each item, in their order; a single one needs no thread."""
-        with self:
-            if self._pool is None or len(items[0]) == 1:
-                return list(map(work, *items))
-            # NumPy's error settings, like whatever else hangs on the context, hold in the threads too.
-            jobs = [self._pool.submit(copy_context().run, work, *item) for item in zip(*items, strict=True)]
-            return [job.result() for job in jobs]
+        if self._pool is None or len(items[0]) == 1:
+            return list(map(work, *items))
+        # NumPy's error settings, like whatever else hangs on the context, hold in the threads too.
+        jobs = [self._pool.submit(copy_context().run, work, *item) for item in zip(*items, strict=True)]
+        return [job.result() for job in jobs]
 
 
 def shards(model: Layer, x: ndarray, *, training: bool = True) -> list[slice]:
@@ -203,11 +212,13 @@ def shards(model: Layer, x: ndarray, *, training: bool = True) -> list[slice]:
     """
     n = len(x)
     count = 1
-    if n >= 2 * SAMPLES and not any(layer.couples_samples(training) for _, layer in model.named_layers()):
+    if n >= 2 * SAMPLES:
         cost = _cost(model, x.shape[1:])
         least = max(WORK, WORK_FOR_PARAMETER * cost.parameters)
         while n >= 2 * count * SAMPLES and n * cost.multiply_adds >= 2 * count * least:
             count *= 2
+    if count > 1 and any(layer.couples_samples(training) for _, layer in model.named_layers()):
+        count = 1
     return [slice(i * n // count, (i + 1) * n // count) for i in range(count)]
 
 

@@ -22,7 +22,12 @@ GRID = "#DDDDDD"
 
 @_own_style
 def accuracy_by_class(
-    accuracies: Float[ndarray, " classes"], class_names: Sequence[str], *, overall: float, title: str = ""
+    accuracies: Float[ndarray, " classes"],
+    class_names: Sequence[str],
+    *,
+    overall: float,
+    most: int = 30,
+    title: str = "",
 ) -> Figure:
     """Draw what share of each class was recognised, the easiest class first.
 
@@ -33,6 +38,8 @@ def accuracy_by_class(
     class_names : sequence of str
     overall : float
         The accuracy over all classes, drawn as a line.
+    most : int
+        Of more classes than this, the easiest and the hardest are drawn, half of it each.
     title : str
 
     Returns
@@ -52,22 +59,28 @@ def accuracy_by_class(
         )
     order = known[np.argsort(-accuracies[known], kind="stable")]
     places = np.arange(len(order))
+    left_out = len(order) - most
+    if left_out > 0:
+        ends = np.r_[: most // 2, len(order) - most // 2 : len(order)]
+        order = order[ends]
+        places = np.arange(most // 2 * 2) + (np.arange(most // 2 * 2) >= most // 2)  # a gap between the ends
     shares = 100 * accuracies[order]
-    many = len(order) > 30
-    figure = _figure(7.0, 1.6 + (0.13 if many else 0.3) * len(order), title)
+    figure = _figure(7.0, 1.7 + 0.26 * (places[-1] + 1), title)
     axes = figure.subplots()
     axes.barh(places, shares, color=BLUE, height=0.75)
     for place, share in zip(places, shares, strict=True):
-        label = f"{share:.0f}" if many else f"{share:.1f} %"
-        axes.text(share + 0.7, place, label, va="center", fontsize=6 if many else 9)
-    axes.axvline(100 * overall, color=ORANGE, linestyle="--", label=f"all classes together: {100 * overall:.1f} %")
-    axes.set_yticks(places, [class_names[i] for i in order], fontsize=6 if many else 10)
-    axes.set_ylim(len(order) - 0.4, -0.6)
-    axes.set_xlim(0, min(110, 1.12 * max(float(shares.max()), 100 * overall, 1)))
+        label = axes.text(share + 0.5, float(place), f"{share:.1f} %", va="center", fontsize=9)
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})  # the line passes behind it
+    if left_out > 0:
+        axes.text(0, most // 2, f"  … {left_out} classes between …", va="center", fontsize=9, color=GREY)
+    together = f"all classes together: {100 * overall:.1f} %"
+    axes.axvline(100 * overall, color=ORANGE, linestyle="--", label=together, zorder=0)
+    axes.set_yticks(places, [class_names[i] for i in order])
+    axes.set_ylim(places[-1] + 0.6, -0.6)
+    axes.set_xlim(0, 1.15 * max(float(shares.max()), 100 * overall, 1))
     axes.set_xlabel("accuracy (%)")
     axes.set_ylabel("class")
-    axes.set_axisbelow(True)
-    axes.grid(visible=True, axis="x", color=GRID, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", frameon=False, fontsize=9)
     return figure
 
@@ -106,14 +119,16 @@ def shifts(
     left, right = figure.subplots(1, 2)
     pixels = list(accuracies)
     left.plot(pixels, [100 * share for share in accuracies.values()], "o-", color=BLUE, markersize=4)
-    left.axhline(100 * accuracies[0], color=GREY, linestyle=":", label=f"not shifted: {100 * accuracies[0]:.1f} %")
+    left.axhline(
+        100 * accuracies[0], color=GREY, linestyle=":", label=f"not shifted: {100 * accuracies[0]:.1f} %"
+    )
     left.set_ylabel("accuracy (%)")
     lowest = min(*accuracies.values(), accuracies[0])
     if lowest - guessing < 0.1:
         left.axhline(100 * guessing, color=ORANGE, linestyle="--", label=f"guessing: {100 * guessing:.0f} %")
     left.legend(frameon=False, fontsize=9, loc="lower center")
     right.plot(pixels, [100 * share for share in changed.values()], "o-", color=ORANGE, markersize=4)
-    right.set_ylabel("images taken for another class than before (%)")
+    right.set_ylabel("predictions that change (%)")
     right.set_ylim(0)
     for axes in (left, right):
         axes.set_xlabel("shift to the right (pixels)")
@@ -270,9 +285,13 @@ def descents(
         losses = [epoch.validation_loss for epoch in history.epochs]
         if None in losses:
             raise InputError(f"descents: {name} must have a validation loss for each epoch")
-        label = f"{name}: {updates[name]:,} updates an epoch".replace(",", " ").replace("1 updates", "1 update")
+        label = f"{name}: {updates[name]:,} updates an epoch".replace(",", " ").replace(
+            "1 updates", "1 update"
+        )
         marker = "o" if len(losses) <= 40 else None
-        left.plot([e.epoch for e in history.epochs], losses, color=colour, marker=marker, markersize=4, label=label)
+        left.plot(
+            [e.epoch for e in history.epochs], losses, color=colour, marker=marker, markersize=4, label=label
+        )
         seconds = np.cumsum([epoch.seconds for epoch in history.epochs])
         right.plot(seconds, losses, color=colour, marker=marker, markersize=4)
     left.set_xlabel("epoch (pass through the data)")

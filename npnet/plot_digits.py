@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -15,10 +16,15 @@ from numpy import ndarray
 
 from npnet.errors import InputError
 from npnet.plot import BLUE, GREEN, GREY, ORANGE, PURPLE, _figure, _log_axis, _losses, _own_style, _picture
-from npnet.train import History
+from npnet.train import Epoch, History
 
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "black")
-MARKERS = ("o", "s", "^", "D", "v")
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "black", "#56B4E9", "#E69F00", GREY)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+ACCURACY_TICKS: tuple[tuple[float, ...], ...] = (  # in percent; finer ones where coarse ones are too few
+    (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95),
+    (*range(0, 80, 20), *range(80, 90, 4), *range(90, 100), 99.5, 99.7, 99.8, 99.9),
+    (*range(90), *np.arange(90, 99, 0.5).tolist(), *np.arange(99, 100, 0.1).tolist()),
+)
 GRID = "#DDDDDD"
 
 
@@ -124,7 +130,7 @@ def hardest(
         _picture(axes, images[i], frame=None)
         taken_for = int(probabilities[i].argmax())
         axes.set_title(
-            f"true {class_names[target[i]]}: loss {losses[i]:.1f}\n"
+            f"true {class_names[target[i]]}: loss {losses[i]:.2g}\n"
             f"{class_names[taken_for]} to {100 * probabilities[i, taken_for]:.0f} %",
             fontsize=8,
         )
@@ -142,7 +148,7 @@ def curves(
     Parameters
     ----------
     panels : mapping from titles to mappings from names to History
-        Of each network at least one epoch, with accuracies and a validation part; at most five to a panel.
+        Of each network at least one epoch, with accuracies and a validation part; at most eight to a panel.
     loss_label : str
     title : str
 
@@ -170,11 +176,13 @@ def curves(
             axes.grid(visible=True, color=GRID, linewidth=0.6)
         left.set_ylabel(loss_label)
         right.set_ylabel("accuracy (%)")
+        shares = [share for history in runs.values() for e in history.epochs for share in _accuracies(e)]
+        _error_axis(right, "y", 100 * min(shares), 100 * max(shares))
         _log_axis(left, [loss for history in runs.values() for e in history.epochs for loss in _losses(e)])
         handles = [
             Line2D([], [], color=colour, label=label) for label, colour in zip(runs, COLOURS, strict=False)
         ]
-        right.legend(handles=handles, frameon=False, fontsize=8, loc="lower right")
+        right.legend(handles=handles, frameon=False, fontsize=8)
     meaning = [
         Line2D([], [], color=GREY, linestyle="--", label="training"),
         Line2D([], [], color=GREY, label="validation"),
@@ -182,6 +190,10 @@ def curves(
     ]
     figure.legend(handles=meaning, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
+
+
+def _accuracies(epoch: Epoch) -> list[float]:
+    return [share for share in (epoch.train_accuracy, epoch.validation_accuracy) if share is not None]
 
 
 def _draw_history(axes: Axes, history: History, quantity: str, scale: float, colour: str) -> None:
@@ -227,10 +239,7 @@ def untrained(scales: Sequence[float], losses: Sequence[float], classes: int, *,
     axes.plot(scales, losses, "o-", color=BLUE, label="measured")
     axes.set_xlabel("factor of the initial weights (1: as they are drawn)")
     axes.set_ylabel("cross-entropy (nats)")
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(bottom=0)
     axes.grid(visible=True, color=GRID, linewidth=0.6)
     axes.legend(frameon=False)
     return figure
@@ -267,13 +276,7 @@ def standings(
     shares = 100 * np.array(list(accuracies.values()))
     for column, name, colour, marker in ((0, "validation", BLUE, "o"), (1, "test", ORANGE, "D")):
         axes.plot(shares[:, column], places, marker, color=colour, label=name, zorder=3)
-    # An error of 10 % and one of 1 % stand as far apart as one of 1 % and one of 0.1 %.
-    axes.set_xscale("function", functions=(_to_error_scale, _from_error_scale))
-    low, high = float(shares.min()), float(max(shares.max(), 100 * (must_reach or 0)))
-    axes.set_xlim(100 - 1.25 * (100 - low), min(100 - 0.8 * (100 - high), 99.99))
-    ticks = [0, 50, 80, 90, 95, 96, 97, 98, 99, 99.5, 99.8]
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_major_formatter("{x:g}")
+    _error_axis(axes, "x", float(shares.min()), float(max(shares.max(), 100 * (must_reach or 0))))
     if must_reach is not None:
         label = f"{100 * must_reach:g} %, to be reached"
         axes.axvline(100 * must_reach, color=GREY, linestyle=":", label=label)
@@ -282,6 +285,24 @@ def standings(
     axes.grid(visible=True, color=GRID, linewidth=0.6)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
+
+
+def _error_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
+    """Scale an axis of accuracies in percent by their errors: 90 % to 99 % is as far as 99 % to 99.9 %."""
+    best, worst = max(100 - high, 0.03), max(100 - low, 0.1)  # errors
+    margin = (worst / best) ** 0.06
+    first, last = 100 - worst * margin, 100 - best / margin
+    scale, functions = "function", (_to_error_scale, _from_error_scale)
+    if which == "x":
+        axes.set_xscale(scale, functions=functions)
+        axes.set_xlim(first, last)
+    else:
+        axes.set_yscale(scale, functions=functions)
+        axes.set_ylim(first, last)
+    shown = [[tick for tick in ticks if first <= tick <= last] for ticks in ACCURACY_TICKS]
+    axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
+    axis.set_major_locator(FixedLocator(next((ticks for ticks in shown if len(ticks) >= 4), shown[-1])))
+    axis.set_major_formatter("{x:g}")
 
 
 def _to_error_scale(percent: ndarray) -> ndarray:

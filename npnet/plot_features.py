@@ -73,7 +73,9 @@ def class_histogram(
 
 
 @_own_style
-def templates(weight: Float[ndarray, "classes h w"], class_names: Sequence[str], *, title: str = "") -> Figure:
+def templates(
+    weight: Float[ndarray, "classes h w"], class_names: Sequence[str], *, title: str = ""
+) -> Figure:
     """Draw the weights that make each class's score of a linear classifier, as images.
 
     Parameters
@@ -193,11 +195,11 @@ def _sheet(name: str, output: ndarray) -> ndarray:
 
 
 def _aspect(sheet: ndarray) -> float:
-    return sheet.shape[0] / sheet.shape[1]
+    return float(sheet.shape[0] / sheet.shape[1])
 
 
 def _width(sheet: ndarray) -> float:
-    """Return how wide a sheet is drawn: as wide as there is room, but a row of maps no higher than the image."""
+    """Return how wide a sheet is drawn: as wide as there is room, unless it would be too high then."""
     full = WIDTH - 2 * MARGIN
     return full if _aspect(sheet) * full <= 2 * PICTURE_HEIGHT else PICTURE_HEIGHT / _aspect(sheet)
 

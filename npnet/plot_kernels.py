@@ -14,7 +14,7 @@ from npnet.errors import InputError
 from npnet.plot import _figure, _own_style
 
 COLUMN = 1.75  # inches
-SATURATED = 99.5  # percent of the values are within the scale: a few strong edges must not darken the rest
+SATURATED = 98.0  # percent of the values are within the scale: a few strong edges must not darken the rest
 
 
 @_own_style
@@ -55,14 +55,14 @@ def kernel_grid(
         )
     heights = [0.62, *(image.shape[0] / image.shape[1] for image in images.values())]
     figure = _figure(COLUMN * len(kernels) + 0.4, COLUMN * sum(heights) + 0.9, title)
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr]
+    figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.03)
     grid = figure.subplots(len(heights), len(kernels), squeeze=False, height_ratios=heights)
     for axes, (name, kernel) in zip(grid[0], kernels.items(), strict=True):
         _draw_kernel(axes, kernel)
         axes.set_title(name, fontsize=10)
     for row, name in zip(grid[1:], images, strict=True):
         for axes, (kernel_name, kernel) in zip(row, kernels.items(), strict=True):
-            _draw_response(axes, responses[name][kernel_name], signed=abs(kernel.sum()) < 0.5)
+            _draw_response(axes, responses[name][kernel_name], signed=bool(abs(kernel.sum()) < 0.5))
         row[0].set_ylabel(name, fontsize=10)
     return figure
 
@@ -78,7 +78,7 @@ def _draw_kernel(axes: Axes, kernel: ndarray) -> None:
 def _draw_response(axes: Axes, response: ndarray, *, signed: bool) -> None:
     if signed:
         largest = float(np.percentile(abs(response), SATURATED)) or 1.0
-        axes.imshow(response, cmap="RdBu_r", vmin=-largest, vmax=largest)
+        axes.imshow(response, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest")
     else:
         axes.imshow(response, cmap="gray", vmin=0, vmax=1)
     _frame(axes)

@@ -221,7 +221,12 @@ def film(frames: Sequence[Surface], class_names: Sequence[str], *, title: str = 
     if not frames:
         raise InputError("film: frames must not be empty, got none")
     images = [_image(surfaces([frame], class_names, title=title)) for frame in frames]
-    palette = images[-1].quantize(256)  # one for all frames, or their colours would flicker
+    # One palette for all frames, or their colours would flicker; its nearly white is made white, or the
+    # ground, which is mixed with the palest colours of the surface, would be greyish.
+    palette = images[-1].quantize(256)
+    colours = np.array(palette.getpalette()).reshape(-1, 3)
+    colours[(colours > 247).all(axis=1)] = 255
+    palette.putpalette(colours.ravel().tolist())
     pictures = [image.quantize(palette=palette, dither=Dither.NONE) for image in images]
     durations = [120] * (len(pictures) - 1) + [2500]  # milliseconds
 

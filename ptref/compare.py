@@ -198,16 +198,14 @@ class _Scale:
 
     def judged(self, outcome: Outcome) -> tuple[Quantity, ...]:
         """Judge the arrays of an outcome that have their truth's shape."""
-        is_single = self.theirs.dtype == np.float32
-        other = self.single if is_single else self.truth
         return tuple(
             judge(
                 name,
                 outcome[name],
-                other[name].numpy().astype(self.theirs.dtype),
+                self._other(name),
                 truth.numpy(),
                 self._bound(name),
-                over_torch=is_single,
+                over_torch=self.theirs.dtype == np.float32,
             )
             for name, truth in self.truth.items()
             if outcome[name].shape == tuple(truth.shape)
@@ -222,13 +220,18 @@ class _Scale:
             judge(
                 f"{name} ({device})",
                 outcome[name].numpy().astype(self.theirs.dtype),
-                outcome[name].numpy().astype(self.theirs.dtype),
+                self._other(name),
                 truth.numpy(),
                 np.maximum(self._bound(name), self._bound(name).max(initial=0)),
                 over_torch=False,
             )
             for name, truth in self.truth.items()
         )
+
+    def _other(self, name: str) -> ndarray:
+        """Return what PyTorch on the CPU computes in the dtype of the inputs."""
+        computed = self.single if self.theirs.dtype == np.float32 else self.truth
+        return computed[name].numpy().astype(self.theirs.dtype)
 
     def _bound(self, name: str) -> ndarray:
         largest = float(self.upstream.abs().max()) if self.upstream.numel() else 0.0

@@ -97,6 +97,8 @@ def cross_entropy(
     """
     _check_arguments(x, weight, reduction, label_smoothing)
     axis = class_axis("cross_entropy", x)
+    if x.ndim == 2 and weight is None and not label_smoothing and _are_labels(target):
+        return _of_labels(x, target, ignore_index, reduction)
     if isinstance(target, ndarray) and target.dtype.kind == "f":
         _check_probabilities(x, target, ignore_index)
         counts = np.ones(x.shape[:axis] + x.shape[axis + 1 :], dtype=bool)
@@ -122,6 +124,37 @@ def cross_entropy(
             grad *= q.sum(axis=axis, keepdims=True)
             grad -= q
             grad *= grad_losses
+            return grad.astype(x.dtype, copy=False)
+
+    return loss, backward
+
+
+def _are_labels(target: object) -> bool:
+    return isinstance(target, ndarray) and target.dtype.kind in "iu"
+
+
+def _of_labels(
+    x: ndarray, target: ndarray, ignore_index: int, reduction: str
+) -> tuple[ndarray, LossBackward]:
+    """Do the same where q is 1 for the label and 0 elsewhere: all but one of the products need not be made.
+
+    This is the loss of nearly every classifier, and of small networks it takes a third of the time.
+    """
+    labels, counts = check_labels("cross_entropy", x, target, ignore_index)
+    own = np.arange(len(x)), labels  # the places of the labels in x
+    shifted, powers, z = exponentials(x, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        losses = np.where(counts, np.log(z[:, 0]) - shifted[own], 0)
+    loss, spread = reduced(
+        "cross_entropy", losses, reduction, x.dtype, float(np.count_nonzero(counts)) or np.nan
+    )
+
+    def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "n c"]:
+        grad_losses = np.where(counts, spread(grad_loss), 0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            grad: ndarray = powers / z
+            grad[own] -= 1
+            grad *= grad_losses[:, np.newaxis]
             return grad.astype(x.dtype, copy=False)
 
     return loss, backward

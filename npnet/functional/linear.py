@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from npnet.errors import InputError
 from npnet.functional import _check
+from npnet.functional._product import product
 from npnet.functional._types import BackwardMany
 
 
@@ -74,7 +75,7 @@ def linear(
     out_features, in_features = weight.shape
     rows = x.reshape(prod(x.shape[:-1]), in_features)  # (n, in)
 
-    y_rows = rows @ weight.T  # (n, out)
+    y_rows = product(rows, weight.T)  # (n, out)
     if bias is not None:
         y_rows += bias
     y = y_rows.reshape(*x.shape[:-1], out_features)
@@ -84,8 +85,8 @@ def linear(
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         _check.upstream("linear", grad_y, y)
         grad_rows = grad_y.reshape(y_rows.shape)  # (n, out)
-        grad_x = (grad_rows @ weight).reshape(x.shape) if needs[0] else None
-        grad_weight = grad_rows.T @ rows if needs[1] else None
+        grad_x = product(grad_rows, weight).reshape(x.shape) if needs[0] else None
+        grad_weight = product(grad_rows.T, rows) if needs[1] else None
         grad_bias = grad_rows.sum(axis=0) if needs[2] and bias is not None else None
         return grad_x, grad_weight, grad_bias
 

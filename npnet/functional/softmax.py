@@ -83,8 +83,8 @@ def check_dim(operation: str, x: ndarray, dim: int) -> None:
 
 def exponentials(x: ndarray, axis: int) -> tuple[ndarray, ndarray, ndarray]:
     """Return x less its maximum along the axis, the exponentials of that, and their sum, in float64."""
-    maximum = np.max(x, axis=axis, keepdims=True, initial=-np.inf)  # of an axis of size 0 too
+    maximum = x.max(axis=axis, keepdims=True, initial=-np.inf)  # of an axis of size 0 too
     with np.errstate(over="ignore", invalid="ignore"):  # ∞ − ∞ is NaN, and is meant to be
         shifted = np.asarray(np.subtract(x, maximum, dtype=np.float64))
     powers = np.asarray(np.exp(shifted))
-    return shifted, powers, np.asarray(np.sum(powers, axis=axis, keepdims=True))
+    return shifted, powers, np.asarray(powers.sum(axis=axis, keepdims=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from types import TracebackType
 
 from numpy import ndarray
 from numpy.random import Generator
@@ -58,7 +58,7 @@ class Sequential(Layer):
         y = x
         backwards: list[tuple[str, Layer, LayerBackward]] = []
         for name, layer in self.layers.items():
-            with _errors_name(name, layer):
+            with _ErrorsName(name, layer):
                 y, layer_backward = layer.forward(y, training=training, generator=generator)
             backwards.append((name, layer, layer_backward))
         # Before this one nothing is trained, so no gradient need travel further when grad_x is not wanted.
@@ -74,7 +74,7 @@ class Sequential(Layer):
             for i in reversed(range(last_stop, len(backwards))):
                 name, layer, layer_backward = backwards[i]
                 assert grad is not None
-                with _errors_name(name, layer):
+                with _ErrorsName(name, layer):
                     grad, layer_grads = layer_backward(grad, needs_grad_x=needs_grad_x or i > first_trainable)
                 grads |= {f"{name}.{key}": value for key, value in layer_grads.items()}
             return (grad if needs_grad_x else None), grads
@@ -84,7 +84,7 @@ class Sequential(Layer):
     def __call__(self, x: ndarray) -> ndarray:
         """Return the output alone, in evaluation mode, keeping nothing of the layers in between."""
         for name, layer in self.layers.items():
-            with _errors_name(name, layer):
+            with _ErrorsName(name, layer):
                 x = layer(x)
         return x
 
@@ -145,7 +145,7 @@ class Residual(Layer):
         backwards: dict[str, LayerBackward] = {}
         outputs: list[ndarray] = []
         for name, layer in self.children().items():
-            with _errors_name(name, layer):
+            with _ErrorsName(name, layer):
                 output, backwards[name] = layer.forward(x, training=training, generator=generator)
             outputs.append(output)
         y = _add(outputs[0], x if self.shortcut is None else outputs[1])
@@ -154,7 +154,7 @@ class Residual(Layer):
             grads: Gradients = {}
             grad_x = grad_y if self.shortcut is None and needs_grad_x else None
             for name, branch_backward in backwards.items():
-                with _errors_name(name, self.children()[name]):
+                with _ErrorsName(name, self.children()[name]):
                     branch_grad, branch_grads = branch_backward(grad_y, needs_grad_x=needs_grad_x)
                 grads |= {f"{name}.{key}": value for key, value in branch_grads.items()}
                 if branch_grad is not None:
@@ -167,7 +167,7 @@ class Residual(Layer):
         """Return the output alone, in evaluation mode."""
         outputs = []
         for name, layer in self.children().items():
-            with _errors_name(name, layer):
+            with _ErrorsName(name, layer):
                 outputs.append(layer(x))
         return _add(outputs[0], x if self.shortcut is None else outputs[1])
 
@@ -200,14 +200,22 @@ def _by_name(layers: tuple[Layer | Mapping[str, Layer], ...]) -> dict[str, Layer
     return checked
 
 
-@contextmanager
-def _errors_name(name: str, layer: Layer) -> Iterator[None]:
-    """Say in which layer of the model an error arose."""
-    try:
-        yield
-    except InputError as error:
-        kind = type(layer).__name__ if layer.children() else repr(layer)
-        raise error.inside(f"layer '{name}' {kind}") from None
+class _ErrorsName:
+    """Say in which layer an error arose; a plain class, since every layer of every step enters it."""
+
+    __slots__ = ("layer", "name")
+
+    def __init__(self, name: str, layer: Layer) -> None:
+        self.name, self.layer = name, layer
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, InputError):
+            layer = type(self.layer).__name__ if self.layer.children() else repr(self.layer)
+            raise error.inside(f"layer '{self.name}' {layer}") from None
 
 
 def _tree_repr(layer: Layer) -> str:

@@ -55,7 +55,7 @@ def with_mirror_images(splits: Splits[ArrayDataset]) -> Splits[ArrayDataset]:
 
 
 def shifted(x: Float[ndarray, "n c h w"], pixels: int) -> Float[ndarray, "n c h w"]:
-    """Return images moved to the right, or to the left by a negative number; the outermost column is repeated.
+    """Return images moved to the right, or to the left by a negative number; columns at the edge repeat.
 
     Examples
     --------
@@ -106,7 +106,9 @@ class ShiftStudy:
     def told(self) -> str:
         """Return in a line what a single pixel does."""
         worst = max(self.changed[1], self.changed[-1])
-        return f"moved by one pixel, {100 * worst:.1f} % of the images are taken for the other class than before"
+        return (
+            f"moved by one pixel, {100 * worst:.1f} % of the images are taken for the other class than before"
+        )
 
     def figures(self, name: str, class_names: Sequence[str], folder: RunFolder) -> list[Path]:
         """Draw it, and those images that a single pixel turned."""
@@ -137,12 +139,6 @@ def probabilities(model: nn.Layer, part: ArrayDataset) -> ndarray:
     return p
 
 
-def test_part(splits: Splits[ArrayDataset]) -> ArrayDataset:
-    """Return the test part, of data that has one."""
-    assert splits.test is not None
-    return splits.test
-
-
 # ---- a closer look at a trained network ----------------------------------------------------------------
 
 
@@ -159,7 +155,9 @@ class StudiedNetwork(NetworkRecipe):
         self, trained: TrainedNetwork, splits: Splits[Any], folder: RunFolder, report: Report
     ) -> Result:
         """Draw the figures and say what came out."""
-        return self._studied(super().conclude(trained, splits, folder, report), trained, splits, folder, report)
+        return self._studied(
+            super().conclude(trained, splits, folder, report), trained, splits, folder, report
+        )
 
     def compare(
         self, trained: Sequence[TrainedNetwork], splits: Splits[Any], folder: RunFolder, report: Report

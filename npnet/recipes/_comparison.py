@@ -70,7 +70,7 @@ class Comparison(Recipe):
     networks: tuple[NetworkRecipe, ...]
     engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
 
-    def only(self: C, *names: str) -> C:
+    def only(self: C, *names: str) -> C:  # noqa: PYI019 - the shape checks cannot resolve Self
         """Return the experiment with some of its networks.
 
         Raises
@@ -234,7 +234,7 @@ def _cells(learnt: Learnt) -> list[str]:
 
 
 def _reached(learnt: Sequence[Learnt]) -> dict[str, Any]:
-    """Return what the list of recipes shows: the test result of the best by validation, and the whole time."""
+    """Return what the list of recipes shows: the test result of the best network, and the time of all."""
     chosen, seconds = best(learnt), sum(each.seconds for each in learnt)
     headline = f"test {chosen.measure}: {chosen.shown} ({chosen.network.name})"
     return {"headline": headline, "seconds": round(seconds, 3)}

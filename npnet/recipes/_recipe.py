@@ -340,7 +340,7 @@ class NetworkRecipe(Recipe):
             trained.append(recipe.learn(model, splits, generator, own, folder, report))
             if trained[-1].history.interrupted:
                 break
-        if options.engine == "both":
+        if len(trained) > 1:
             return recipe.compare(trained, splits, folder, report)
         return recipe.conclude(trained[0], splits, folder, report)
 

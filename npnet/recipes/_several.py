@@ -131,6 +131,7 @@ def train(
     Plain gradient descent has no memory, so learning goes on after a pause as if there had been none.
     """
     network = network.given(options)
+    options = replace(options, threads=options.threads or 1)  # networks this small only lose by sharing
     weights_seed, training_seed = np.random.SeedSequence(options.seed).spawn(2)
     generator = np.random.default_rng(training_seed)
     splits = network.splits(options)
@@ -160,6 +161,7 @@ def _stops(pauses: Sequence[int], steps: int) -> Iterator[int]:
 def network_settings(network: NetworkRecipe, options: Options) -> dict[str, Any]:
     """Return everything needed to train a network again."""
     network = network.given(options)
+    options = replace(options, threads=options.threads or 1)
     model = network.model(np.random.default_rng(0))
     return network.settings(options, network.splits(options), model)
 

@@ -19,7 +19,7 @@ SOURCE = "course exercise on Sign Language MNIST (kaggle.com/datasets/datamunge/
 
 
 def signs(options: Options) -> Splits[ArrayDataset]:
-    """Return the published parts, a tenth of the first held out whatever the seed of the run, standardised."""
+    """Return the published parts standardised, the same tenth of the first held out for every seed."""
     return data.signs(options.data, validation=0.1, generator=np.random.default_rng(0)).standardized()
 
 
@@ -34,7 +34,9 @@ class SignsRecipe(NetworkRecipe):
 
         parts = {"training": splits.train, "validation": splits.validation, "test": splits.test}
         labels = {name: each.y for name, each in parts.items() if each is not None}
-        histogram = plot_features.class_histogram(labels, splits.classes, title=guessing(labels, splits.classes))
+        histogram = plot_features.class_histogram(
+            labels, splits.classes, title=guessing(labels, splits.classes)
+        )
         files = [folder.figure("class_histogram.png", histogram)]
         files += super().figures(model, splits, part, history, folder)
 
@@ -65,7 +67,7 @@ def guessing(labels: Mapping[str, ndarray], classes: tuple[str, ...]) -> str:
     'Letters in each part; to always guess B is right on 25.0 % of the test part'
     """
     commonest = int(np.bincount(labels["training"]).argmax())
-    judged = next(reversed(labels))
+    judged = list(labels)[-1]
     share = 100 * float((labels[judged] == commonest).mean())
     return (
         f"Letters in each part; to always guess {classes[commonest]} is right "
@@ -86,4 +88,3 @@ def layer_outputs(model: nn.Layer, x: ndarray) -> dict[str, ndarray]:
     for name, layer in model.children().items():
         x = outputs[name] = layer(x)
     return outputs
-

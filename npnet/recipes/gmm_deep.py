@@ -70,7 +70,7 @@ FILMED = f"{kind_name([2, 10, 10, 2], 'relu')} on {MIXTURES[0]}"
 
 def frames(steps: int) -> list[int]:
     """Return the steps to film: most changes at first, so they stand ever further apart."""
-    count = max(2, min(MOST_FRAMES - 1, steps // 20))
+    count = max(2, min(MOST_FRAMES - 1, steps // 40))
     return sorted({0, *np.geomspace(1, steps, count).round().astype(int).tolist()})
 
 

@@ -1,21 +1,24 @@
-"""Kernels made by hand, convolved over photographs and digits: what a convolution can see, before any learning.
+"""Kernels made by hand, over photographs and digits: what a convolution sees before any learning.
 
 Seven kernels of 3×3:
 
 - identity: 1 in the middle, gives the image back;
 - sharpen: the pixel five times less its four neighbours; sum 1, so brightness stays and differences grow;
 - edges: the pixel eight times less its eight neighbours; sum 0, so it answers nothing on an even ground;
-- vertical, horizontal and the two diagonals: a line of 2 between lines of −1; sum 0, answers to lines along it.
+- vertical, horizontal and the two diagonals: a line of 2 between lines of −1; sum 0, answers to such lines.
 
-They go over the two photographs that come with scikit-learn (a Chinese palace and a flower, of which the
-brightness is taken) and three handwritten 8×8 digits, all by one call of `npnet.functional.conv2d` with seven
-output channels and no border. What slides is the kernel as it is written, not mirrored: cross-correlation,
-as every deep learning library has it.
+They go over the two photographs that come with scikit-learn (a Chinese palace and a flower; of both the
+brightness is taken, at half size) and three handwritten 8×8 digits: for each image one call of
+`npnet.functional.conv2d` with seven output channels. What slides is the kernel as it is written, not
+mirrored: cross-correlation, as every deep learning library has it.
 
-Nothing is learnt. What to expect: identity gives the image back bit for bit. Of the four directions, vertical
-answers most strongly to the digit 1, a vertical stroke. The palace, built of columns, cornices and balustrades, answers to
-vertical and horizontal far more than to the diagonals. Compare the kernels that `signs-minimal` and
-`cifar10-lenet` learn for themselves.
+Nothing is learnt and nothing is random. What to expect: identity gives the image back bit for bit. Of the
+four directions, vertical answers most strongly to the digit 1, a vertical stroke. The palace, built of
+columns and cornices, answers to vertical and horizontal by a third more than to the diagonals; the flower,
+which is round, answers to all four alike. Compare the kernels that `signs-minimal` learns for itself.
+
+Measured: mean strength |y| over the palace 0.152 vertical, 0.167 horizontal, 0.111 and 0.120 diagonal; over
+the flower 0.079 to 0.086.
 """
 
 from __future__ import annotations
@@ -54,7 +57,7 @@ def photographs() -> dict[str, Float32[ndarray, "h w"]]:
     """Return a square of each photograph at half its size, as brightness from 0 to 1."""
     from sklearn.datasets import load_sample_image  # noqa: PLC0415 - takes a second that not everybody needs
 
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32) / 255  # ITU-R BT.601 luma
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32) / 255  # luma of ITU-R BT.601
     taken = {}
     for name, (top, left) in CORNERS.items():
         brightness = load_sample_image(name).astype(np.float32) @ weights
@@ -79,6 +82,17 @@ def convolve(image: Float32[ndarray, "h w"]) -> dict[str, Float32[ndarray, "h_ou
     return dict(zip(KERNELS, y[0], strict=True))
 
 
+def strongest_direction(strength: Mapping[str, float]) -> str:
+    """Return which of the four directions answers most.
+
+    Examples
+    --------
+    >>> strongest_direction({"edges": 9, "vertical": 2, "horizontal": 1, **dict.fromkeys(DIRECTIONS[2:], 0)})
+    'vertical'
+    """
+    return max(DIRECTIONS, key=strength.__getitem__)
+
+
 class Kernels(Recipe):
     """Seven kernels over five images, in one figure and one table."""
 
@@ -95,7 +109,8 @@ class Kernels(Recipe):
         responses = {name: convolve(image) for name, image in images.items()}
         seconds = time.perf_counter() - began
         strength = {
-            name: {kernel: float(abs(of[kernel]).mean()) for kernel in KERNELS} for name, of in responses.items()
+            name: {kernel: float(abs(of[kernel]).mean()) for kernel in KERNELS}
+            for name, of in responses.items()
         }
         rows = [[name, *(f"{value:.3f}" for value in of.values())] for name, of in strength.items()]
         report(table(["image", *KERNELS], rows, title="mean strength |y| of the answer"))
@@ -103,7 +118,7 @@ class Kernels(Recipe):
         drawn = kernel_grid(KERNELS, images, responses, title="Kernels made by hand, and what they answer to")
         figure = folder.figure("kernels.png", drawn)
         report(f"figure: {figure}")
-        strongest = {name: max(DIRECTIONS, key=lambda k: of[k]) for name, of in strength.items()}  # noqa: B023
+        strongest = {name: strongest_direction(of) for name, of in strength.items()}
         headline = "; ".join(f"{name}: {direction}" for name, direction in strongest.items())
         exact = all(
             np.array_equal(responses[name]["identity"], image[1:-1, 1:-1]) for name, image in images.items()

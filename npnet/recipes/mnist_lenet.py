@@ -11,8 +11,8 @@ The source reports an error of 0.95 % on the test digits, 99.05 % right, after s
 details, see `npnet.models.lenet5`, and learnt by a stochastic approximation of Newton's method. Ours must
 reach 99 %. What is seen on the way:
 
-- After one epoch it is right more often than the fully connected networks of `mnist-deep` ever are: a filter
-  learns a stroke once for all places, where those must learn it anew for each.
+- After three epochs it is right more often than the fully connected networks of `mnist-deep` ever are: a
+  filter learns a stroke once for all places, where those must learn it anew for each.
 - The training loss goes on falling towards 0 after the validation loss has come to rest: what is left to
   learn from are mostly digits that people would argue about. See ``misclassified.png``.
 """

@@ -1,22 +1,22 @@
 """Multiclass logistic regression on MNIST, and what L2 regularisation does to the pictures it learns.
 
 The model [784, 10] is one linear layer with softmax and cross-entropy behind it: the score of a digit is the
-sum of the pixels, each multiplied by its weight. So each class has one weight for each pixel, and the ten rows
+sum of the pixels, each multiplied by its weight. Each class has one weight for each pixel, so the ten rows
 of the weight matrix are ten pictures: red where ink speaks for the class, blue where it speaks against it.
 
 Four networks are trained that differ in the strength λ of the L2 penalty λ/2 · ‖θ‖² alone:
 
-- λ = 0: pictures are rough. Pixels that are rarely inked have few samples to learn from, and pixels along the
-  rim that never are keep their random start; single pixels become large where that sets right a few digits.
-- The larger λ, the smoother the picture: neighbouring pixels carry the same ink, and two half weights cost
-  less than a whole and a zero. What never helps is drawn to 0.
-- λ = 0.1: what is left is nearly the mean image of the class less that of the others. It is right less often.
+- λ = 0: pictures are rough. Pixels along the rim, where there never is ink, keep their random start; single
+  pixels grow large where that sets right a few digits.
+- The larger λ, the smoother the picture: neighbouring pixels are inked together, and two half weights cost
+  less than a whole one and a zero. What never helps is drawn to 0.
+- λ = 0.1: what is left is close to the mean image of the class less that of the others, and right less often.
 
-Data: MNIST, pixels in [0, 1], 48 000 digits to learn from, 12 000 held out, 10 000 for the test. Optimizer: SGD,
-lr 0.1, weight_decay λ (which takes in the biases), minibatches of 100 digits, 20 epochs.
+Data: MNIST, pixels in [0, 1], 48 000 digits to learn from, 12 000 held out, 10 000 for the test. Optimizer:
+SGD, lr 0.1, weight_decay λ (which takes in the biases), minibatches of 100 digits, 20 epochs.
 
-The source asks for the pictures and reports no figure. For scale: LeCun et al. (1998) report 88 % for a linear
-classifier trained on squared errors. Ours must reach 92 % without a penalty, and ‖W‖ must fall with every λ.
+The source asks for the pictures and reports no figure. For scale: LeCun et al. (1998) report 88 % for a
+linear classifier. Ours must reach 92 % without a penalty, and ‖W‖ must fall with every λ.
 """
 
 from __future__ import annotations

@@ -68,10 +68,12 @@ recipe = SignTemplates(
     source=SOURCE,
     reported="54 % of the test part",
     expects="54 % of the test part",
+    dataset="signs",
     data=signs,
     input_shape=(1, 28, 28),
     model=network,
     optimizer=Spec("Adam", lr=1e-3),
     epochs=20,
+    quick_epochs=5,
     batch_size=128,
 )

@@ -5,13 +5,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from npnet import nn
+from npnet import models, nn, parallel, recipes
 from npnet.checkpoint import load, load_weights
 from npnet.cli import main
+from npnet.data import ArrayDataset, Splits
+from npnet.errors import InputError
+from npnet.recipes import Options, Recipe, Result
+from npnet.recipes._listing import last_runs
 from npnet.recipes.digits import network
 
 # The command line in a process that hears SIGINT even where the tests run in the background.
@@ -100,6 +105,29 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(quick, tmp_path)
         assert all(np.array_equal(weights[name], again[name]) for name in weights) is equal
 
 
+def test_the_number_of_threads_changes_no_bit(tmp_path):
+    """LeNet-5's minibatch of 64 is cut into shards."""
+    weights = []
+    for threads in (1, 3):
+        options = Options(threads=threads, progress=False)
+        result = lenet_on_noise().run(options, tmp_path / str(threads), lambda line: None)
+        weights.append(load(result.folder / "model.safetensors")[0])
+    assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def lenet_on_noise():
+    rng = np.random.default_rng(0)
+    images = ArrayDataset(rng.standard_normal((128, 1, 28, 28), dtype=np.float32), rng.integers(10, size=128))
+    assert len(parallel.shards(models.lenet5(generator=rng), images.x[:64])) > 1
+    return replace(
+        recipes.get("digits"),
+        data=lambda _: Splits(images, None, images, name="noise"),
+        model=lambda generator: models.lenet5(generator=generator),
+        epochs=1,
+        batch_size=64,
+    )
+
+
 def test_options_take_the_place_of_the_recipe_s_settings(tmp_path):
     ended = npnet(
         *("train", "digits", "--epochs", 1, "--batch-size", 200, "--lr", 0.001, "--threads", 1),
@@ -107,7 +135,7 @@ def test_options_take_the_place_of_the_recipe_s_settings(tmp_path):
     )
     assert ended.returncode == 0
     settings = json.loads((only_folder(tmp_path) / "settings.json").read_text())
-    assert (settings["epochs"], settings["batch_size"], settings["blas_threads"]) == (1, 200, 1)
+    assert (settings["epochs"], settings["batch_size"], settings["threads"]) == (1, 200, 1)
     assert "lr=0.001" in settings["optimizer"]
     assert settings["schedule"] == "CosineAnnealingLR(T_max=1)"
 
@@ -173,6 +201,9 @@ def test_a_reader_that_goes_away_meets_no_traceback():
         (["train", "--lr", "-1"], "argument --lr: must be a positive number, got '-1'"),
         (["train", "--seed", "-1"], "argument --seed: must be an integer of at least 0, got '-1'"),
         (["train", "--threads", "0"], "argument --threads: must be a positive integer, got '0'"),
+        (["train", "--engine", "jax"], "argument --engine: invalid choice: 'jax'"),
+        (["train", "--device", "tpu"], "argument --device: invalid choice: 'tpu'"),
+        (["train", "--device", "cuda"], "digits: --device cuda must go with --engine torch"),
         (["train", "--unheard-of"], "npnet: unrecognized arguments: --unheard-of"),
     ],
 )
@@ -215,11 +246,63 @@ def test_a_learning_rate_far_too_large_ends_with_one_line_and_no_folder(tmp_path
 # ---- the other commands ------------------------------------------------------------------------------
 
 
-def test_recipes_are_listed_with_their_source_and_what_to_expect(capsys):
-    assert main(["recipes"]) == 0
+def cells(printed, recipe):
+    """Return the row of a recipe in a table of Markdown."""
+    (line,) = [line for line in printed.splitlines() if line.startswith(f"| `{recipe}` |")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_recipes_are_listed_with_their_source_and_what_to_expect(capsys, tmp_path):
+    assert main(["recipes", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    for text in ("digits", "Alpaydin", "98.5 % of the held-out fifth"):
+    for text in ("digits", "Alpaydin", "98.5 % of the held-out fifth", "present", "not measured"):
         assert text in printed
+
+
+def test_the_list_says_whether_the_data_is_there(capsys, tmp_path):
+    arguments = ["recipes", "--markdown", "--out", str(tmp_path), "--data", str(tmp_path)]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert [cells(printed, name)[5] for name in ("digits", "linreg")] == ["present", "makes its own"]
+    for name in recipes.names():
+        if recipes.get(name).dataset not in {None, "digits"}:
+            assert cells(printed, name)[5] == "missing"
+
+
+def test_the_list_shows_what_the_last_whole_runs_reached(capsys, tmp_path):
+    def wrote(time, engine, headline, **others):
+        folder = tmp_path / "digits" / time
+        folder.mkdir(parents=True)
+        reached = {engine: {"headline": headline, "seconds": 61.25}}
+        result = {"status": "finished", "as_written": True, "reached": reached, **others}
+        (folder / "result.json").write_text(json.dumps(result))
+
+    wrote("2026-01-02T00-00-00Z", "npnet", "98 %")
+    wrote("2026-01-01T00-00-00Z", "npnet", "older")
+    wrote("2026-01-03T00-00-00Z", "npnet", "cut short", as_written=False)
+    wrote("2026-01-04T00-00-00Z", "npnet", "interrupted", status="interrupted")
+    wrote("2026-01-01T00-00-01Z", "PyTorch", "97 %")
+    (tmp_path / "digits" / "2026-01-05T00-00-00Z").mkdir()
+    (tmp_path / "digits" / "2026-01-05T00-00-00Z" / "result.json").write_text("{")
+    assert main(["recipes", "--markdown", "--out", str(tmp_path)]) == 0
+    assert cells(capsys.readouterr().out, "digits")[6:] == ["98 %; 61.2 s", "97 %; 61.2 s"]
+
+
+class Saying(Recipe):
+    """An experiment that needs no computing."""
+
+    def carry_out(self, options, folder, report):
+        return Result("finished", "it is so", folder.path, (), {})
+
+
+SAYING = Saying(name="saying", title="", source="", reported="", expects="")
+
+
+def test_a_whole_run_is_listed_and_a_short_one_is_not(tmp_path):
+    for options, reached in ((Options(quick=True), []), (Options(batch_size=9), []), (Options(), ["npnet"])):
+        SAYING.run(options, tmp_path)
+        assert list(last_runs(tmp_path / "saying")) == reached
+    assert last_runs(tmp_path / "saying")["npnet"]["headline"] == "it is so"
 
 
 def test_the_summary_shows_the_layers(capsys):
@@ -238,6 +321,23 @@ def test_parity_without_torch_says_how_to_install_it(capsys, monkeypatch):
     monkeypatch.setattr("npnet.cli.util.find_spec", lambda name: None)
     assert main(["parity", "--op", "linear"]) == 2
     assert "pip install 'npnet[torch]'" in capsys.readouterr().err
+
+
+def test_training_with_pytorch_without_it_says_how_to_install_it(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("npnet.recipes._recipe.util.find_spec", lambda name: None)
+    for engine in ("torch", "both"):
+        assert main(["train", "--engine", engine, "--out", str(tmp_path / "runs")]) == 2
+        complaint = capsys.readouterr().err
+        assert "not installed: pip install 'npnet[torch]'" in complaint
+        assert complaint.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recipe_of_numpy_alone_refuses_pytorch_in_one_line(tmp_path):
+    message = "^saying: --engine must be numpy for this recipe, got torch$"
+    with pytest.raises(InputError, match=message):
+        SAYING.run(Options(engine="torch"), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_command_loads_torch_or_what_it_does_not_need():

@@ -73,6 +73,22 @@ def test_the_same_to_the_bit_where_blas_would_use_its_own_threads(monkeypatch):
     assert_same_bits(step(1, model, x, target), step(16, model, x, target))
 
 
+def test_threads_share_the_products_of_what_is_not_cut_into_shards(monkeypatch):
+    monkeypatch.setattr(parallel, "SAMPLES", 1000)
+    threads = set()
+    multiply = np.matmul
+    monkeypatch.setattr(
+        np,
+        "matmul",
+        lambda *args, **more: (threads.add(threading.current_thread().name), multiply(*args, **more)),
+    )
+    rng = np.random.default_rng(0)
+    model = nn.Linear(902, 584, generator=rng)
+    step(2, model, rng.standard_normal((206, 902), dtype=np.float32), rng.integers(584, size=206))
+    assert threads
+    assert all(name.startswith("npnet") for name in threads)
+
+
 @pytest.mark.parametrize(
     "loss",
     [

@@ -127,3 +127,8 @@ def test_differences_of_a_duel_are_in_points():
 def test_what_does_not_fit_is_refused(draw, message):
     with pytest.raises(InputError, match=message):
         draw()
+
+
+def test_the_ground_of_a_film_is_white():
+    with Image.open(io.BytesIO(plot_plane.film([SURFACE, SURFACE], CLASSES))) as gif:
+        assert gif.convert("RGB").getpixel((0, 0)) == (255, 255, 255)

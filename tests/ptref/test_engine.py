@@ -145,7 +145,7 @@ def test_shared_dropout_is_dropout_at_its_ends():
 
 
 def test_the_digits_on_both_engines_stay_together(tmp_path):
-    """Six hundred steps' worth of rounding in float32: 4e-7 was the worst seen after three epochs."""
+    """Rounding of 123 steps in float32: 4e-8 was the worst seen in a loss, and later it only grows."""
     digit_recipe = replace(recipes.get("digits"), epochs=3)
     lines = []
     options = Options(engine="both", threads=1, progress=False)
@@ -153,7 +153,7 @@ def test_the_digits_on_both_engines_stay_together(tmp_path):
     engines = result.values["engines"]
     assert abs(engines["npnet"]["accuracy"] - engines["PyTorch"]["accuracy"]) <= 2 / 359
     assert engines["npnet"]["accuracy"] > 0.9
-    assert 0 < result.values["largest_loss_difference"] < 1e-4
+    assert 0 < result.values["largest_loss_difference"] < 4e-6
     assert result.headline == "test accuracy: " + ", ".join(
         f"{name} {100 * each['accuracy']:.2f} %" for name, each in engines.items()
     )

@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
@@ -14,7 +14,7 @@ from npnet.errors import InputError
 from ptref import draw, operations, strategies
 from ptref.parity import assert_parity
 
-SEARCH = settings(max_examples=3000, database=None)
+SEARCH = settings(max_examples=3000, database=None, phases=[Phase.generate])
 
 
 def reachable(strategy, condition):
@@ -72,7 +72,10 @@ def test_what_breaks_layers_is_drawn(condition, values):
 
 
 def test_failures_shrink_to_the_smallest_shape_the_plainest_values_and_the_first_seed():
-    x = reachable(strategies.arrays("n c"), lambda x: x.shape[0] >= 2 and x.shape[1] >= 3)
+    def large(x):
+        return x.shape[0] >= 2 and x.shape[1] >= 3
+
+    x = find(strategies.arrays("n c"), large, settings=settings(database=None))
     assert x.shape == (2, 3)
     np.testing.assert_array_equal(x, draw.make_array((2, 3), np.float32, "ordinary", "contiguous", 0))
 
@@ -153,9 +156,9 @@ def test_every_option_of_a_pooling_is_drawn(condition):
 
 @pytest.mark.parametrize("row", operations.OPERATIONS, ids=[row.name for row in operations.OPERATIONS])
 def test_cases_keep_the_dtype_asked_for(row):
-    for dtype in (np.float32, np.float64):
-        case = reachable(strategies.cases(row.name, dtype), lambda case: True)
-        assert {x.dtype for x in case.inputs if x is not None and x.dtype.kind == "f"} == {np.dtype(dtype)}
+    for i, dtype in enumerate(2 * draw.DTYPES):
+        case = row.draw(draw.Seeded(np.random.default_rng(i)), dtype)
+        assert {x.dtype for x in case.inputs if x is not None and x.dtype.kind == "f"} == {dtype}
 
 
 def test_nothing_is_filtered_away():
@@ -183,7 +186,7 @@ def run_five_lines(operation):
     @settings(database=None)
     @given(strategies.arrays("n c"), strategies.seeds())
     def test_layer(x, seed):
-        assert_parity(operation, torch.nn.functional.softsign, x, seed=seed)
+        assert_parity(operation, torch.nn.functional.softsign, x, seed=seed, layouts=False)
 
     test_layer()
 

@@ -48,7 +48,7 @@ def torchrun(*arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
         env=environment,
     )
 

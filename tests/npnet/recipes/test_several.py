@@ -72,7 +72,7 @@ def test_both_engines_stay_together(tmp_path, name):
 
 def test_the_film_is_made_on_pytorch_too(tmp_path):
     pytest.importorskip("torch")
-    result = recipes.get("gmm-deep").run(Options(epochs=60, engine="torch"), tmp_path, lambda line: None)
+    result = recipes.get("gmm-deep").run(Options(epochs=40, engine="torch"), tmp_path, lambda line: None)
     assert result.figures[-1].name == "learning.gif"
     with Image.open(result.figures[-1]) as gif:
         assert gif.n_frames > 2

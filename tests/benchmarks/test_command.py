@@ -1,0 +1,98 @@
+"""Everything runs from the command line, on little work."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+main = importlib.import_module("benchmarks.__main__").main
+environment = importlib.import_module("benchmarks.environment")
+suite = importlib.import_module("benchmarks.suite")
+
+
+@pytest.fixture(autouse=True)
+def no_time(monkeypatch):
+    """Have everyone run once in a round: what is measured here means nothing."""
+    monkeypatch.setattr(suite.Settings, "turn", 1e-6)
+    monkeypatch.setattr(suite.Settings, "rounds", 2)
+
+
+def run(tmp_path, *arguments):
+    return main([*arguments, "--quick", "--threads", "1", "--out", str(tmp_path)])
+
+
+@pytest.mark.parametrize("name", ["step", "ops", "scaling"])
+def test_a_suite_is_measured_written_down_and_shown(tmp_path, capsys, name):
+    assert run(tmp_path, name) == 0
+    raw = json.loads((tmp_path / f"{name}.json").read_text())
+    assert raw["environment"]["threads"] == 1
+    assert raw["environment"]["libraries"]["torch"]
+    assert raw["records"]
+    for record in raw["records"]:
+        assert {"npnet", "PyTorch"} <= record["samples"].keys()
+        for seconds in record["samples"].values():
+            assert len(seconds) == 2
+            assert min(seconds) > 0
+    table = (tmp_path / f"{name}.md").read_text()
+    shown = capsys.readouterr().out
+    assert table.splitlines()[0] in shown
+
+    (tmp_path / f"{name}.md").unlink()
+    assert main(["report", "--out", str(tmp_path)]) == 0  # from the JSON alone
+    assert (tmp_path / f"{name}.md").read_text() == table
+
+
+def test_memory_counts_a_process_of_its_own(tmp_path):
+    assert run(tmp_path, "memory") == 0
+    (record,) = json.loads((tmp_path / "memory.json").read_text())["records"] or [{"samples": {}}]
+    for engine, sizes in record["samples"].items():
+        assert 2**20 < sizes[0] < 2**28, engine
+
+
+def test_accuracy_says_where_data_is_missing(tmp_path, capsys, monkeypatch):
+    data = importlib.import_module("benchmarks.accuracy")
+
+    def missing(folder):
+        raise environment.MissingError("no digits here")
+
+    monkeypatch.setattr(data, "mnist", missing)
+    assert run(tmp_path, "accuracy") == 0
+    assert "accuracy: not measured, no digits here" in capsys.readouterr().out
+
+
+def test_accuracy_learns_the_same_with_both_engines(tmp_path, monkeypatch):
+    from npnet.data import ArrayDataset, Splits
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(10, size=700)
+    x = rng.normal(scale=0.1, size=(700, 1, 28, 28)).astype(np.float32)
+    x[np.arange(700), 0, 2 * y, :] += 1  # a bar whose height tells the class
+    digits = Splits(ArrayDataset(x, y), None, ArrayDataset(x, y))
+    monkeypatch.setattr("benchmarks.accuracy.mnist", lambda folder: digits)
+    assert run(tmp_path, "accuracy") == 0
+    accuracies, seconds = json.loads((tmp_path / "accuracy.json").read_text())["records"]
+    assert accuracies["samples"]["npnet"] == pytest.approx(accuracies["samples"]["PyTorch"], abs=0.05)
+    assert seconds["unit"] == "s"
+
+
+def test_threads_are_set_for_everyone_and_given_back():
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    with environment.threads_of_all(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("threads", ["0", "100000"])
+def test_more_threads_than_cores_are_refused(tmp_path, capsys, threads):
+    assert main(["step", "--threads", threads, "--out", str(tmp_path)]) == 2
+    assert "threads must be from 1 to" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_of_nothing_is_empty(tmp_path, capsys):
+    assert main(["report", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == ""

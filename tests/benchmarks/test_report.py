@@ -1,0 +1,88 @@
+"""Tables and figures from results made up here: no timing, no PyTorch."""
+
+import pytest
+
+from benchmarks import figures, report
+from benchmarks.results import Record, Results
+
+ENVIRONMENT = {
+    "processor": "Processor",
+    "cores": 4,
+    "threads": 2,
+    "libraries": {"numpy": "2.0"},
+    "blas": [{"internal_api": "openblas", "version": "0.3", "architecture": "Any"}],
+    "python": "CPython 3.11",
+    "when": "2030-01-01",
+}
+
+
+def results(suite, *records, notes=()):
+    return Results(suite, ENVIRONMENT, {}, list(records), list(notes))
+
+
+def step(ours, theirs, **more):
+    about = {"work": "LeNet-5", "kind": "training step"}
+    return Record(about, {"npnet": ours, "PyTorch": theirs, **more}, at_most=1.0)
+
+
+def test_a_table_of_ratios():
+    table = report.markdown(
+        results("step", step([0.002] * 5, [0.004] * 5, **{"PyTorch channels-last": [0.005] * 5}))
+    )
+    assert "Processor, 4 cores, 2 threads each; numpy 2.0; BLAS openblas 0.3 (Any)" in table
+    assert "| LeNet-5 | training step | 2 ± 0 ms | 4 ± 0 ms | 5 ± 0 ms | 0.50 | 0.50 – 0.50 | ≤ 1 |" in table
+
+
+def test_a_ratio_that_is_too_noisy_is_not_printed():
+    table = report.markdown(
+        results("step", step([0.001, 0.002, 0.009, 0.02, 0.1], [0.1, 0.01, 0.004, 0.02, 0.001]))
+    )
+    assert "| too noisy |" in table
+
+
+def test_peers_and_compilers_are_shown_but_do_not_count():
+    table = report.markdown(results("step", step([0.002] * 5, [0.004] * 5, JAX=[0.001] * 5)))
+    assert "| 1 ± 0 ms | 0.50 |" in table
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "shown"),
+    [("s", 2e-6, "2 ± 0 µs"), ("s", 0.02, "20 ± 0 ms"), ("s", 20.0, "20 ± 0 s"), ("byte", 2**21, "2 ± 0 MiB"),
+     ("accuracy", 0.985, "98.5 ± 0 %")],
+)  # fmt: skip
+def test_units(unit, value, shown):
+    assert shown in report.terminal(results("any", Record({"work": "w"}, {"npnet": [value] * 5}, unit=unit)))
+
+
+def test_exponents_are_fitted():
+    records = [
+        Record(
+            {"axis": "batch", "size": n, "work": "w"}, {"npnet": [n * 1e-3] * 5, "PyTorch": [n**2 * 1e-3] * 5}
+        )
+        for n in (1, 2, 4)
+    ]
+    assert "time ∝ (batch)^p with p = npnet 1.00, PyTorch 2.00" in report.terminal(
+        results("scaling", *records)
+    )
+
+
+def test_notes_say_what_is_missing():
+    assert report.terminal(results("accuracy", notes=["accuracy: not measured"])).endswith("not measured")
+
+
+def test_figures(tmp_path):
+    noisy = step([0.001, 0.002, 0.009, 0.02, 0.1], [0.1, 0.01, 0.004, 0.02, 0.001])
+    inference = Record({"work": "MLP", "kind": "inference"}, {"npnet": [1.0] * 5, "PyTorch": [2.0] * 5})
+    scaling = [
+        Record({"axis": axis, "size": n, "work": "w, 1"}, {"npnet": [n * 1e-3] * 5})
+        for n in (1, 2)
+        for axis in ("batch", "threads")
+    ]
+    for found in (
+        results("step", noisy, step([1.0] * 5, [2.0] * 5), inference),
+        results("scaling", *scaling),
+    ):
+        path = figures.draw(found, tmp_path)
+        assert path.read_bytes().startswith(b"\x89PNG")
+    assert figures.draw(results("ops", step([1.0], [1.0])), tmp_path) is None
+    assert figures.draw(results("step"), tmp_path) is None

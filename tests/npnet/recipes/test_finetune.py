@@ -1,0 +1,123 @@
+import gzip
+import hashlib
+import struct
+import sys
+
+import numpy as np
+import pytest
+
+from npnet import models, recipes
+from npnet.recipes import Options
+from npnet.recipes.finetune import WAYS, start
+
+NAMES = [way.name for way in WAYS]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Write MNIST files that hold a noisy pattern for each digit; the value has their checksums too."""
+    place, checksums = tmp_path_factory.mktemp("data"), {}
+    (place / "MNIST" / "raw").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    patterns = np.kron(np.random.default_rng(3).integers(2, size=(10, 7, 7)) * 200, np.ones((4, 4), int))
+    for part, n in (("train", 1500), ("t10k", 400)):
+        labels = rng.permutation(np.resize(np.arange(10, dtype=np.uint8), n))
+        images = (patterns[labels] + rng.integers(56, size=(n, 28, 28))).astype(np.uint8)
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+            content, name = header + array.tobytes(), f"{part}-{kind}-ubyte"
+            packed = gzip.compress(content)
+            (place / "MNIST" / "raw" / f"{name}.gz").write_bytes(packed)
+            checksums |= {
+                name: hashlib.md5(content).hexdigest(),
+                f"{name}.gz": hashlib.md5(packed).hexdigest(),
+            }
+    return place, checksums
+
+
+@pytest.fixture
+def data(folder, monkeypatch):
+    place, checksums = folder
+    monkeypatch.setattr(sys.modules["npnet.data.mnist"], "MD5", checksums)
+    return place
+
+
+def test_a_quick_run_learns_both_halves(data, tmp_path):
+    lines = []
+    result = recipes.get("finetune").run(Options(quick=True, data=data), tmp_path, lines.append)
+    reached = result.values["engines"]["npnet"]
+    assert reached["digits 0–4"]["accuracy"] > 0.9
+    assert list(reached["digits 5–9"]) == NAMES
+    assert reached["digits 5–9"]["linear layers"]["accuracy"] > 0.8
+    assert reached["frozen_unchanged"] is True
+    drawn = {"learning_curves.png", "confusion_matrix.png", "misclassified.png", "filters.png"}
+    assert {path.name for path in result.figures} == drawn
+    assert all(path.stat().st_size > 5000 for path in result.figures)
+    assert any("425" in line for line in lines)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=NAMES)
+def test_a_way_freezes_what_it_says_and_begins_with_a_new_last_layer(way):
+    before = models.lenet5(classes=5, generator=np.random.default_rng(1)).state_dict()
+    model = start(way, before, np.random.default_rng(2))
+    fresh = models.lenet5(classes=5, generator=np.random.default_rng(2)).state_dict()
+    for name, array in model.parameters.items():
+        layer = name.partition(".")[0]
+        assert (name in model.frozen_parameters) == (layer not in way.layers)
+        origin = before if way.learnt_before and layer != "fc3" else fresh
+        np.testing.assert_array_equal(array, origin[name])
+
+
+def test_what_was_frozen_is_compared_with_what_it_was(data, tmp_path, monkeypatch):
+    from npnet import nn
+
+    monkeypatch.setattr(nn.Sequential, "freeze", lambda self, *names: None)
+    monkeypatch.setattr(nn.Sequential, "frozen_parameters", {"conv1.weight"})
+    result = recipes.get("finetune").run(
+        Options(quick=True, epochs=1, data=data), tmp_path, lambda line: None
+    )
+    assert result.values["engines"]["npnet"]["frozen_unchanged"] is False
+
+
+def test_the_halves_hold_five_digits_each(data):
+    from npnet.recipes.finetune import FIRST, SECOND, stage
+
+    for which in (FIRST, SECOND):
+        splits = stage("half", which).data(Options(data=data))
+        assert "".join(splits.classes) == which
+        assert set(splits.train.y) == set(range(5))
+        assert [len(part) for part in splits.parts().values()] == [675, 75, 200]
+
+
+def test_on_both_engines_the_ways_come_to_the_same_and_a_resnet_joins(data, tmp_path, monkeypatch):
+    pytest.importorskip("torchvision")
+    import ptref.finetune
+    from npnet.errors import MissingError
+
+    def nowhere(url=""):
+        raise MissingError("the weights cannot be downloaded")
+
+    monkeypatch.setattr(ptref.finetune, "published_weights", nowhere)
+    monkeypatch.setattr(ptref.finetune, "SIDE", 32)
+    lines = []
+    options = Options(quick=True, epochs=1, data=data, engine="both")
+    result = recipes.get("finetune").run(options, tmp_path, lines.append)
+    engines = result.values["engines"]
+    for way in NAMES:
+        ours, theirs = (engines[name]["digits 5–9"][way] for name in ("npnet", "PyTorch"))
+        assert abs(ours["loss"] - theirs["loss"]) < 1e-3
+    assert result.values["resnet18"]["pretrained"] is False
+    assert 0 <= result.values["resnet18"]["accuracy"] <= 1
+    assert any("no pretrained weights" in line and "0–4 first" in line for line in lines)
+    assert "ResNet-18 that knows 0–4" in result.headline
+
+
+def test_real_digits_the_last_layer_alone_needs_what_was_learnt_before(real_data, tmp_path):
+    if not (real_data / "MNIST").exists():
+        pytest.skip("the data folder has no MNIST")
+    result = recipes.get("finetune").run(Options(quick=True, data=real_data), tmp_path, lambda line: None)
+    reached = result.values["engines"]["npnet"]
+    accuracy = {name: way["accuracy"] for name, way in reached["digits 5–9"].items()}
+    assert reached["digits 0–4"]["accuracy"] > 0.95
+    assert accuracy["last layer"] > accuracy["last layer, nothing learnt before"] + 0.15
+    assert accuracy["linear layers"] > 0.9

@@ -1,0 +1,157 @@
+"""The three networks for signed letters, on small files in the published format."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from npnet import nn, recipes
+from npnet.data import Splits
+from npnet.data.signs import LETTERS, read_signs
+from npnet.errors import MissingError
+from npnet.recipes import Options
+from npnet.recipes._signs import guessing, layer_outputs
+
+NAMES = ("signs-logreg", "signs-minimal", "signs-conv")
+EACH = pytest.mark.parametrize("name", NAMES)
+COUNTS = {"sign_mnist_train.csv": 960, "sign_mnist_test.csv": 240}
+PUBLISHED = [label for label in range(25) if label != 9]
+COMMON = {"class_histogram.png", "learning_curves.png", "confusion_matrix.png", "misclassified.png"}
+
+
+def write_csv(path, labels, rng):
+    """Write a coarse pattern for each letter, moved by up to two pixels, with noise."""
+    patterns = np.random.default_rng(5).integers(30, 226, size=(25, 8, 8))
+    pictures = np.kron(patterns[labels], np.ones((4, 4), int))
+    moved = [
+        p[a : a + 28, b : b + 28]
+        for p, (a, b) in zip(pictures, rng.integers(5, size=(len(labels), 2)), strict=True)
+    ]
+    noisy = (np.stack(moved) + rng.integers(-20, 21, size=(len(labels), 28, 28))).clip(0, 255)
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["label", *(f"pixel{i}" for i in range(1, 785))])
+        rows.writerows(np.column_stack([labels, noisy.reshape(len(labels), 784)]).tolist())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("data")
+    (place / "sign_mnist").mkdir()
+    rng = np.random.default_rng(0)
+    for file, n in COUNTS.items():
+        write_csv(place / "sign_mnist" / file, rng.permutation(np.resize(PUBLISHED, n)), rng)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def few_rows(monkeypatch):
+    monkeypatch.setattr(sys.modules["npnet.data.signs"], "ROWS", COUNTS)
+
+
+@EACH
+def test_a_quick_run_learns_and_draws_everything(folder, tmp_path, name):
+    result = recipes.get(name).run(Options(quick=True, data=folder), tmp_path, lambda line: None)
+    own = {"signs-logreg": {"templates.png"}}.get(name, {"filters.png"})
+    assert {path.name for path in result.figures} == COMMON | own | {"layer_by_layer.png"}
+    assert all(path.stat().st_size > 10_000 for path in result.figures)
+    assert result.values["judged_on"] == "test"
+    assert result.values["accuracy"] > 5 / 24
+    settings = json.loads((result.folder / "settings.json").read_text())
+    assert settings["data"] == {"name": "signs", "train": 864, "validation": 96, "test": 240}
+
+
+def test_convolutions_beat_the_baseline(folder, tmp_path):
+    reached = {
+        name: recipes.get(name)
+        .run(Options(epochs=6, data=folder), tmp_path, lambda line: None)
+        .values["accuracy"]
+        for name in ("signs-logreg", "signs-minimal")
+    }
+    assert reached["signs-minimal"] > reached["signs-logreg"]
+
+
+@EACH
+def test_both_engines_come_to_the_same(folder, tmp_path, name):
+    pytest.importorskip("torch")
+    options = Options(epochs=1, data=folder, engine="both")
+    result = recipes.get(name).run(options, tmp_path, lambda line: None)
+    assert result.values["largest_loss_difference"] < 1e-4
+
+
+@EACH
+def test_the_same_photographs_are_held_out_for_every_seed_and_standardised(folder, name):
+    one, other = (recipes.get(name).data(Options(seed=seed, data=folder)) for seed in (0, 1))
+    np.testing.assert_array_equal(one.validation.x, other.validation.x)
+    assert abs(one.train.x.mean()) < 1e-4
+    assert abs(one.train.x.std() - 1) < 1e-4
+    assert "".join(one.classes) == LETTERS
+
+
+@EACH
+def test_without_the_files_it_says_where_they_are_to_be_had(tmp_path, name):
+    with pytest.raises(
+        MissingError, match=r"sign_mnist_train\.csv is missing; get .* from https://www\.kaggle"
+    ):
+        recipes.get(name).run(Options(data=tmp_path / "data"), tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_baseline_shows_what_a_logit_is_the_sum_of():
+    recipe = recipes.get("signs-logreg")
+    model = recipe.model(np.random.default_rng(0))
+    x = np.random.default_rng(1).normal(size=(1, 28, 28)).astype(np.float32)
+    shown, logits = recipe.seen(model, x, tuple(LETTERS))
+    chosen = logits.argmax()
+    (name,) = shown
+    assert name == f"pixel × weight for {LETTERS[chosen]}"
+    np.testing.assert_allclose(
+        shown[name].sum() + model.parameters["linear.bias"][chosen], logits[chosen], rtol=1e-4
+    )
+
+
+def test_features_are_those_the_network_computes_on_its_way():
+    recipe = recipes.get("signs-conv")
+    model = recipe.model(np.random.default_rng(0))
+    x = np.random.default_rng(1).normal(size=(1, 28, 28)).astype(np.float32)
+    shown, logits = recipe.seen(model, x, tuple(LETTERS))
+    np.testing.assert_array_equal(logits, model(x[None])[0])
+    assert list(shown) == [
+        *(f"{kind}{i}" for i in (1, 2, 3) for kind in ("conv", "relu", "pool")),
+        "fc1",
+        "relu4",
+    ]
+    assert shown["pool3"].shape == (64, 3, 3)
+    assert (shown["relu2"] >= 0).all()
+    assert (shown["conv2"] < 0).any()
+
+
+def test_the_outputs_of_layers_follow_one_another():
+    chain = nn.Sequential({"relu": nn.ReLU(), "flatten": nn.Flatten()})
+    outputs = layer_outputs(chain, np.array([[[-1.0, 2.0], [3.0, -4.0]]]))
+    np.testing.assert_array_equal(outputs["flatten"], [[0, 2, 3, 0]])
+
+
+def test_what_guessing_gives_is_judged_on_the_last_part():
+    labels = {"training": np.array([0, 2, 2]), "validation": np.array([2]), "test": np.array([0, 2, 1, 0, 0])}
+    assert "always guess C is right on 20.0 % of the test part" in guessing(labels, ("A", "B", "C"))
+
+
+def test_published_rows_go_through_every_network(real_data, tmp_path):
+    path = real_data / "sign_mnist" / "sign_mnist_train_first188rows.csv"
+    if not path.exists():
+        pytest.skip("the data folder has no rows of the Sign Language MNIST")
+    from dataclasses import replace
+
+    from npnet.data import ArrayDataset
+
+    pixels, labels = read_signs(path)
+    labels -= labels > 9
+    part = ArrayDataset((pixels[:, None] / np.float32(255)).astype(np.float32), labels)
+    splits = Splits(part, None, part, classes=tuple(LETTERS), name="signs").standardized()
+    for name in NAMES:
+        recipe = replace(recipes.get(name), data=lambda options: splits, batch_size=32)
+        result = recipe.run(Options(epochs=30), tmp_path, lambda line: None)
+        assert result.values["accuracy"] > 0.9  # of the very rows it has learnt
