@@ -223,7 +223,12 @@ def shards(model: Layer, x: ndarray, *, training: bool = True) -> list[slice]:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use.
+
+    Returns
+    -------
+    cores : int
+    """
     if hasattr(os, "sched_getaffinity"):  # not on every system
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

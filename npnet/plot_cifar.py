@@ -285,9 +285,8 @@ def descents(
         losses = [epoch.validation_loss for epoch in history.epochs]
         if None in losses:
             raise InputError(f"descents: {name} must have a validation loss for each epoch")
-        label = f"{name}: {updates[name]:,} updates an epoch".replace(",", " ").replace(
-            "1 updates", "1 update"
-        )
+        count = f"{updates[name]:,}".replace(",", " ")
+        label = f"{name}: {count} update{'' if updates[name] == 1 else 's'} an epoch"
         marker = "o" if len(losses) <= 40 else None
         left.plot(
             [e.epoch for e in history.epochs], losses, color=colour, marker=marker, markersize=4, label=label

@@ -290,7 +290,7 @@ def standings(
 def _error_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
     """Scale an axis of accuracies in percent by their errors: 90 % to 99 % is as far as 99 % to 99.9 %."""
     best, worst = max(100 - high, 0.03), max(100 - low, 0.1)  # errors
-    margin = (worst / best) ** 0.06
+    margin = max((worst / best) ** 0.06, 1.02)
     first, last = 100 - worst * margin, 100 - best / margin
     scale, functions = "function", (_to_error_scale, _from_error_scale)
     if which == "x":

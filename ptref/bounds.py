@@ -341,13 +341,13 @@ def _binary_cross_entropy_with_logits(e: Evaluation) -> dict[str, Bound]:
     """Follow (1 − t) x + l (log(1 + exp(−|x|)) + max(−x, 0)).
 
     Terms as large as x may cancel to almost nothing, so the magnitude is that of the terms,
-    |1 − t||x| + l (1 + |x|) with l = 1 + (pos_weight − 1) t; and that of the gradient's terms is
-    |1 − t| + l, as σ(x) − t rounds terms of size 1.
+    |1 − t||x| + l (1 + |x|) with l = 1 + (pos_weight + 1) |t|, as 1 + (pos_weight − 1) t cancels too; and
+    that of the gradient's terms is |1 − t| + l, as σ(x) − t rounds terms of size 1.
     """
     x, target, weight, pos_weight = (*e.inputs, None, None)[:4]
     assert x is not None
     assert target is not None
-    l = 1 if pos_weight is None else (1 + (pos_weight - 1) * target).abs()
+    l = 1 if pos_weight is None else 1 + (pos_weight.abs() + 1) * target.abs()
     w = torch.ones_like(x) if weight is None else weight.abs().expand_as(x)
     terms = w * ((1 - target).abs() * x.abs() + l * (1 + x.abs()))
     reduction = e.options.get("reduction", "mean")

@@ -58,7 +58,7 @@ class Case:
             device=device,
             layouts=layouts,
         )
-        return replace(report, subject=self.name)
+        return replace(report, subject=self.name, reference=f"torch's {self.name}")
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,10 @@ class TorchEngine:
 def process() -> tuple[int, int]:
     """Return the number of this process and how many there are.
 
+    Returns
+    -------
+    rank, size : int
+
     Examples
     --------
     >>> process()
@@ -257,7 +261,19 @@ class SharedDropout(nn.Module):
 
 
 def share_dropout(module: nn.Module, noise: Noise) -> nn.Module:
-    """Return the module with every ``nn.Dropout`` in it replaced by `SharedDropout`."""
+    """Return the module with every ``nn.Dropout`` in it replaced by `SharedDropout`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Changed in place.
+    noise : Noise
+        What the masks are drawn from.
+
+    Returns
+    -------
+    module : torch.nn.Module
+    """
     if type(module) is nn.Dropout:
         return SharedDropout(module.p, noise)
     for name, child in module.named_children():
@@ -326,7 +342,16 @@ def engine_for(
 
 
 def loss_for(loss: Spec) -> nn.Module:
-    """Return PyTorch's loss of a name; weights of classes become tensors."""
+    """Return PyTorch's loss of a name; weights of classes become tensors.
+
+    Parameters
+    ----------
+    loss : Spec
+
+    Returns
+    -------
+    loss : torch.nn.Module
+    """
     arrays = {name: value for name, value in loss.settings.items() if isinstance(value, ndarray)}
     made: nn.Module = loss.but(**{name: torch.from_numpy(value) for name, value in arrays.items()}).make(nn)
     return made
@@ -334,6 +359,11 @@ def loss_for(loss: Spec) -> nn.Module:
 
 def check_device(device: str) -> None:
     """Require a device that is there.
+
+    Parameters
+    ----------
+    device : str
+        "cpu" or "cuda".
 
     Raises
     ------

@@ -213,7 +213,9 @@ def _cross_entropy(choose: Choose, dtype: np.dtype) -> Case:
         "reduction": choose.among(REDUCTIONS),
         "label_smoothing": choose.among([0.0, 0.1, 1.0]),
     }
-    x = array(choose, shape, dtype, ANY)
+    # Where smoothing leaves nothing of the label, PyTorch still adds 0 · ∞ for a label of probability 0: NaN.
+    # npnet gives the ∞ that the even share of the target makes of it.
+    x = array(choose, shape, dtype, FINITE if options["label_smoothing"] == 1 else ANY)
     if choose.among([False, True]):
         target = array(choose, shape, dtype, ("probability",))
         options["ignore_index"] = -100

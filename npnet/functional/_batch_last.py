@@ -16,6 +16,8 @@ keeps the order it is given, so between two convolutions nothing is turned aroun
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -41,9 +43,7 @@ def convolve(
 ) -> tuple[Float[ndarray, "n o oh ow"], BackwardMany]:
     """Convolve with stride 1, dilation 1 and one group; y and grad_x have the batch innermost in memory."""
     rows = bordered(batch_last(x), place.before, place.after)  # (hp, c, wp, n)
-    y_rows = correlate(rows, weight)  # (oh, o, ow, n)
-    if bias is not None:
-        y_rows += bias.reshape(-1, 1, 1)
+    y_rows = correlate(rows, weight, bias)  # (oh, o, ow, n)
 
     def backward(
         grad_y: Float[ndarray, "n o oh ow"], needs: tuple[bool, bool, bool] = (True, True, True)
@@ -93,21 +93,24 @@ def bordered(rows: Float[ndarray, "h c w n"], before: Pair, after: Pair) -> Floa
 
 
 def correlate(
-    rows: Float[ndarray, "hp c wp n"], weight: Float[ndarray, "o c kh kw"]
+    rows: Float[ndarray, "hp c wp n"], weight: Float[ndarray, "o c kh kw"], bias: Float[ndarray, " o"] | None
 ) -> Float[ndarray, "oh o ow n"]:
-    """Slide kernels over rows: by one product if there are few weights, or one for each kernel column."""
+    """Slide kernels over rows: by one product if there are few weights, or one for each kernel column.
+
+    Both ways yield which rows of y they have finished, a block at a time.
+    """
     (hp, _, wp, n), (o, _, kh, kw) = rows.shape, weight.shape
     y = np.empty((hp - kh + 1, o, wp - kw + 1, n), rows.dtype)
-    if weight.size <= FEW_WEIGHTS:
-        _correlate_lowered(rows, weight, y)
-    else:
-        _correlate_by_column(rows, weight, y)
+    some_rows_of_y = _correlate_lowered if weight.size <= FEW_WEIGHTS else _correlate_by_column
+    for i, j in some_rows_of_y(rows, weight, y):
+        if bias is not None:
+            y[i:j] += bias.reshape(-1, 1, 1)  # while they are in the cache
     return y
 
 
 def _correlate_lowered(
     rows: Float[ndarray, "hp c wp n"], weight: Float[ndarray, "o c kh kw"], y: Float[ndarray, "oh o ow n"]
-) -> None:
+) -> Iterator[tuple[int, int]]:
     """y[i] = W (o × kh·kw·c) @ lowered[i : i+kh] (kh·kw·c × ow·n).
 
     Each row is copied kw times, shifted by 0 … kw−1 columns. Then kh lowered rows, as they stand in memory,
@@ -124,11 +127,12 @@ def _correlate_lowered(
             lowered[:, l] = rows[i : j + kh - 1, :, l : l + ow]
         under = _under(lowered.reshape(len(lowered), kw * c, ow, n), kh, 1, run)[:, 0]
         np.matmul(kernels, under, out=_in_runs(y[i:j], run))
+        yield i, j
 
 
 def _correlate_by_column(
     rows: Float[ndarray, "hp c wp n"], weight: Float[ndarray, "o c kh kw"], y: Float[ndarray, "oh o ow n"]
-) -> None:
+) -> Iterator[tuple[int, int]]:
     """y[i] = Σₗ W[l] (o × kh·c) @ rows[i : i+kh, :, l : l+ow] (kh·c × ow·n).
 
     For one column l of the kernels, the right-hand matrix stands in memory as it is and nothing is copied.
@@ -146,6 +150,7 @@ def _correlate_by_column(
         for l in range(1, kw):
             np.matmul(columns[l], under[:, l], out=_in_runs(term, run))
             y[i:j] += term
+        yield i, j
 
 
 def _grad_x(
@@ -170,7 +175,7 @@ def _grad_x_by_flipping(
     kh, kw = place.kernel
     flipped = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
     before, after = (kh - 1 - top, kw - 1 - left), (kh - 1 - bottom, kw - 1 - right)
-    return correlate(bordered(grad_rows, before, after), flipped)
+    return correlate(bordered(grad_rows, before, after), flipped, None)
 
 
 def _grad_x_by_shifts(

@@ -38,10 +38,17 @@ def product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray
         return result
     out = np.empty((len(a), b.shape[1]), a.dtype)
     pieces = [slice(i * side // count, (i + 1) * side // count) for i in range(count)]
-    if len(a) == side:
-        _spread.get()(lambda piece: np.matmul(a[piece], b, out=out[piece]), pieces)
-    else:
-        _spread.get()(lambda piece: np.matmul(a, b[:, piece], out=out[:, piece]), pieces)
+
+    def multiply(piece: slice) -> None:
+        if len(a) == side:
+            np.matmul(a[piece], b, out=out[piece])
+        elif a.shape[1] > side:
+            # Long sums for a wide result: OpenBLAS is a fifth faster at bᵀ aᵀ, and the result is soon turned.
+            out[:, piece] = (b[:, piece].T @ a.T).T
+        else:
+            np.matmul(a, b[:, piece], out=out[:, piece])
+
+    _spread.get()(multiply, pieces)
     return out
 
 

@@ -76,18 +76,38 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What whoever runs a recipe asks for; None leaves what the recipe says."""
+    """What whoever runs a recipe asks for; None leaves what the recipe says.
+
+    Parameters
+    ----------
+    seed : int
+        Of everything drawn at random.
+    epochs, batch_size : int, optional
+    lr : float, optional
+    data : path, optional
+        The folder data sets are looked for in.
+    quick : bool
+        Whether the run is cut short, to see that everything works.
+    progress : bool
+        Whether a bar is shown.
+    engine : str
+        "numpy", "torch", or "both" side by side.
+    device : str
+        Where PyTorch works: "cpu" or "cuda".
+    threads : int, optional
+        All cores if not given.
+    """
 
     seed: int = 0
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | None = None
-    data: Path | None = None  # the folder data sets are looked for in
-    quick: bool = False  # a run cut short, to see that everything works
+    data: Path | None = None
+    quick: bool = False
     progress: bool = True
-    engine: str = "numpy"  # "torch", or "both" side by side
-    device: str = "cpu"  # "cuda" for PyTorch
-    threads: int | None = None  # None: all cores
+    engine: str = "numpy"
+    device: str = "cpu"
+    threads: int | None = None
 
     @property
     def as_written(self) -> bool:
@@ -97,10 +117,24 @@ class Options:
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended."""
+    """How a run ended.
 
-    status: str  # "finished" or "interrupted"
-    headline: str  # the one line that says what came out
+    Parameters
+    ----------
+    status : str
+        "finished" or "interrupted".
+    headline : str
+        The one line that says what came out.
+    folder : path
+        What the run left.
+    figures : tuple of paths
+        The pictures among it.
+    values : mapping
+        What ``result.json`` holds besides.
+    """
+
+    status: str
+    headline: str
     folder: Path
     figures: tuple[Path, ...]
     values: Mapping[str, Any]

@@ -14,15 +14,16 @@ Three more networks start from the same weights and see the same images:
 - With a LogSoftmax at its end and the negative log-likelihood as loss. That is what cross-entropy computes in
   one go, −log softmax(y)ₜ, so loss and gradients are the same up to rounding.
 - Full-batch descent takes one step for each pass through the data, along the mean gradient of all images.
-  It is the straightest way and by far the longest: the same lr brings it hardly anywhere in as many passes.
-- Per-sample descent takes a step after every image. It learns most from one pass, though not most from one
-  second: 9 000 matrix-vector products and updates take much longer than 141 matrix products. And each step
-  follows the noise of one image, for which an lr of 0.01 is too long and 0.001 is taken.
+  Its curve is smooth, and in 25 passes it comes less far than minibatches do in the first.
+- Per-sample descent takes a step after every image, with a tenth of the lr, as each follows the noise of one
+  image. It learns most from one pass, and least from one second: 9 000 times a vector through the network and
+  an update of all weights take far longer than 141 times a matrix.
 
-What to expect: the training loss goes on falling while the validation loss rises, as 1.6 million parameters
-learn 9 000 images by heart. ``shifts.png``: to the network a pixel is a number at a place, and an image moved
-by one pixel is another image altogether. Nothing in it knows that neighbours are alike: were all images
-scrambled by one and the same permutation of pixels, it would learn as well. `cifar2-conv` knows better.
+What to expect: 82.00 % of the test images (seed 0). The training loss goes on falling where the validation
+loss has come to rest, as 1.6 million parameters learn 9 000 images by heart. To the network a pixel is a
+number at a place: were all images scrambled by one and the same permutation, it would learn as well. So it
+does not know that an image moved by a pixel shows the same thing. ``shifts.png``: one pixel changes its mind
+about 6 % of the test images, eight pixels about 20 %; of `cifar2-conv` that is 3.5 % and 14 %.
 """
 
 from __future__ import annotations

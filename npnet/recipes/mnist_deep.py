@@ -141,7 +141,8 @@ def _untrained(
     drawn = model.state_dict()
     losses = []
     for scale in SCALES:
-        model.load_state_dict({name: (scale * array).astype(array.dtype) for name, array in drawn.items()})
+        scaled = {name: scale * array for name, array in drawn.items() if name in model.parameters}
+        model.load_state_dict(drawn | scaled)
         losses.append(evaluate(model, network.loss.make(nn), test_part(splits))[0])
     title = f"{network.name} before it has learnt anything"
     figure = untrained(SCALES, losses, len(splits.classes), title=title)

@@ -97,6 +97,9 @@ class Module:
 
     def raises(self, function, seen=frozenset()):
         """Tell whether a function raises an error of npnet, itself or in a private helper of its module."""
+        handlers = [node for node in ast.walk(function) if isinstance(node, ast.ExceptHandler) and node.type]
+        if any(ast.unparse(handler.type) in ERRORS for handler in handlers):
+            return any(isinstance(node, ast.Raise) for handler in handlers for node in ast.walk(handler))
         for node in ast.walk(function):
             if isinstance(node, ast.Raise) and node.exc is not None:
                 raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
@@ -201,7 +204,7 @@ def compare(name, node, wanted, parameters):
         return
     found = sections(docstring)
     if isinstance(node, ast.ClassDef) and dataclass_fields(node) and "Attributes" in found:
-        found["Parameters"] = found["Attributes"]
+        found["Parameters"] = found.get("Parameters", "") + "\n" + found["Attributes"]
     for section in sorted(wanted, key=ORDER.index):
         if section not in found and ALTERNATIVES.get(section) not in found:
             yield f"{name}: section {section} is missing"

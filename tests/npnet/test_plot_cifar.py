@@ -80,13 +80,13 @@ def test_guessing_is_drawn_where_a_shift_comes_near_it():
 
 
 def test_descents_are_drawn_against_epochs_and_time():
-    figure = plot_cifar.descents({"a": history([3.0, 2.0]), "b": history([1.0])}, {"a": 1, "b": 1500})
+    figure = plot_cifar.descents({"a": history([3.0, 2.0]), "b": history([1.0])}, {"a": 1, "b": 1401})
     left, right = figure.axes
     assert left.lines[0].get_xydata().tolist() == [[1, 3], [2, 2]]
     assert right.lines[0].get_xydata().tolist() == [[2, 3], [4, 2]]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "a: 1 update an epoch",
-        "b: 1 500 updates an epoch",
+        "b: 1 401 updates an epoch",
     ]
 
 

@@ -25,7 +25,7 @@ def figures():
         "weights": plot_digits.weight_images({"λ = 0": rng.normal(size=(3, 8, 8))}, NAMES, title="weights"),
         "hardest": plot_digits.hardest(images, np.array([0, 1, 2, 0, 1, 1]), probabilities, NAMES),
         "curves": plot_digits.curves({"depth": {"shallow": history(), "deep": history(2)}}, title="curves"),
-        "untrained": plot_digits.untrained([0, 1, 2], [2.3, 2.4, 5.0], 10),
+        "untrained": plot_digits.untrained([0.0, 1.0, 2.0], [2.3, 2.4, 5.0], 10),
         "standings": plot_digits.standings({"one": (0.9, 0.92), "two": (0.98, 0.97)}, must_reach=0.98),
         "size": plot_digits.against_size({"error": {"svm": {10: 3.0, 100: 1.0}}}, size_label="digits"),
     }
@@ -106,7 +106,7 @@ def test_accuracies_of_any_range_have_ticks_to_read_them_by(low, high):
         ),
         (lambda: plot_digits.curves({}), "curves: each panel must have 1 to 8 networks"),
         (lambda: plot_digits.curves({"x": {}}), r"got \[0\]"),
-        (lambda: plot_digits.untrained([0, 1], [2.3], 10), "got 1 for 2 scales"),
+        (lambda: plot_digits.untrained([0.0, 1.0], [2.3], 10), "got 1 for 2 scales"),
         (lambda: plot_digits.standings({}), "standings: accuracies must not be empty"),
         (lambda: plot_digits.against_size({}, size_label="n"), "1 to 8 classifiers, got 0"),
     ],

@@ -74,7 +74,7 @@ def test_with_published_weights_all_but_the_last_layer_stays_as_it_was(published
     monkeypatch.setattr(finetune, "published_weights", lambda: finetune_weights(url))
     lines = []
     tuned = finetune.learn_last_layer(
-        half("01234", 0), half("56789", 1), Options(quick=True, progress=False), lines.append
+        half("01234", 0), half("56789", 1), Options(quick=True, progress=False, threads=1), lines.append
     )
     assert tuned.pretrained
     assert "with the weights torchvision publishes" in lines[0]
@@ -93,7 +93,7 @@ def test_features_learnt_from_once_are_those_of_the_whole_network(published, mon
     monkeypatch.setattr(finetune, "published_weights", lambda: finetune_weights(url))
     second = half("56789", 1)
     tuned = finetune.learn_last_layer(
-        half("01234", 0), second, Options(quick=True, progress=False), lambda _: None
+        half("01234", 0), second, Options(quick=True, progress=False, threads=1), lambda _: None
     )
     tuned.network.eval()
     with torch.inference_mode():
@@ -109,7 +109,7 @@ def test_without_them_it_says_so_and_learns_the_first_classes_before(hub, monkey
     lines = []
     before = torch.random.get_rng_state()
     tuned = finetune.learn_last_layer(
-        half("01234", 0), half("56789", 1), Options(quick=True, progress=False), lines.append
+        half("01234", 0), half("56789", 1), Options(quick=True, progress=False, threads=1), lines.append
     )
     assert not tuned.pretrained
     assert "no pretrained weights" in lines[0]

@@ -116,6 +116,14 @@ def test_a_window_between_whose_cells_the_image_falls_is_minus_infinity_and_give
     assert backward(np.ones_like(y)).tolist() == [[[[0.0]]]]
 
 
+def test_a_label_of_probability_zero_costs_infinity_even_where_smoothing_leaves_nothing_of_it():
+    x, target = np.array([[-np.inf, 0.0]]), np.array([0])
+    assert F.cross_entropy(x, target, label_smoothing=1.0)[0] == np.inf
+    assert F.cross_entropy(x, target, label_smoothing=0.9)[0] == np.inf
+    theirs = T.cross_entropy(torch.tensor(x), torch.tensor(target), label_smoothing=1.0)
+    assert theirs.isnan()  # 0 · ∞: the one known difference, see `ptref.operations`
+
+
 @given(strategies.seeds(), st.sampled_from([0.1, 0.5, 0.8]))
 def test_dropout_drops_the_share_asked_for(seed, p):
     n = 20_000

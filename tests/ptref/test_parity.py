@@ -442,7 +442,7 @@ def test_a_difference_is_shown_and_makes_status_1(capsys, monkeypatch):
     assert run_table(dtype="float64", examples=10) == 1
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == "agree: 1 of 2"
-    assert "of 10 cases differ, the first:\nrelu DIFFERS from relu" in out
+    assert "of 10 cases differ, the first:\nrelu DIFFERS from torch's relu" in out
     assert "worst: grad_x[" in out
 
 

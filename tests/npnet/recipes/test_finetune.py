@@ -44,7 +44,7 @@ def data(folder, monkeypatch):
 
 def test_a_quick_run_learns_both_halves(data, tmp_path):
     lines = []
-    result = recipes.get("finetune").run(Options(quick=True, data=data), tmp_path, lines.append)
+    result = recipes.get("finetune").run(Options(quick=True, data=data, threads=1), tmp_path, lines.append)
     reached = result.values["engines"]["npnet"]
     assert reached["digits 0–4"]["accuracy"] > 0.9
     assert list(reached["digits 5–9"]) == NAMES
@@ -100,7 +100,7 @@ def test_on_both_engines_the_ways_come_to_the_same_and_a_resnet_joins(data, tmp_
     monkeypatch.setattr(ptref.finetune, "published_weights", nowhere)
     monkeypatch.setattr(ptref.finetune, "SIDE", 32)
     lines = []
-    options = Options(quick=True, epochs=1, data=data, engine="both")
+    options = Options(quick=True, epochs=1, data=data, engine="both", threads=1)
     result = recipes.get("finetune").run(options, tmp_path, lines.append)
     engines = result.values["engines"]
     for way in NAMES:
@@ -115,7 +115,9 @@ def test_on_both_engines_the_ways_come_to_the_same_and_a_resnet_joins(data, tmp_
 def test_real_digits_the_last_layer_alone_needs_what_was_learnt_before(real_data, tmp_path):
     if not (real_data / "MNIST").exists():
         pytest.skip("the data folder has no MNIST")
-    result = recipes.get("finetune").run(Options(quick=True, data=real_data), tmp_path, lambda line: None)
+    result = recipes.get("finetune").run(
+        Options(quick=True, data=real_data, threads=1), tmp_path, lambda line: None
+    )
     reached = result.values["engines"]["npnet"]
     accuracy = {name: way["accuracy"] for name, way in reached["digits 5–9"].items()}
     assert reached["digits 0–4"]["accuracy"] > 0.95

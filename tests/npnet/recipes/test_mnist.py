@@ -20,17 +20,22 @@ MNIST = ["mnist-softmax", "mnist-deep", "mnist-lenet", "mnist-svm"]
 CONFUSION, MISCLASSIFIED = "confusion_matrix", "misclassified"
 
 
-@pytest.fixture
-def enlarged_digits(monkeypatch):
-    """Put scikit-learn's 8×8 digits, enlarged to 28×28, in the place of MNIST."""
+@pytest.fixture(scope="module")
+def enlarged():
+    """Return scikit-learn's 8×8 digits enlarged to 28×28."""
     splits = data.digits(np.random.default_rng(0), standardized=False)
 
     def enlarge(part):
         x = np.kron(part.x, np.ones((3, 3), np.float32))
         return ArrayDataset(np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2))), part.y)
 
-    parts = {name: enlarge(part) for name, part in splits.parts().items()}
-    monkeypatch.setattr("npnet.data.mnist", lambda folder, **settings: replace(splits, **parts))
+    return replace(splits, **{name: enlarge(part) for name, part in splits.parts().items()})
+
+
+@pytest.fixture
+def enlarged_digits(enlarged, monkeypatch):
+    """Put the enlarged digits in the place of MNIST."""
+    monkeypatch.setattr("npnet.data.mnist", lambda folder, **settings: enlarged)
 
 
 def run(recipe, out, report=lambda line: None, **options):
@@ -84,10 +89,13 @@ def test_the_best_by_validation_is_kept_and_is_the_headline(enlarged_digits, tmp
 # ---- mnist-deep ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def deep(enlarged_digits, tmp_path):
+@pytest.fixture(scope="module")
+def deep(enlarged, tmp_path_factory):
     lines = []
-    return run("mnist-deep", tmp_path, lines.append, batch_size=50), lines
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("npnet.data.mnist", lambda folder, **settings: enlarged)
+        result = run("mnist-deep", tmp_path_factory.mktemp("deep"), lines.append, batch_size=50)
+    return result, lines
 
 
 def test_the_deep_networks_say_what_was_asked(deep):

@@ -1,0 +1,28 @@
+"""The training loop: one for everything that learns.
+
+`fit` trains a model of npnet. What it does is `run`, which knows nothing of models: it asks an `Engine`
+to learn from a minibatch and to judge one, and does everything around that, the same way for every
+engine: shuffling, counting, early stopping, keeping the best weights, ending cleanly when interrupted.
+"""
+
+from npnet.train._checks import Data
+from npnet.train.engine import Engine, NumPyEngine, Step, plain_step
+from npnet.train.history import Epoch, History, State, Tally
+from npnet.train.loop import evaluate, fit, judge, predict, run
+
+__all__ = [
+    "Data",
+    "Engine",
+    "Epoch",
+    "History",
+    "NumPyEngine",
+    "State",
+    "Step",
+    "Tally",
+    "evaluate",
+    "fit",
+    "judge",
+    "plain_step",
+    "predict",
+    "run",
+]
