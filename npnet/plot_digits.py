@@ -26,6 +26,7 @@ ACCURACY_TICKS: tuple[tuple[float, ...], ...] = (  # in percent; finer ones wher
     (*range(90), *np.arange(90, 99, 0.5).tolist(), *np.arange(99, 100, 0.1).tolist()),
 )
 GRID = "#DDDDDD"
+MOST_SHOWN = 99.98  # percent; what is above is drawn there, as an axis of errors has no place for none
 
 
 @_own_style
@@ -167,9 +168,12 @@ def curves(
     figure = _figure(10.0, 3.4 * len(panels) + 0.7, title)
     grid = figure.subplots(len(panels), 2, squeeze=False)
     for (name, runs), (left, right) in zip(panels.items(), grid, strict=True):
-        for axes, quantity, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
+        for axes, quantity, scale, most in (
+            (left, "loss", 1.0, math.inf),
+            (right, "accuracy", 100.0, MOST_SHOWN),
+        ):
             for history, colour in zip(runs.values(), COLOURS, strict=False):
-                _draw_history(axes, history, quantity, scale, colour)
+                _draw_history(axes, history, quantity, scale, most, colour)
             axes.set_title(name, fontsize=10)
             axes.set_xlabel("epoch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -196,10 +200,12 @@ def _accuracies(epoch: Epoch) -> list[float]:
     return [share for share in (epoch.train_accuracy, epoch.validation_accuracy) if share is not None]
 
 
-def _draw_history(axes: Axes, history: History, quantity: str, scale: float, colour: str) -> None:
+def _draw_history(
+    axes: Axes, history: History, quantity: str, scale: float, most: float, colour: str
+) -> None:
     for part, style in (("train", "--"), ("validation", "-")):
         points = [(e.epoch, getattr(e, f"{part}_{quantity}")) for e in history.epochs]
-        drawn = {epoch: scale * value for epoch, value in points if value is not None}
+        drawn = {epoch: min(scale * value, most) for epoch, value in points if value is not None}
         axes.plot(list(drawn), list(drawn.values()), style, color=colour, linewidth=1.4)
         if part == "validation" and history.best_epoch in drawn:
             axes.plot(history.best_epoch, drawn[history.best_epoch], "o", color=colour, markersize=5)
@@ -289,7 +295,7 @@ def standings(
 
 def _error_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
     """Scale an axis of accuracies in percent by their errors: 90 % to 99 % is as far as 99 % to 99.9 %."""
-    best, worst = max(100 - high, 0.03), max(100 - low, 0.1)  # errors
+    best, worst = max(100 - high, 100 - MOST_SHOWN), max(100 - low, 0.1)  # errors
     margin = max((worst / best) ** 0.06, 1.02)
     first, last = 100 - worst * margin, 100 - best / margin
     scale, functions = "function", (_to_error_scale, _from_error_scale)
@@ -301,7 +307,7 @@ def _error_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -
         axes.set_ylim(first, last)
     shown = [[tick for tick in ticks if first <= tick <= last] for ticks in ACCURACY_TICKS]
     axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
-    axis.set_major_locator(FixedLocator(next((ticks for ticks in shown if len(ticks) >= 4), shown[-1])))
+    axis.set_major_locator(FixedLocator(next((ticks for ticks in shown if len(ticks) >= 5), shown[-1])))
     axis.set_major_formatter("{x:g}")
 
 

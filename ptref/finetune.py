@@ -36,8 +36,8 @@ WEIGHTS = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
 FEATURES = 512  # numbers that the last layer sees
 SIDE = 64  # pixels that images are enlarged to
 BATCH = 64
-MOST = {"first": 2000, "train": 5000, "validation": 1000, "test": 10_000}  # images: the network is large
-QUICK = {"first": 64, "train": 64, "validation": 32, "test": 64}
+MOST = {"first": 1000, "train": 2000, "validation": 500, "test": 2000}  # images: the network is large
+QUICK = {"first": 64, "train": 32, "validation": 16, "test": 32}
 FIRST_EPOCHS, EPOCHS = 3, 20
 
 Report = Callable[[str], None]

@@ -264,7 +264,7 @@ MODELS = (
     ),
     *(
         _model_row(
-            f"mlp, {activation}",
+            f"mlp-{activation}",
             np_models.mlp,
             lambda activation=activation: torch_models.MLP((64, 32, 16, 10), activation),  # type: ignore[misc]
             (1, 8, 8),

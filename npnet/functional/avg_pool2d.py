@@ -147,7 +147,9 @@ def adaptive_avg_pool2d(
     averages = np.empty((*batch.shape[:2], len(rows), len(columns)), x.dtype)  # (n, c, oh, ow)
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
-            averages[:, :, i, j] = batch[:, :, row, column].mean(axis=(2, 3))
+            # One axis after the other: NumPy then adds whole rows, in whatever order they stand in memory.
+            under = batch[:, :, row, column]
+            averages[:, :, i, j] = under.sum(axis=2).sum(axis=2) / (under.shape[2] * under.shape[3])
     y = averages.reshape(*x.shape[:-2], len(rows), len(columns))
 
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:

@@ -8,7 +8,7 @@ First LeNet-5 learns 0–4. Then its last layer, 84 numbers to five logits, is r
 are learnt in four ways, each from the same new last layer:
 
 - *last layer*: all else is frozen as 0–4 left it; 425 of 61 281 weights learn. Frozen ones cost no gradient
-  work, so an epoch takes about a third of the time;
+  work, so an epoch takes less than half the time;
 - *linear layers*: the convolutions alone are frozen, as in the source;
 - *last layer, nothing learnt before*: frozen random weights below, to see what having learnt 0–4 is worth;
 - *all layers, nothing learnt before*: from scratch, to see what freezing costs.
@@ -19,6 +19,10 @@ ten times as large, which is why ours takes some more steps. Ours must reach 99.
 
 What to expect: features learnt from 0–4 serve 5–9 well, since digits share their strokes; the last layer
 alone comes far above what it makes of random features, and below what all layers together make.
+
+Measured with npnet, seeds 0 and 1: 99.86 and 99.81 % on 0–4; on 5–9 92.90 and 91.36 % by the last layer,
+99.49 and 99.24 % by the linear layers. With PyTorch, seed 0: 99.81 %, 93.13 % and 99.30 %; 69.86 % by the
+last layer on random features, 99.42 % by all layers from scratch.
 
 With ``--engine torch`` a ResNet-18 of torchvision does the same: its last layer is replaced and learns 5–9,
 all else stays as ImageNet left it. Where those weights cannot be had the run says so, and the network learns
@@ -40,7 +44,7 @@ from numpy.random import Generator, SeedSequence
 from npnet import data, models, nn
 from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes._comparison import Learnt, _Notes, draw_curves, draw_mistakes, line_about, test_part
+from npnet.recipes._comparison import Learnt, _Notes, draw_curves, draw_mistakes, line_about
 from npnet.recipes._recipe import ENGINES, NetworkRecipe, Options, Recipe, Report, Result, Spec
 from npnet.run import MODEL, SETTINGS, RunFolder
 from npnet.table import table
@@ -188,7 +192,8 @@ def _learn(
     began = perf_counter()
     history = stage.train(model, splits, np.random.default_rng(seed), options, notes, lambda _: None)
     seconds = perf_counter() - began
-    loss, accuracy = evaluate(model, stage.loss.make(nn), test_part(splits))
+    assert splits.test is not None
+    loss, accuracy = evaluate(model, stage.loss.make(nn), splits.test)
     learnt = Learnt(ENGINES[options.engine], model, history, seconds, loss, accuracy, stage)
     report(f"{learnt.engine}: {line_about(learnt)}")
     return learnt

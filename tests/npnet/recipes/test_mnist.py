@@ -7,12 +7,12 @@ from math import log
 import numpy as np
 import pytest
 
-from npnet import data, recipes
+from npnet import data, nn, recipes
 from npnet.checkpoint import load
 from npnet.data import ArrayDataset
 from npnet.errors import InputError
 from npnet.recipes import NetworkRecipe, Options
-from npnet.recipes._comparison import best
+from npnet.recipes._comparison import Learnt, best
 from npnet.recipes.mnist_deep import ADAM, FALLING_ADAM, FULL_BATCH, OURS, SHALLOW, STEPS
 from npnet.train import Epoch, History, predict
 
@@ -107,7 +107,7 @@ def test_the_deep_networks_say_what_was_asked(deep):
     assert result.values["untrained_loss"] == pytest.approx(log(10), abs=0.1)
     assert any(line.startswith("untrained loss: 2.") and "log 10 = 2.3026" in line for line in lines)
     reached = {name: each["accuracy"] for name, each in result.values["networks"]["npnet"].items()}
-    assert reached[SHALLOW] > reached[FULL_BATCH] + 0.2
+    assert reached[SHALLOW] > reached[FULL_BATCH] + 0.1
     assert reached[OURS] > 0.8
 
 
@@ -215,11 +215,9 @@ def test_the_lowest_validation_loss_wins_and_no_epoch_loses():
     recipe = recipes.get("mnist-softmax")
 
     def learnt(*losses):
-        from npnet.recipes._comparison import Learnt
-
         epochs = [Epoch(i, 1.0, 0.5, loss, 0.5, 0.1, 1.0, 1.0) for i, loss in enumerate(losses, start=1)]
         lowest = 1 + losses.index(min(losses)) if losses else None
-        return Learnt("npnet", None, History(epochs, lowest), 1.0, 1.0, 0.5, recipe.networks[0])
+        return Learnt("npnet", nn.Identity(), History(epochs, lowest), 1.0, 1.0, 0.5, recipe.networks[0])
 
     good, bad, none = learnt(0.3, 0.2, 0.4), learnt(0.25), learnt()
     assert best([none, bad, good]) is good
