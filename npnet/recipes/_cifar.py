@@ -112,7 +112,7 @@ class ShiftStudy:
 
     def figures(self, name: str, class_names: Sequence[str], folder: RunFolder) -> list[Path]:
         """Draw it, and those images that a single pixel turned."""
-        from npnet import plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
+        from npnet.plot import cifar as plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
 
         drawn = plot_cifar.shifts(self.accuracies, self.changed, title=f"{name}: all test images shifted")
         files = [folder.figure("shifts.png", drawn)]

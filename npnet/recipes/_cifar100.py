@@ -11,7 +11,7 @@ from numpy.random import Generator
 
 from npnet import data, metrics, nn
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes._comparison import Comparison, Learnt, best, draw_curves, draw_mistakes, test_part
+from npnet.recipes._comparison import Comparison, Learnt, best, draw_curves, draw_mistakes, judged_part
 from npnet.recipes._recipe import NetworkRecipe, Options, Report, Spec
 from npnet.recipes._several import Conclusion
 from npnet.run import RunFolder
@@ -102,9 +102,9 @@ def percent(share: float) -> str:
 
 def draw_by_class(recipe: str, learnt: Learnt, splits: Splits[ArrayDataset], folder: RunFolder) -> Path:
     """Draw the classes that are told best and worst."""
-    from npnet import plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
+    from npnet.plot import cifar as plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
 
-    part = test_part(splits)
+    part = judged_part(splits)
     predicted = predict(learnt.model, part).argmax(axis=1)
     _, recall = metrics.precision_recall(metrics.confusion_matrix(predicted, part.y, len(splits.classes)))
     drawn = plot_cifar.accuracy_by_class(

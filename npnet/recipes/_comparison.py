@@ -53,6 +53,14 @@ class Learnt(TrainedNetwork):
         return float("inf") if loss is None else loss
 
 
+class FixedMinibatch(NetworkRecipe):
+    """A network whose minibatch has its own size, whatever is asked for: it is what this one shows."""
+
+    def given(self, options: Options) -> NetworkRecipe:
+        """Return the recipe as it is to be run, options applied but for the size of the minibatch."""
+        return replace(super().given(options), batch_size=self.batch_size)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparison(Recipe):
     """An experiment with several networks that differ in a setting or two.
@@ -198,7 +206,7 @@ def learn(
     began = time.perf_counter()
     history = network.train(model, splits, np.random.default_rng(training_seed), options, notes, _ignore)
     seconds = time.perf_counter() - began
-    loss, accuracy = evaluate(model, network.loss.make(nn), test_part(splits))
+    loss, accuracy = evaluate(model, network.loss.make(nn), judged_part(splits))
     return Learnt(ENGINES[options.engine], model, history, seconds, loss, accuracy, network)
 
 
@@ -207,7 +215,7 @@ def best(learnt: Sequence[Learnt]) -> Learnt:
     return min(learnt, key=lambda each: each.validation_loss)
 
 
-def test_part(splits: Splits[ArrayDataset]) -> ArrayDataset:
+def judged_part(splits: Splits[ArrayDataset]) -> ArrayDataset:
     """Return the test part, of data that has one."""
     assert splits.test is not None
     return splits.test
@@ -264,7 +272,7 @@ def draw_curves(
     panels: Mapping[str, Mapping[str, Learnt]], title: str, file: str, folder: RunFolder
 ) -> list[Path]:
     """Draw learning curves, a row of panels for each title, a colour for each network named in it."""
-    from npnet.plot_digits import curves  # noqa: PLC0415 - matplotlib takes a second that importing need not
+    from npnet.plot.digits import curves  # noqa: PLC0415 - matplotlib takes a second that importing need not
 
     histories = {
         panel: {name: each.history for name, each in networks.items() if each.history.epochs}
@@ -279,7 +287,7 @@ def draw_curves(
 def draw_mistakes(recipe: str, learnt: Learnt, splits: Splits[ArrayDataset], folder: RunFolder) -> list[Path]:
     """Draw what a network takes for what, and the test images it gets wrong."""
     network = replace(learnt.network, name=f"{recipe}, {learnt.network.name}")
-    return network.figures(learnt.model, splits, test_part(splits), History(), folder)
+    return network.figures(learnt.model, splits, judged_part(splits), History(), folder)
 
 
 def _draw_engines(passes: Sequence[Sequence[Learnt]], folder: RunFolder) -> list[Path]:

@@ -17,7 +17,7 @@ from npnet.recipes._recipe import NetworkRecipe, Options, Spec
 from npnet.recipes._several import Trained
 
 if TYPE_CHECKING:
-    from npnet.plot_plane import Surface
+    from npnet.plot.plane import Surface
 
 # Seeds from here on, so that with seed 0 no recipe's classes are split by a line, which would teach little.
 FIRST_MIXTURE = 101
@@ -91,7 +91,7 @@ def surface(title: str, trained: Trained, weights: Mapping[str, ndarray] | None 
 
     It is the surface of given weights, or else of those that were learnt in the end.
     """
-    from npnet.plot_plane import Surface  # noqa: PLC0415 - matplotlib takes a second importing need not
+    from npnet.plot.plane import Surface  # noqa: PLC0415 - matplotlib takes a second importing need not
 
     part, model = trained.splits.train, trained.model
     if weights is not None:

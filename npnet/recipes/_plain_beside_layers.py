@@ -33,7 +33,7 @@ class PlainBesideLayers(SeveralNetworks):
         self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
     ) -> Conclusion:
         """Train the plain functions from the same weights for as many steps, and show both."""
-        from npnet.plot_plane import Surface, surfaces  # noqa: PLC0415 - importing matplotlib takes a second
+        from npnet.plot.plane import Surface, surfaces  # noqa: PLC0415 - importing matplotlib takes a second
 
         (layers,) = trained
         part, steps = layers.splits.train, len(layers.history.epochs)

@@ -196,7 +196,7 @@ def differences(done: Sequence[Mapping[str, Trained]]) -> dict[str, float]:
 
 def draw_engines(name: str, done: Sequence[Mapping[str, Trained]], folder: RunFolder) -> list[Path]:
     """Draw the losses of both engines, a panel for each network."""
-    from npnet.plot_plane import losses  # noqa: PLC0415 - importing matplotlib takes a second
+    from npnet.plot.plane import losses  # noqa: PLC0415 - importing matplotlib takes a second
 
     panels, label = {}, "loss"
     apart = differences(done)

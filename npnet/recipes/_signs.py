@@ -30,7 +30,7 @@ class SignsRecipe(NetworkRecipe):
         self, model: nn.Layer, splits: Splits[Any], part: Dataset, history: History, folder: RunFolder
     ) -> list[Path]:
         """Draw what is drawn of every network, and what becomes of the first image of the part."""
-        from npnet import plot_features  # noqa: PLC0415 - matplotlib takes a second that importing need not
+        from npnet.plot import features as plot_features  # noqa: PLC0415 - matplotlib takes a second that importing need not
 
         parts = {"training": splits.train, "validation": splits.validation, "test": splits.test}
         labels = {name: each.y for name, each in parts.items() if each is not None}

@@ -29,7 +29,7 @@ from npnet import data, metrics, models, nn
 from npnet.checkpoint import load_weights
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._cifar import StudiedNetwork, probabilities, with_mirror_images
-from npnet.recipes._comparison import test_part
+from npnet.recipes._comparison import judged_part
 from npnet.recipes._recipe import Options, Report, Spec
 from npnet.recipes._signs import layer_outputs
 from npnet.run import MODEL, RunFolder
@@ -46,7 +46,7 @@ class LookedInto(StudiedNetwork):
         self, model: nn.Layer, splits: Splits[ArrayDataset], folder: RunFolder, report: Report
     ) -> tuple[list[Path], dict[str, Any]]:
         """Judge the model class by class, load it again, and look at what is between its layers."""
-        part = test_part(splits)
+        part = judged_part(splits)
         p = probabilities(model, part)
         by_class, figure = self._by_class(p, part, splits.classes, folder, report)
 
@@ -64,7 +64,7 @@ class LookedInto(StudiedNetwork):
         self, p: np.ndarray, part: ArrayDataset, classes: tuple[str, ...], folder: RunFolder, report: Report
     ) -> tuple[dict[str, float], Path]:
         """Accuracy among the members of a class is its recall."""
-        from npnet import plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
+        from npnet.plot import cifar as plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
 
         matrix = metrics.confusion_matrix(p.argmax(axis=1), part.y, len(classes))
         _, recall = metrics.precision_recall(matrix)
@@ -79,7 +79,7 @@ class LookedInto(StudiedNetwork):
     def _predictions(
         self, p: np.ndarray, part: ArrayDataset, classes: tuple[str, ...], folder: RunFolder
     ) -> Path:
-        from npnet import plot_cifar  # noqa: PLC0415 - as above
+        from npnet.plot import cifar as plot_cifar  # noqa: PLC0415 - as above
 
         title = f"{self.name}, loaded from {MODEL}: the first test images"
         first = slice(SHOWN)
@@ -89,7 +89,7 @@ class LookedInto(StudiedNetwork):
     def _feature_maps(
         self, model: nn.Layer, part: ArrayDataset, classes: tuple[str, ...], folder: RunFolder
     ) -> Path:
-        from npnet import plot_features  # noqa: PLC0415 - as above
+        from npnet.plot import features as plot_features  # noqa: PLC0415 - as above
 
         x, target = part[0]
         outputs = layer_outputs(model, x[None])

@@ -33,7 +33,7 @@ from npnet.recipes._cifar import (
     study_shifts,
     with_mirror_images,
 )
-from npnet.recipes._comparison import test_part
+from npnet.recipes._comparison import judged_part
 from npnet.recipes._recipe import Options, Report, Spec
 from npnet.run import RunFolder
 
@@ -45,7 +45,7 @@ class ShiftedNetwork(StudiedNetwork):
         self, model: nn.Layer, splits: Splits[ArrayDataset], folder: RunFolder, report: Report
     ) -> tuple[list[Path], dict[str, Any]]:
         """Move the test images to the left and to the right."""
-        shifts = study_shifts(model, test_part(splits))
+        shifts = study_shifts(model, judged_part(splits))
         report(shifts.told())
         return shifts.figures(self.name, splits.classes, folder), {"shifts": shifts.values()}
 

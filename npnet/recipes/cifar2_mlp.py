@@ -29,7 +29,6 @@ about 6 % of the test images, eight pixels about 20 %; of `cifar2-conv` that is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,14 @@ import numpy as np
 from npnet import models, nn
 from npnet.data import ArrayDataset, Splits, count_minibatches
 from npnet.recipes._cifar import BOOK, airplanes_and_birds, study_shifts
-from npnet.recipes._comparison import Comparison, Learnt, draw_curves, draw_mistakes, test_part
+from npnet.recipes._comparison import (
+    Comparison,
+    FixedMinibatch,
+    Learnt,
+    draw_curves,
+    draw_mistakes,
+    judged_part,
+)
 from npnet.recipes._recipe import LOSS_LABELS, NetworkRecipe, Options, Report, Spec
 from npnet.recipes._several import Conclusion
 from npnet.run import RunFolder
@@ -71,7 +77,7 @@ class AirplanesAndBirds(Comparison):
         if NLL in learnt:
             apart["curves"] = curves_apart(main, learnt[NLL])
             report(f"their training losses are at most {apart['curves']:.1g} apart, in float32")
-        shifts = study_shifts(main.model, test_part(splits))
+        shifts = study_shifts(main.model, judged_part(splits))
         report(shifts.told())
         files = draw_curves({MINIBATCHES: {self.name: main}}, self.title, "learning_curves.png", folder)
         files += draw_descents(self.name, learnt, splits.train, folder)
@@ -83,14 +89,6 @@ class AirplanesAndBirds(Comparison):
             "shifts": shifts.values(),
         }
         return Conclusion(f"test {main.measure}: {main.shown}", files, values)
-
-
-class FixedMinibatch(NetworkRecipe):
-    """A network whose minibatch has its own size, whatever is asked for: it is what this one shows."""
-
-    def given(self, options: Options) -> NetworkRecipe:
-        """Return the recipe as it is to be run, options applied but for the size of the minibatch."""
-        return replace(super().given(options), batch_size=self.batch_size)
 
 
 def losses_apart(train: ArrayDataset, images: int = 64) -> dict[str, float]:
@@ -123,7 +121,7 @@ def draw_descents(
     recipe: str, learnt: Mapping[str, Learnt], train: ArrayDataset, folder: RunFolder
 ) -> list[Path]:
     """Draw full-batch, minibatch and per-sample descent, as far as they were trained."""
-    from npnet import plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
+    from npnet.plot import cifar as plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
 
     names = (FULL_BATCH, MINIBATCHES, PER_SAMPLE)
     runs = {name: learnt[name].history for name in names if name in learnt and learnt[name].history.epochs}

@@ -103,7 +103,7 @@ def _draw_surfaces(
     trained: Sequence[Trained], judged: Mapping[str, Mapping[str, _gmm.Judgement]], folder: RunFolder
 ) -> list[Path]:
     """Draw a figure for each mixture: a row for each activation, a column for each depth."""
-    from npnet.plot_plane import surfaces  # noqa: PLC0415 - importing matplotlib takes a second
+    from npnet.plot.plane import surfaces  # noqa: PLC0415 - importing matplotlib takes a second
 
     files = []
     for mixture in MIXTURES:
@@ -125,7 +125,7 @@ def _title(trained: Trained, judged: Mapping[str, _gmm.Judgement]) -> str:
 
 
 def _draw_losses(trained: Sequence[Trained], folder: RunFolder) -> list[Path]:
-    from npnet.plot_plane import losses  # noqa: PLC0415 - as above
+    from npnet.plot.plane import losses  # noqa: PLC0415 - as above
 
     panels: dict[str, dict[str, list[float]]] = {}
     for each in trained:
@@ -139,7 +139,7 @@ def _draw_losses(trained: Sequence[Trained], folder: RunFolder) -> list[Path]:
 
 
 def _draw_film(trained: Trained, folder: RunFolder) -> Path:
-    from npnet.plot_plane import film  # noqa: PLC0415 - as above
+    from npnet.plot.plane import film  # noqa: PLC0415 - as above
 
     shown = [_gmm.surface(f"after {step} steps", trained, weights) for step, weights in trained.looks.items()]
     name = trained.network.name.partition(" on ")[0]

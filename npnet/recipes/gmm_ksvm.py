@@ -116,7 +116,7 @@ class NetworkAgainstSVM(SeveralNetworks):
         self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
     ) -> Conclusion:
         """Draw both surfaces, then judge both over random data sets."""
-        from npnet.plot_plane import duel  # noqa: PLC0415 - importing matplotlib takes a second
+        from npnet.plot.plane import duel  # noqa: PLC0415 - importing matplotlib takes a second
 
         (first,) = trained
         figures = [_draw_surfaces(first, folder)]
@@ -188,7 +188,7 @@ def wins(pair: Mapping[str, ndarray]) -> str:
 
 
 def _draw_surfaces(first: Trained, folder: RunFolder) -> Path:
-    from npnet.plot_plane import Surface, surfaces  # noqa: PLC0415 - importing matplotlib takes a second
+    from npnet.plot.plane import Surface, surfaces  # noqa: PLC0415 - importing matplotlib takes a second
 
     part, test = first.splits.train, first.test
     svm = KSVMWrap(part.x, part.y)

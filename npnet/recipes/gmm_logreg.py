@@ -97,7 +97,7 @@ def size(trained: Trained) -> float:
 def _draw_classes(
     done: Mapping[str, Trained], tests: Mapping[str, _gmm.Judgement], folder: RunFolder
 ) -> Path:
-    from npnet.plot_plane import surfaces  # noqa: PLC0415 - importing matplotlib takes a second
+    from npnet.plot.plane import surfaces  # noqa: PLC0415 - importing matplotlib takes a second
 
     shown = [
         _gmm.surface(f"{name}: test accuracy {100 * tests[name].accuracy:.1f} %", done[name])
@@ -110,7 +110,7 @@ def _draw_classes(
 
 
 def _draw_strengths(done: Mapping[str, Trained], folder: RunFolder) -> list[Path]:
-    from npnet.plot_plane import surfaces  # noqa: PLC0415 - as above
+    from npnet.plot.plane import surfaces  # noqa: PLC0415 - as above
 
     shown = [
         _gmm.surface(f"λ = {decay:g}, ‖W‖ = {size(done[strength(decay)]):.2f}", done[strength(decay)])
@@ -125,7 +125,7 @@ def _draw_strengths(done: Mapping[str, Trained], folder: RunFolder) -> list[Path
 
 
 def _draw_sizes(done: Mapping[str, Trained], folder: RunFolder) -> tuple[float, Path]:
-    from npnet.plot_plane import losses  # noqa: PLC0415 - as above
+    from npnet.plot.plane import losses  # noqa: PLC0415 - as above
 
     once, many = done[ONCE].losses, done[MANY].losses
     apart = max((abs(a - b) for a, b in zip(once, many, strict=False)), default=0.0)

@@ -98,7 +98,7 @@ class Kernels(Recipe):
 
     def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
         """Convolve and draw; nothing is random and nothing is learnt."""
-        from npnet.plot_kernels import kernel_grid  # noqa: PLC0415 - importing matplotlib takes a second
+        from npnet.plot.kernels import kernel_grid  # noqa: PLC0415 - importing matplotlib takes a second
 
         report(f"{self.name}: {self.title}")
         folder.write_json(

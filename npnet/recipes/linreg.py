@@ -126,7 +126,7 @@ class LinearRegression(SeveralNetworks):
         self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
     ) -> Conclusion:
         """Compare gradients with those written out, and lines with least squares."""
-        from npnet.plot_plane import Fit, fits, losses  # noqa: PLC0415 - importing matplotlib takes a second
+        from npnet.plot.plane import Fit, fits, losses  # noqa: PLC0415 - importing matplotlib takes a second
 
         panels: list[Fit] = []
         values: dict[str, dict[str, Any]] = {}

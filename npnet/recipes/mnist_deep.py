@@ -39,7 +39,6 @@ Ours must reach 98 % with the network that the validation loss chooses.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from math import log
 from pathlib import Path
@@ -51,7 +50,15 @@ from npnet import functional as F
 from npnet import nn
 from npnet.data import ArrayDataset, Splits
 from npnet.models import mlp
-from npnet.recipes._comparison import Comparison, Learnt, best, draw_curves, draw_mistakes, test_part
+from npnet.recipes._comparison import (
+    Comparison,
+    FixedMinibatch,
+    Learnt,
+    best,
+    draw_curves,
+    draw_mistakes,
+    judged_part,
+)
 from npnet.recipes._mnist import TRAINING, classifier
 from npnet.recipes._recipe import NetworkRecipe, Options, Report, Spec
 from npnet.recipes._several import Conclusion
@@ -75,14 +82,6 @@ PANELS = {
     "Minibatches of 100, or all digits at every step; Adam": (SHALLOW, FULL_BATCH, ADAM, FALLING_ADAM),
     "Batch norm": (DEEP, BATCH_NORM, OURS),
 }
-
-
-class FullBatch(NetworkRecipe):
-    """One whose minibatch is all of the data, whatever is asked for."""
-
-    def given(self, options: Options) -> NetworkRecipe:
-        """Return the recipe as it is to be run, options applied but for the size of the minibatch."""
-        return replace(super().given(options), batch_size=self.batch_size)
 
 
 def network(
@@ -134,7 +133,7 @@ def _untrained(
     network: NetworkRecipe, splits: Splits[ArrayDataset], options: Options, folder: RunFolder
 ) -> tuple[float, Path]:
     """Return the loss of initial weights, and a figure of how it depends on their size."""
-    from npnet.plot_digits import untrained  # noqa: PLC0415 - importing matplotlib takes a second
+    from npnet.plot.digits import untrained  # noqa: PLC0415 - importing matplotlib takes a second
 
     weights_seed, _ = np.random.SeedSequence(options.seed).spawn(2)
     model = network.model(np.random.default_rng(weights_seed))
@@ -143,14 +142,14 @@ def _untrained(
     for scale in SCALES:
         scaled = {name: scale * array for name, array in drawn.items() if name in model.parameters}
         model.load_state_dict(drawn | scaled)
-        losses.append(evaluate(model, network.loss.make(nn), test_part(splits))[0])
+        losses.append(evaluate(model, network.loss.make(nn), judged_part(splits))[0])
     title = f"{network.name} before it has learnt anything"
     figure = untrained(SCALES, losses, len(splits.classes), title=title)
     return losses[SCALES.index(1.0)], folder.figure("untrained.png", figure)
 
 
 def _draw_standings(learnt: Mapping[str, Learnt], folder: RunFolder) -> list[Path]:
-    from npnet.plot_digits import standings  # noqa: PLC0415 - as above
+    from npnet.plot.digits import standings  # noqa: PLC0415 - as above
 
     reached = {
         name: (each.kept.validation_accuracy, each.accuracy)
@@ -164,10 +163,10 @@ def _draw_standings(learnt: Mapping[str, Learnt], folder: RunFolder) -> list[Pat
 
 
 def _draw_hardest(learnt: Learnt, splits: Splits[ArrayDataset], folder: RunFolder) -> list[Path]:
-    from npnet.plot_digits import hardest  # noqa: PLC0415 - as above
+    from npnet.plot.digits import hardest  # noqa: PLC0415 - as above
 
     files = []
-    for name, part in (("training", splits.train), ("test", test_part(splits))):
+    for name, part in (("training", splits.train), ("test", judged_part(splits))):
         probabilities, _ = F.softmax(predict(learnt.model, part), dim=1)
         title = f"{learnt.network.name}: {name} digits"
         drawn = hardest(part.x, part.y, probabilities, splits.classes, title=title)
@@ -188,7 +187,7 @@ recipe = DeepNetworks(
         network(DEEPEST),
         network(WEAK_L2, Spec("SGD", lr=0.3, weight_decay=1e-4)),
         network(STRONG_L2, Spec("SGD", lr=0.3, weight_decay=1e-3)),
-        network(FULL_BATCH, kind=FullBatch, batch_size=TRAINING),
+        network(FULL_BATCH, kind=FixedMinibatch, batch_size=TRAINING),
         network(ADAM, Spec("Adam", lr=1e-4)),
         network(
             FALLING_ADAM,

@@ -80,7 +80,7 @@ def norm(learnt: Learnt) -> float:
 
 
 def _draw_weights(learnt: Mapping[str, Learnt], classes: Sequence[str], folder: RunFolder) -> Path:
-    from npnet.plot_digits import weight_images  # noqa: PLC0415 - importing matplotlib takes a second
+    from npnet.plot.digits import weight_images  # noqa: PLC0415 - importing matplotlib takes a second
 
     rows = {
         f"{name}\n‖W‖ = {norm(each):.2f}\ntest {each.shown}": (

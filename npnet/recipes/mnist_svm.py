@@ -43,7 +43,7 @@ from npnet import metrics, nn
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
 from npnet.models import lenet5, logistic_regression, mlp
-from npnet.recipes._comparison import learn, test_part
+from npnet.recipes._comparison import judged_part, learn
 from npnet.recipes._mnist import classifier, digits
 from npnet.recipes._recipe import ENGINES, NetworkRecipe, Options, Recipe, Report, Result, Spec, versions
 from npnet.run import METRICS, SETTINGS, RunFolder
@@ -174,7 +174,7 @@ class Machines(Recipe):
 def _cut(splits: Splits[ArrayDataset], size: int, options: Options) -> Splits[ArrayDataset]:
     """Return so many digits to learn from, and a quarter of that for validation."""
     assert splits.validation is not None
-    test = test_part(splits)
+    test = judged_part(splits)
     if not 10 <= size <= len(splits.train):
         raise InputError(f"mnist-svm: sizes must be 10…{len(splits.train)} digits, got {size}")
     return replace(
@@ -206,7 +206,7 @@ def _measure(
                     return
                 beside = f" ({learnt.engine})" if len(engines) > 1 else ""
                 began = time.perf_counter()
-                predict(learnt.model, test_part(splits))
+                predict(learnt.model, judged_part(splits))
                 seconds = time.perf_counter() - began
                 assert learnt.accuracy is not None
                 yield Measured(
@@ -218,7 +218,7 @@ def machine(name: str, settings: Mapping[str, Any], splits: Splits[ArrayDataset]
     """Let a support vector machine learn, and judge it by the test part."""
     from sklearn.svm import SVC  # noqa: PLC0415 - takes a second that not everybody needs
 
-    test = test_part(splits)
+    test = judged_part(splits)
     svc = SVC(cache_size=CACHE, decision_function_shape="ovo", **settings)
     began = time.perf_counter()
     svc.fit(_flat(splits.train), splits.train.y)
@@ -240,7 +240,7 @@ def _flat(part: ArrayDataset) -> ndarray:
 
 
 def _draw(rows: Sequence[Measured], title: str, folder: RunFolder) -> list[Path]:
-    from npnet.plot_digits import against_size  # noqa: PLC0415 - importing matplotlib takes a second
+    from npnet.plot.digits import against_size  # noqa: PLC0415 - importing matplotlib takes a second
 
     measures: dict[str, Callable[[Measured], float]] = {
         "test error (%)": lambda row: 100 * (1 - row.accuracy),

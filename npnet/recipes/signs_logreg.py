@@ -39,7 +39,7 @@ class SignTemplates(SignsRecipe):
         self, model: nn.Layer, splits: Splits[Any], part: Dataset, history: History, folder: RunFolder
     ) -> list[Path]:
         """Draw the weights of each letter as an image too."""
-        from npnet import plot_features  # noqa: PLC0415 - matplotlib takes a second that importing need not
+        from npnet.plot import features as plot_features  # noqa: PLC0415 - matplotlib takes a second that importing need not
 
         files = super().figures(model, splits, part, history, folder)
         weight = model.parameters["linear.weight"].reshape(-1, 28, 28)

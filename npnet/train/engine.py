@@ -74,6 +74,7 @@ def plain_step(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from npnet import nn
     >>> rng = np.random.default_rng(0)
     >>> model = nn.Linear(3, 2, generator=rng, dtype=np.float64)

@@ -3,7 +3,8 @@ import pytest
 from matplotlib.collections import PathCollection
 from sklearn.svm import SVC
 
-from npnet import plot_plane, recipes
+from npnet import recipes
+from npnet.plot import plane as plot_plane
 from npnet.recipes import Options
 from npnet.recipes.gmm_ksvm import KSVMWrap, two_scores
 

@@ -3,8 +3,8 @@ import matplotlib.style
 import numpy as np
 import pytest
 
-from npnet import plot_digits
 from npnet.errors import InputError
+from npnet.plot import digits as plot_digits
 from npnet.train import Epoch, History
 
 NAMES = ("cat", "dog", "owl")

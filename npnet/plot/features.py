@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet.errors import InputError
-from npnet.plot import BLUE, GREEN, GREY, ORANGE, _figure, _own_style, _picture
+from npnet.plot._style import BLUE, GREEN, GREY, ORANGE, draw_picture, new_figure, own_style
 
 SIGNED = "RdBu_r"
 MAPS_IN_A_ROW = 16
@@ -27,7 +27,7 @@ WIDTH, MARGIN, LINE = 8.5, 0.6, 0.28  # of the figure of layers, in inches
 PICTURE_HEIGHT, BARS_HEIGHT = 1.3, 1.3
 
 
-@_own_style
+@own_style
 def class_histogram(
     parts: Mapping[str, Integer[ndarray, " n"]], class_names: Sequence[str], *, title: str = ""
 ) -> Figure:
@@ -53,7 +53,7 @@ def class_histogram(
         sizes = {name: len(labels) for name, labels in parts.items()}
         raise InputError(f"class_histogram: parts must be one to three and none of them empty, got {sizes}")
     classes = len(class_names)
-    figure = _figure(min(14.0, max(5.0, 1.5 + 0.3 * classes)), 3.2, title)
+    figure = new_figure(min(14.0, max(5.0, 1.5 + 0.3 * classes)), 3.2, title)
     axes = figure.subplots()
     width = 0.8 / len(parts)
     for i, (name, labels) in enumerate(parts.items()):
@@ -72,7 +72,7 @@ def class_histogram(
     return figure
 
 
-@_own_style
+@own_style
 def templates(
     weight: Float[ndarray, "classes h w"], class_names: Sequence[str], *, title: str = ""
 ) -> Figure:
@@ -100,7 +100,7 @@ def templates(
         )
     columns = min(8, len(weight))
     rows = math.ceil(len(weight) / columns)
-    figure = _figure(1.05 * columns + 1.1, 1.25 * rows + 0.5, title)
+    figure = new_figure(1.05 * columns + 1.1, 1.25 * rows + 0.5, title)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
@@ -113,7 +113,7 @@ def templates(
     return figure
 
 
-@_own_style
+@own_style
 def layer_by_layer(
     image: Float[ndarray, "c h w"],
     outputs: Mapping[str, ndarray],
@@ -150,13 +150,13 @@ def layer_by_layer(
         )
     sheets = {name: _sheet(name, output) for name, output in outputs.items()}
     heights = [PICTURE_HEIGHT, *(_width(sheet) * _aspect(sheet) for sheet in sheets.values()), BARS_HEIGHT]
-    figure = _figure(WIDTH, sum(heights) + LINE * (len(heights) + 1) + MARGIN, "")
+    figure = new_figure(WIDTH, sum(heights) + LINE * (len(heights) + 1) + MARGIN, "")
     figure.set_layout_engine("none")  # places are counted in inches here
     figure.suptitle(title, y=1 - 0.1 / figure.get_figheight(), va="top", fontsize=11)
     places = _from_top(figure, heights)
 
     axes = _place(figure, next(places), PICTURE_HEIGHT)
-    _picture(axes, image, frame=None)
+    draw_picture(axes, image, frame=None)
     _name(axes, "image")
     axes.axis("off")
     if sheets:

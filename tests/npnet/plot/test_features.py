@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from npnet import plot_features, plot_kernels
 from npnet.errors import InputError
+from npnet.plot import features as plot_features
+from npnet.plot import kernels as plot_kernels
 
 NAMES = ("cat", "dog", "owl")
 IMAGE = np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 8, 8)

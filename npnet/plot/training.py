@@ -1,38 +1,37 @@
-"""Figures: learning curves, confusion matrices, filters, images that were not recognised.
-
-Each function returns a figure that belongs to nobody else: no window is opened and nothing is left changed
-in matplotlib. Figures have a white ground of their own, so that they read the same on paper, in a light
-notebook and in a dark one, whatever style is set. Colours are told apart by the colour-blind too: they are
-those of Okabe and Ito.
-"""
+"""Figures of any training: learning curves, confusion matrices, filters, images not recognised."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 
-import matplotlib.style
 import numpy as np
 from jaxtyping import Float, Integer
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 
 from npnet.errors import InputError
-from npnet.train import Epoch, History
+from npnet.plot._style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    draw_picture,
+    log_axis,
+    losses_of,
+    new_figure,
+    own_style,
+)
+from npnet.train import History
 
-BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-GREY = "#555555"
-DOTS_PER_INCH = 150
 MOST_CLASSES_WITH_NUMBERS = 30
 
-_own_style = matplotlib.style.context("default")  # so that a dark style set elsewhere leaves text readable
 
-
-@_own_style
+@own_style
 def learning_curves(
     runs: History | Mapping[str, History], *, title: str = "", loss_label: str = "loss"
 ) -> Figure:
@@ -60,29 +59,15 @@ def learning_curves(
     if not any(history.epochs for history in named.values()):
         raise InputError("learning_curves: a run must have finished an epoch, got none")
     with_accuracy = any(epoch.train_accuracy is not None for h in named.values() for epoch in h.epochs)
-    figure = _figure(4.6 * (1 + with_accuracy), 3.6, title)
+    figure = new_figure(4.6 * (1 + with_accuracy), 3.6, title)
     panels = figure.subplots(1, 1 + with_accuracy, squeeze=False)[0]
     _curves(panels[0], named, "loss", 1.0)
     panels[0].set_ylabel(loss_label)
-    _log_axis(panels[0], [loss for h in named.values() for e in h.epochs for loss in _losses(e)])
+    log_axis(panels[0], [loss for h in named.values() for e in h.epochs for loss in losses_of(e)])
     if with_accuracy:
         _curves(panels[1], named, "accuracy", 100.0)
         panels[1].set_ylabel("accuracy (%)")
     return figure
-
-
-def _losses(epoch: Epoch) -> list[float]:
-    return [loss for loss in (epoch.train_loss, epoch.validation_loss) if loss is not None]
-
-
-def _log_axis(axes: Axes, losses: list[float]) -> None:
-    """Show losses by their share: late progress is small in size. Numbers are written out, not as powers."""
-    if min(losses) <= 0:
-        return
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    within_a_decade = max(losses) < 10 * min(losses)
-    axes.yaxis.set_minor_formatter("{x:g}" if within_a_decade else NullFormatter())
 
 
 def _curves(axes: Axes, runs: Mapping[str, History], quantity: str, scale: float) -> None:
@@ -109,7 +94,7 @@ def _curves(axes: Axes, runs: Mapping[str, History], quantity: str, scale: float
     axes.legend(frameon=False)
 
 
-@_own_style
+@own_style
 def confusion(
     matrix: Integer[ndarray, "classes classes"], class_names: Sequence[str], *, title: str = ""
 ) -> Figure:
@@ -140,7 +125,7 @@ def confusion(
             f"got {matrix.shape}"
         )
     side = float(np.clip(2 + 0.42 * classes, 4.5, 14))
-    figure = _figure(side, side, title)
+    figure = new_figure(side, side, title)
     axes = figure.subplots()
     axes.imshow(_confusion_colours(matrix))
     if classes <= MOST_CLASSES_WITH_NUMBERS:
@@ -180,7 +165,7 @@ def _confusion_colours(matrix: ndarray) -> ndarray:
     return image
 
 
-@_own_style
+@own_style
 def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") -> Figure:
     """Draw the filters of a layer that looks at images.
 
@@ -209,7 +194,7 @@ def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") 
         pictures = weight.reshape(-1, *weight.shape[2:])
     columns = min(8, len(pictures)) if weight.shape[1] in (1, 3) else weight.shape[1]
     rows = math.ceil(len(pictures) / columns)
-    figure = _figure(max(4.0, 0.85 * columns + 1.2), 0.95 * rows + 0.5, title)
+    figure = new_figure(max(4.0, 0.85 * columns + 1.2), 0.95 * rows + 0.5, title)
     grid = figure.subplots(rows, columns, squeeze=False)
     shown = None
     for axes in grid.flat:
@@ -223,7 +208,7 @@ def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") 
     return figure
 
 
-@_own_style
+@own_style
 def misclassified(
     images: Float[ndarray, "n c h w"],
     target: Integer[ndarray, " n"],
@@ -279,35 +264,12 @@ def misclassified(
     columns = min(8, len(which))
     rows = math.ceil(len(which) / columns)
     width = max(1.3, 0.08 * (15 + max(map(len, class_names))))
-    figure = _figure(width * columns, (width + 0.45) * rows + 0.6, f"{title}\n{heading}".strip())
+    figure = new_figure(width * columns, (width + 0.45) * rows + 0.6, f"{title}\n{heading}".strip())
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     for axes, i in zip(grid.flat, which, strict=False):
-        _picture(axes, images[i], frame=ORANGE if wrong[i] else None)
+        draw_picture(axes, images[i], frame=ORANGE if wrong[i] else None)
         taken_for = f"predicted {class_names[predicted[i]]}, {100 * sureness[i]:.0f} %"
         axes.set_title(f"{taken_for}\ntrue {class_names[target[i]]}", fontsize=8)
-    return figure
-
-
-def _picture(axes: Axes, image: ndarray, *, frame: str | None) -> None:
-    """Draw an image whatever its standardisation was: darkest value black, lightest white."""
-    if frame is not None:
-        axes.axis("on")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set(color=frame, linewidth=2.5)
-    low, high = float(image.min()), float(image.max())
-    scaled = (image - low) / ((high - low) or 1)
-    if len(image) == 3:
-        axes.imshow(scaled.transpose(1, 2, 0))
-    else:
-        axes.imshow(scaled[0], cmap="gray", vmin=0, vmax=1)
-
-
-def _figure(width: float, height: float, title: str) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    if title:
-        figure.suptitle(title, fontsize=11)
     return figure

@@ -15,7 +15,18 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 from numpy import ndarray
 
 from npnet.errors import InputError
-from npnet.plot import BLUE, GREEN, GREY, ORANGE, PURPLE, _figure, _log_axis, _losses, _own_style, _picture
+from npnet.plot._style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    draw_picture,
+    log_axis,
+    losses_of,
+    new_figure,
+    own_style,
+)
 from npnet.train import Epoch, History
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "black", "#56B4E9", "#E69F00", GREY)
@@ -29,7 +40,7 @@ GRID = "#DDDDDD"
 MOST_SHOWN = 99.98  # percent; what is above is drawn there, as an axis of errors has no place for none
 
 
-@_own_style
+@own_style
 def weight_images(
     rows: Mapping[str, Float[ndarray, "classes h w"]], class_names: Sequence[str], *, title: str = ""
 ) -> Figure:
@@ -58,7 +69,7 @@ def weight_images(
             f"got {[len(weight) for weight in rows.values()]}"
         )
     columns = len(class_names)
-    figure = _figure(0.95 * columns + 2.2, 1.08 * len(rows) + 0.6, title)
+    figure = new_figure(0.95 * columns + 2.2, 1.08 * len(rows) + 0.6, title)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for (label, weight), line in zip(rows.items(), grid, strict=True):
         largest = float(abs(weight).max()) or 1.0
@@ -75,7 +86,7 @@ def weight_images(
     return figure
 
 
-@_own_style
+@own_style
 def hardest(
     images: Float[ndarray, "n c h w"],
     target: Integer[ndarray, " n"],
@@ -123,12 +134,12 @@ def hardest(
     )
     columns = min(8, len(which))
     count = math.ceil(len(which) / columns)
-    figure = _figure(1.3 * columns, 1.85 * count + 0.6, f"{title}\n{heading}".strip())
+    figure = new_figure(1.3 * columns, 1.85 * count + 0.6, f"{title}\n{heading}".strip())
     grid = figure.subplots(count, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     for axes, i in zip(grid.flat, which, strict=False):
-        _picture(axes, images[i], frame=None)
+        draw_picture(axes, images[i], frame=None)
         taken_for = int(probabilities[i].argmax())
         axes.set_title(
             f"true {class_names[target[i]]}: loss {losses[i]:.2g}\n"
@@ -138,7 +149,7 @@ def hardest(
     return figure
 
 
-@_own_style
+@own_style
 def curves(
     panels: Mapping[str, Mapping[str, History]], *, loss_label: str = "loss", title: str = ""
 ) -> Figure:
@@ -165,7 +176,7 @@ def curves(
     sizes = [len(named) for named in panels.values()]
     if not sizes or min(sizes) < 1 or max(sizes) > len(COLOURS):
         raise InputError(f"curves: each panel must have 1 to {len(COLOURS)} networks, got {sizes}")
-    figure = _figure(10.0, 3.4 * len(panels) + 0.7, title)
+    figure = new_figure(10.0, 3.4 * len(panels) + 0.7, title)
     grid = figure.subplots(len(panels), 2, squeeze=False)
     for (name, runs), (left, right) in zip(panels.items(), grid, strict=True):
         for axes, quantity, scale, most in (
@@ -182,7 +193,7 @@ def curves(
         right.set_ylabel("accuracy (%)")
         shares = [share for history in runs.values() for e in history.epochs for share in _accuracies(e)]
         _error_axis(right, "y", 100 * min(shares), 100 * max(shares))
-        _log_axis(left, [loss for history in runs.values() for e in history.epochs for loss in _losses(e)])
+        log_axis(left, [loss for history in runs.values() for e in history.epochs for loss in losses_of(e)])
         handles = [
             Line2D([], [], color=colour, label=label) for label, colour in zip(runs, COLOURS, strict=False)
         ]
@@ -211,7 +222,7 @@ def _draw_history(
             axes.plot(history.best_epoch, drawn[history.best_epoch], "o", color=colour, markersize=5)
 
 
-@_own_style
+@own_style
 def untrained(scales: Sequence[float], losses: Sequence[float], classes: int, *, title: str = "") -> Figure:
     """Draw the loss of a network that has learnt nothing against the scale of its random weights.
 
@@ -237,7 +248,7 @@ def untrained(scales: Sequence[float], losses: Sequence[float], classes: int, *,
         raise InputError(
             f"untrained: losses must be one for each scale, got {len(losses)} for {len(scales)} scales"
         )
-    figure = _figure(5.6, 3.8, title)
+    figure = new_figure(5.6, 3.8, title)
     axes = figure.subplots()
     axes.axhline(
         math.log(classes), color=ORANGE, linestyle="--", label=f"log {classes} = {math.log(classes):.3f}"
@@ -251,7 +262,7 @@ def untrained(scales: Sequence[float], losses: Sequence[float], classes: int, *,
     return figure
 
 
-@_own_style
+@own_style
 def standings(
     accuracies: Mapping[str, tuple[float, float]], *, must_reach: float | None = None, title: str = ""
 ) -> Figure:
@@ -276,7 +287,7 @@ def standings(
     """
     if not accuracies:
         raise InputError("standings: accuracies must not be empty, got none")
-    figure = _figure(8.0, 0.36 * len(accuracies) + 1.3, title)
+    figure = new_figure(8.0, 0.36 * len(accuracies) + 1.3, title)
     axes = figure.subplots()
     places = np.arange(len(accuracies))[::-1]
     shares = 100 * np.array(list(accuracies.values()))
@@ -321,7 +332,7 @@ def _from_error_scale(scaled: ndarray) -> ndarray:
     return percent
 
 
-@_own_style
+@own_style
 def against_size(
     panels: Mapping[str, Mapping[str, Mapping[int, float]]], *, size_label: str, title: str = ""
 ) -> Figure:
@@ -346,7 +357,7 @@ def against_size(
     names = list(next(iter(panels.values()), {}))
     if not names or len(names) > len(MARKERS):
         raise InputError(f"against_size: needs 1 to {len(MARKERS)} classifiers, got {len(names)}")
-    figure = _figure(3.9 * len(panels), 3.9, title)
+    figure = new_figure(3.9 * len(panels), 3.9, title)
     for axes, (label, values) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):

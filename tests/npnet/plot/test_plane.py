@@ -7,9 +7,9 @@ import pytest
 from matplotlib.image import imread
 from PIL import Image
 
-from npnet import plot_plane
 from npnet.errors import InputError
-from npnet.plot_plane import Fit, Surface
+from npnet.plot import plane as plot_plane
+from npnet.plot.plane import Fit, Surface
 
 CLASSES = ("class 0", "class 1")
 X = np.array([[-2.0, 0.0], [-1.0, 1.0], [1.0, 0.0], [2.0, 1.0]])

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet.errors import InputError
-from npnet.plot import _figure, _own_style
+from npnet.plot._style import new_figure, own_style
 
 COLUMN = 1.75  # inches
 SATURATED = 98.0  # percent of the values are within the scale: a few strong edges must not darken the rest
 
 
-@_own_style
+@own_style
 def kernel_grid(
     kernels: Mapping[str, Float[ndarray, "kh kw"]],
     images: Mapping[str, Float[ndarray, "h w"]],
@@ -54,7 +54,7 @@ def kernel_grid(
             f"got {len(images)} images and {len(kernels)} kernels, missing {missing or 'nothing'}"
         )
     heights = [0.62, *(image.shape[0] / image.shape[1] for image in images.values())]
-    figure = _figure(COLUMN * len(kernels) + 0.4, COLUMN * sum(heights) + 0.9, title)
+    figure = new_figure(COLUMN * len(kernels) + 0.4, COLUMN * sum(heights) + 0.9, title)
     figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.03)
     grid = figure.subplots(len(heights), len(kernels), squeeze=False, height_ratios=heights)
     for axes, (name, kernel) in zip(grid[0], kernels.items(), strict=True):

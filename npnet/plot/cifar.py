@@ -13,14 +13,14 @@ from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 
 from npnet.errors import InputError
-from npnet.plot import BLUE, GREEN, GREY, ORANGE, PURPLE, _figure, _own_style, _picture
+from npnet.plot._style import BLUE, GREEN, GREY, ORANGE, PURPLE, draw_picture, new_figure, own_style
 from npnet.train import History
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 GRID = "#DDDDDD"
 
 
-@_own_style
+@own_style
 def accuracy_by_class(
     accuracies: Float[ndarray, " classes"],
     class_names: Sequence[str],
@@ -65,7 +65,7 @@ def accuracy_by_class(
         order = order[ends]
         places = np.arange(most // 2 * 2) + (np.arange(most // 2 * 2) >= most // 2)  # a gap between the ends
     shares = 100 * accuracies[order]
-    figure = _figure(7.0, 1.7 + 0.26 * (places[-1] + 1), title)
+    figure = new_figure(7.0, 1.7 + 0.26 * (places[-1] + 1), title)
     axes = figure.subplots()
     axes.barh(places, shares, color=BLUE, height=0.75)
     for place, share in zip(places, shares, strict=True):
@@ -85,7 +85,7 @@ def accuracy_by_class(
     return figure
 
 
-@_own_style
+@own_style
 def shifts(
     accuracies: Mapping[int, float], changed: Mapping[int, float], *, guessing: float = 0.5, title: str = ""
 ) -> Figure:
@@ -115,7 +115,7 @@ def shifts(
             f"shifts: accuracies and changed must have the same shifts with 0 among them, "
             f"got {list(accuracies)} and {list(changed)}"
         )
-    figure = _figure(9.2, 3.6, title)
+    figure = new_figure(9.2, 3.6, title)
     left, right = figure.subplots(1, 2)
     pixels = list(accuracies)
     left.plot(pixels, [100 * share for share in accuracies.values()], "o-", color=BLUE, markersize=4)
@@ -139,7 +139,7 @@ def shifts(
     return figure
 
 
-@_own_style
+@own_style
 def turned(
     images: Sequence[tuple[ndarray, ndarray]],
     probabilities: Float[ndarray, "n 2 classes"],
@@ -175,19 +175,19 @@ def turned(
             f"turned: images, probabilities and target must be of one length above 0, "
             f"got {len(images)}, {len(probabilities)} and {len(target)}"
         )
-    figure = _figure(1.5 * len(images) + 0.6, 4.0, title)
+    figure = new_figure(1.5 * len(images) + 0.6, 4.0, title)
     grid = figure.subplots(2, len(images), squeeze=False)
     for column, (pair, given) in enumerate(zip(images, probabilities, strict=True)):
         for axes, image, p in zip(grid[:, column], pair, given, strict=True):
             predicted = int(p.argmax())
-            _picture(axes, image, frame=BLUE if predicted == target[column] else ORANGE)
+            draw_picture(axes, image, frame=BLUE if predicted == target[column] else ORANGE)
             axes.set_title(f"{class_names[predicted]}, {100 * p[predicted]:.0f} %", fontsize=9)
     for axes, name in zip(grid[:, 0], ("as it is", "shifted"), strict=True):
         axes.set_ylabel(name, fontsize=10)
     return figure
 
 
-@_own_style
+@own_style
 def predictions(
     images: Float[ndarray, "n c h w"],
     target: Integer[ndarray, " n"],
@@ -226,13 +226,13 @@ def predictions(
         )
     columns = min(4, len(images))
     rows = math.ceil(len(images) / columns)
-    figure = _figure(2.5 * columns, 2.75 * rows + 0.5, title)
+    figure = new_figure(2.5 * columns, 2.75 * rows + 0.5, title)
     grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.6, 0.9] * rows)
     for axes in grid.flat:
         axes.axis("off")
     for i, (image, true, p) in enumerate(zip(images, target, probabilities, strict=True)):
         above, below = (grid[2 * (i // columns) + j, i % columns] for j in range(2))
-        _picture(above, image, frame=BLUE if p.argmax() == true else ORANGE)
+        draw_picture(above, image, frame=BLUE if p.argmax() == true else ORANGE)
         above.set_title(f"true {class_names[true]}", fontsize=10)
         _likeliest(below, p, int(true), class_names, most)
     return figure
@@ -252,7 +252,7 @@ def _likeliest(axes: Axes, p: ndarray, true: int, class_names: Sequence[str], mo
     axes.spines[["top", "right"]].set_visible(False)
 
 
-@_own_style
+@own_style
 def descents(
     runs: Mapping[str, History], updates: Mapping[str, int], *, loss_label: str = "loss", title: str = ""
 ) -> Figure:
@@ -279,7 +279,7 @@ def descents(
     if not 1 <= len(runs) <= len(COLOURS) or not all(history.epochs for history in runs.values()):
         sizes = {name: len(history.epochs) for name, history in runs.items()}
         raise InputError(f"descents: runs must be 1 to {len(COLOURS)}, of an epoch or more, got {sizes}")
-    figure = _figure(9.6, 4.0, title)
+    figure = new_figure(9.6, 4.0, title)
     left, right = figure.subplots(1, 2, sharey=True)
     for (name, history), colour in zip(runs.items(), COLOURS, strict=False):
         losses = [epoch.validation_loss for epoch in history.epochs]

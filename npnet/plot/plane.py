@@ -23,7 +23,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy import ndarray
 
 from npnet.errors import InputError
-from npnet.plot import BLUE, GREEN, GREY, ORANGE, PURPLE, _figure, _log_axis, _own_style
+from npnet.plot._style import BLUE, GREEN, GREY, ORANGE, PURPLE, log_axis, new_figure, own_style
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -60,7 +60,7 @@ class Surface:
     support: Integer[ndarray, " support"] | None = None
 
 
-@_own_style
+@own_style
 def surfaces(
     shown: Sequence[Surface | None],
     class_names: Sequence[str],
@@ -97,7 +97,7 @@ def surfaces(
     columns = len(shown) if columns is None else min(columns, len(shown))
     rows = math.ceil(len(shown) / columns)
     width = max(3.3 * columns, 4.4)
-    figure = _figure(width, 3.35 * rows + 0.8, title)
+    figure = new_figure(width, 3.35 * rows + 0.8, title)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, surface in zip_longest(grid.flat, shown):
         if surface is None:
@@ -194,7 +194,7 @@ def _legend(class_names: Sequence[str], *, support: bool) -> list[Line2D]:
 # ---- films ---------------------------------------------------------------------------------------------
 
 
-@_own_style
+@own_style
 def film(frames: Sequence[Surface], class_names: Sequence[str], *, title: str = "") -> bytes:
     """Make an animation of a decision surface, a frame after the other.
 
@@ -269,7 +269,7 @@ class Fit:
     reference_name: str = ""
 
 
-@_own_style
+@own_style
 def fits(shown: Sequence[Fit], *, title: str = "") -> Figure:
     """Draw points and the lines fitted to them.
 
@@ -289,7 +289,7 @@ def fits(shown: Sequence[Fit], *, title: str = "") -> Figure:
     """
     if not shown:
         raise InputError("fits: shown must not be empty, got none")
-    figure = _figure(4.8 * len(shown), 4.0, title)
+    figure = new_figure(4.8 * len(shown), 4.0, title)
     for axes, fit in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         ends = np.array([fit.x.min(), fit.x.max()])
         ends += np.array([-0.15, 0.15]) * (ends[1] - ends[0])
@@ -310,7 +310,7 @@ def fits(shown: Sequence[Fit], *, title: str = "") -> Figure:
     return figure
 
 
-@_own_style
+@own_style
 def losses(
     panels: Mapping[str, Mapping[str, Sequence[float]]],
     *,
@@ -341,7 +341,7 @@ def losses(
         raise InputError("losses: panels must not be empty, got none")
     columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
-    figure = _figure(4.8 * columns, 3.5 * rows + 0.3, title)
+    figure = new_figure(4.8 * columns, 3.5 * rows + 0.3, title)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, name in zip_longest(grid.flat, panels):
         if name is None:
@@ -363,7 +363,7 @@ def _draw_losses(axes: Axes, curves: Mapping[str, Sequence[float]]) -> None:
         axes.plot(steps, values, color=colour, linestyle=style, linewidth=width, label=label)
     everything = [value for values in curves.values() for value in values]
     axes.set_xscale("log")
-    _log_axis(axes, everything)
+    log_axis(axes, everything)
     if 10 * min(everything) <= max(everything) < 1000 * min(everything):
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.set_xlabel("step")
@@ -371,7 +371,7 @@ def _draw_losses(axes: Axes, curves: Mapping[str, Sequence[float]]) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-@_own_style
+@own_style
 def duel(scores: Mapping[str, Mapping[str, Float[ndarray, " data_sets"]]], *, title: str = "") -> Figure:
     """Compare two classifiers that were judged on the same data sets.
 
@@ -396,7 +396,7 @@ def duel(scores: Mapping[str, Mapping[str, Float[ndarray, " data_sets"]]], *, ti
     for measure, pair in scores.items():
         if len(pair) != 2 or len({len(values) for values in pair.values()}) != 1:
             raise InputError(f"duel: {measure} must have two names with as many scores, got {list(pair)}")
-    figure = _figure(3.6 * (len(scores) + 1), 4.0, title)
+    figure = new_figure(3.6 * (len(scores) + 1), 4.0, title)
     panels = figure.subplots(1, len(scores) + 1, squeeze=False)[0]
     for axes, (measure, pair) in zip(panels, scores.items(), strict=False):
         _draw_pairs(axes, measure, pair)

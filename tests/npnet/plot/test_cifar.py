@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from npnet import plot_cifar
 from npnet.errors import InputError
+from npnet.plot import cifar as plot_cifar
 from npnet.train import Epoch, History
 
 NAMES = ("cat", "dog", "owl")
