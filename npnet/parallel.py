@@ -140,7 +140,7 @@ class Step:
             As the model's backward gives them.
         """
         parts = shards(model, x, training=True)
-        generators = _generators(generator, len(parts))
+        generators = generators_for(generator, len(parts))
 
         def forward(part: slice, own: Generator) -> tuple[ndarray, LayerBackward]:
             return model.forward(x[part], training=True, generator=own)
@@ -252,8 +252,20 @@ def _cost(model: Layer, sample: tuple[int, ...]) -> _Cost:
     return _costs[key][1]
 
 
-def _generators(generator: Generator, count: int) -> list[Generator]:
-    """Return a source of randomness for each shard; a single one draws from the given source itself."""
+def generators_for(generator: Generator, count: int) -> list[Generator]:
+    """Return a source of randomness for each shard; a single one draws from the given source itself.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+        Draws the seeds of the others.
+    count : int
+        How many shards there are.
+
+    Returns
+    -------
+    generators : list of numpy.random.Generator
+    """
     if count == 1:
         return [generator]
     return [np.random.default_rng(seed) for seed in generator.integers(0, 2**63, size=count)]

@@ -26,8 +26,8 @@ from torch.optim import Optimizer, lr_scheduler
 
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
-from npnet.parallel import _generators as shard_generators
 from npnet.parallel import cores, shards
+from npnet.parallel import generators_for as shard_generators
 from npnet.recipes import Spec
 from ptref.convert import to_torch
 
@@ -335,7 +335,7 @@ def engine_for(
     chosen = optimizer.but(fused=True) if optimizer.kind in FUSED else optimizer
     mover = chosen.make(torch.optim, moved)
     planned = None if schedule is None else schedule.make(lr_scheduler, mover)
-    with _threads(threads):
+    with torch_threads(threads):
         engine = TorchEngine(module, loss_for(loss).to(device), mover, planned, noise)
         yield engine
         model.load_state_dict({name: _array(tensor) for name, tensor in module.state_dict().items()})
@@ -378,8 +378,14 @@ def check_device(device: str) -> None:
 
 
 @contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    """Let PyTorch compute with so many threads."""
+def torch_threads(number: int | None) -> Iterator[None]:
+    """Let PyTorch compute with so many threads.
+
+    Parameters
+    ----------
+    number : int, optional
+        How many; PyTorch's own choice if not given.
+    """
     if number is None:
         number = max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     before = torch.get_num_threads()

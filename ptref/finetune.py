@@ -29,7 +29,7 @@ from npnet.data import ArrayDataset, Splits, minibatches
 from npnet.errors import InputError, MissingError
 from npnet.recipes import Options
 from npnet.train import History, judge
-from ptref.engine import TorchEngine, _threads
+from ptref.engine import TorchEngine, torch_threads
 from ptref.train import fit
 
 WEIGHTS = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
@@ -144,7 +144,7 @@ def learn_last_layer(
     """
     began = time.perf_counter()
     most = QUICK if options.quick else MOST
-    with _seeded(options.seed), _threads(options.threads):
+    with _seeded(options.seed), torch_threads(options.threads):
         network = torchvision.models.resnet18()
         pretrained = _load_published(network, report)
         whole = nn.Sequential(Photograph(), network).to(options.device)

@@ -11,7 +11,9 @@ import pkgutil
 from importlib import import_module
 
 from npnet.errors import InputError
-from npnet.recipes._recipe import NetworkRecipe, Options, Recipe, Result, Spec
+from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._recipe import Recipe
+from npnet.recipes._spec import Options, Result, Spec
 
 __all__ = ["NetworkRecipe", "Options", "Recipe", "Result", "Spec", "get", "names"]
 

@@ -16,7 +16,9 @@ from npnet import data, nn
 from npnet import functional as F
 from npnet.data import ArrayDataset, Splits
 from npnet.metrics import accuracy
-from npnet.recipes._recipe import NetworkRecipe, Options, Report, Result, TrainedNetwork
+from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._spec import Options, Report, Result
+from npnet.recipes._trained import TrainedNetwork
 from npnet.run import RunFolder
 from npnet.train import predict
 

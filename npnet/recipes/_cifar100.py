@@ -12,8 +12,9 @@ from numpy.random import Generator
 from npnet import data, metrics, nn
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._comparison import Comparison, Learnt, best, draw_curves, draw_mistakes, judged_part
-from npnet.recipes._recipe import NetworkRecipe, Options, Report, Spec
+from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import Conclusion
+from npnet.recipes._spec import Options, Report, Spec
 from npnet.run import RunFolder
 from npnet.table import table
 from npnet.train import evaluate, predict

@@ -15,18 +15,11 @@ from npnet import nn
 from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
-from npnet.recipes._recipe import (
-    ENGINES,
-    LOSS_LABELS,
-    NetworkRecipe,
-    Options,
-    Recipe,
-    Report,
-    Result,
-    TrainedNetwork,
-    _spaced,
-)
+from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._recipe import Recipe
 from npnet.recipes._several import Conclusion
+from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result
+from npnet.recipes._trained import TrainedNetwork, spaced
 from npnet.run import MODEL, SETTINGS, RunFolder
 from npnet.table import table
 from npnet.train import Epoch, History, evaluate
@@ -115,7 +108,7 @@ class Comparison(Recipe):
         splits = self.networks[0].splits(options)
         networks = [network.given(options) for network in self.networks]
         folder.write_json(SETTINGS, self._settings(networks, splits, options))
-        report("data: " + ", ".join(f"{_spaced(len(part))} {name}" for name, part in splits.parts().items()))
+        report("data: " + ", ".join(f"{spaced(len(part))} {name}" for name, part in splits.parts().items()))
 
         passes: list[list[Learnt]] = []
         for kind in ENGINES if options.engine == "both" else (options.engine,):
@@ -202,7 +195,7 @@ def learn(
     """Train a network, options applied, as `NetworkRecipe.carry_out` does, from the same seeds."""
     weights_seed, training_seed = np.random.SeedSequence(options.seed).spawn(2)
     model = network.model(np.random.default_rng(weights_seed))
-    notes = _Notes(folder, network.name)
+    notes = Notes(folder, network.name)
     began = time.perf_counter()
     history = network.train(model, splits, np.random.default_rng(training_seed), options, notes, _ignore)
     seconds = time.perf_counter() - began
@@ -308,7 +301,7 @@ def _draw_engines(passes: Sequence[Sequence[Learnt]], folder: RunFolder) -> list
     return [folder.figure("engines.png", drawn)]
 
 
-class _Notes(RunFolder):
+class Notes(RunFolder):
     """A run's folder, for one of several networks: metrics are named after it."""
 
     def __init__(self, folder: RunFolder, network: str) -> None:

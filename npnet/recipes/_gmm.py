@@ -13,8 +13,9 @@ from npnet import functional as F
 from npnet import metrics, models
 from npnet.data import ArrayDataset, Splits, sample_gmm_2d
 from npnet.nn import Layer
-from npnet.recipes._recipe import NetworkRecipe, Options, Spec
+from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import Trained
+from npnet.recipes._spec import Options, Spec
 
 if TYPE_CHECKING:
     from npnet.plot.plane import Surface

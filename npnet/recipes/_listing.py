@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from npnet import data, recipes
-from npnet.recipes._recipe import ENGINES, Recipe
+from npnet.recipes._recipe import Recipe
+from npnet.recipes._spec import ENGINES
 from npnet.run import RESULT
 from npnet.table import table
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.random import Generator
 
 from npnet import data, nn
-from npnet.recipes._recipe import NetworkRecipe, Options, Spec
+from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._spec import Options, Spec
 
 TRAINING, TEST = 48_000, 10_000  # a fifth of the published 60 000 is held out
 

@@ -10,8 +10,8 @@ from typing import Any
 from numpy import ndarray
 
 from npnet.recipes import _gmm
-from npnet.recipes._recipe import Options, Report
 from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
+from npnet.recipes._spec import Options, Report
 from npnet.run import RunFolder
 from npnet.table import table
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from npnet import nn
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes._recipe import ENGINES, LOSS_LABELS, NetworkRecipe, Options, Recipe, Report, Result
+from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._recipe import Recipe
+from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result
 from npnet.run import SETTINGS, RunFolder
 from npnet.train import Epoch, History
 

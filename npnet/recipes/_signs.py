@@ -11,7 +11,8 @@ from numpy import ndarray
 
 from npnet import data, nn
 from npnet.data import ArrayDataset, Dataset, Splits
-from npnet.recipes._recipe import NetworkRecipe, Options
+from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._spec import Options
 from npnet.run import RunFolder
 from npnet.train import History
 

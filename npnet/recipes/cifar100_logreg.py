@@ -24,7 +24,7 @@ from numpy.random import Generator
 
 from npnet import models, nn
 from npnet.recipes._cifar100 import SOURCE, HundredClasses, both_settings
-from npnet.recipes._recipe import Spec
+from npnet.recipes._spec import Spec
 
 
 def network(generator: Generator) -> nn.Sequential:

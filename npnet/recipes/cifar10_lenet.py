@@ -30,8 +30,8 @@ from npnet.checkpoint import load_weights
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._cifar import StudiedNetwork, probabilities, with_mirror_images
 from npnet.recipes._comparison import judged_part
-from npnet.recipes._recipe import Options, Report, Spec
 from npnet.recipes._signs import layer_outputs
+from npnet.recipes._spec import Options, Report, Spec
 from npnet.run import MODEL, RunFolder
 from npnet.table import table
 

@@ -34,7 +34,7 @@ from npnet.recipes._cifar import (
     with_mirror_images,
 )
 from npnet.recipes._comparison import judged_part
-from npnet.recipes._recipe import Options, Report, Spec
+from npnet.recipes._spec import Options, Report, Spec
 from npnet.run import RunFolder
 
 

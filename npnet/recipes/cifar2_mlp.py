@@ -46,8 +46,9 @@ from npnet.recipes._comparison import (
     draw_mistakes,
     judged_part,
 )
-from npnet.recipes._recipe import LOSS_LABELS, NetworkRecipe, Options, Report, Spec
+from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import Conclusion
+from npnet.recipes._spec import LOSS_LABELS, Options, Report, Spec
 from npnet.run import RunFolder
 from npnet.train import plain_step
 

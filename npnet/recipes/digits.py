@@ -6,7 +6,8 @@ import numpy as np
 from numpy.random import Generator
 
 from npnet import data, nn
-from npnet.recipes._recipe import NetworkRecipe, Options, Spec
+from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._spec import Options, Spec
 
 
 def digits(_: Options) -> data.Splits[data.ArrayDataset]:

@@ -44,8 +44,10 @@ from numpy.random import Generator, SeedSequence
 from npnet import data, models, nn
 from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes._comparison import Learnt, _Notes, draw_curves, draw_mistakes, line_about
-from npnet.recipes._recipe import ENGINES, NetworkRecipe, Options, Recipe, Report, Result, Spec
+from npnet.recipes._comparison import Learnt, Notes, draw_curves, draw_mistakes, line_about
+from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._recipe import Recipe
+from npnet.recipes._spec import ENGINES, Options, Report, Result, Spec
 from npnet.run import MODEL, SETTINGS, RunFolder
 from npnet.table import table
 from npnet.train import evaluate
@@ -188,7 +190,7 @@ def _learn(
     report: Report,
 ) -> Learnt:
     """Train, and look at the test part once."""
-    notes = _Notes(folder, stage.name)
+    notes = Notes(folder, stage.name)
     began = perf_counter()
     history = stage.train(model, splits, np.random.default_rng(seed), options, notes, lambda _: None)
     seconds = perf_counter() - began

@@ -32,8 +32,9 @@ from pathlib import Path
 import numpy as np
 
 from npnet.recipes import _gmm
-from npnet.recipes._recipe import NetworkRecipe, Options, Report
+from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
+from npnet.recipes._spec import Options, Report
 from npnet.run import RunFolder
 from npnet.table import table
 

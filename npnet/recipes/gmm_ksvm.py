@@ -37,8 +37,9 @@ from numpy import ndarray
 
 from npnet import functional as F
 from npnet.recipes import _gmm
-from npnet.recipes._recipe import NetworkRecipe, Options, Report
+from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import Conclusion, SeveralNetworks, Trained, train
+from npnet.recipes._spec import Options, Report
 from npnet.recipes.gmm_deep import network
 from npnet.run import RunFolder
 from npnet.table import table

@@ -31,7 +31,8 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from npnet import functional as F
-from npnet.recipes._recipe import Options, Recipe, Report, Result
+from npnet.recipes._recipe import Recipe
+from npnet.recipes._spec import Options, Report, Result
 from npnet.run import SETTINGS, RunFolder
 from npnet.table import table
 

@@ -38,8 +38,9 @@ from numpy import ndarray
 
 from npnet import nn
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes._recipe import NetworkRecipe, Options, Report, Spec
+from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
+from npnet.recipes._spec import Options, Report, Spec
 from npnet.run import RunFolder
 from npnet.table import table
 from npnet.train import plain_step

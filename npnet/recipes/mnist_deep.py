@@ -60,8 +60,9 @@ from npnet.recipes._comparison import (
     judged_part,
 )
 from npnet.recipes._mnist import TRAINING, classifier
-from npnet.recipes._recipe import NetworkRecipe, Options, Report, Spec
+from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import Conclusion
+from npnet.recipes._spec import Options, Report, Spec
 from npnet.run import RunFolder
 from npnet.train import evaluate, predict
 

@@ -24,7 +24,8 @@ from numpy.random import Generator
 
 from npnet import data, nn
 from npnet.models import lenet5
-from npnet.recipes._recipe import NetworkRecipe, Options, Spec
+from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._spec import Options, Spec
 
 
 def digits(options: Options) -> data.Splits[data.ArrayDataset]:

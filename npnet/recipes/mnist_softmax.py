@@ -32,8 +32,9 @@ from npnet.data import ArrayDataset, Splits
 from npnet.models import logistic_regression
 from npnet.recipes._comparison import Comparison, Learnt, best, draw_curves, draw_mistakes
 from npnet.recipes._mnist import classifier
-from npnet.recipes._recipe import NetworkRecipe, Options, Report, Spec
+from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import Conclusion
+from npnet.recipes._spec import Options, Report, Spec
 from npnet.run import RunFolder
 
 STRENGTHS = (0.0, 0.001, 0.01, 0.1)

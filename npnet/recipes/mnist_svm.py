@@ -45,7 +45,9 @@ from npnet.errors import InputError
 from npnet.models import lenet5, logistic_regression, mlp
 from npnet.recipes._comparison import judged_part, learn
 from npnet.recipes._mnist import classifier, digits
-from npnet.recipes._recipe import ENGINES, NetworkRecipe, Options, Recipe, Report, Result, Spec, versions
+from npnet.recipes._network import NetworkRecipe, versions
+from npnet.recipes._recipe import Recipe
+from npnet.recipes._spec import ENGINES, Options, Report, Result, Spec
 from npnet.run import METRICS, SETTINGS, RunFolder
 from npnet.table import table
 from npnet.train import predict

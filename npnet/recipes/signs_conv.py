@@ -18,8 +18,8 @@ from __future__ import annotations
 from numpy.random import Generator
 
 from npnet import models, nn
-from npnet.recipes._recipe import Spec
 from npnet.recipes._signs import SOURCE, SignsRecipe, signs
+from npnet.recipes._spec import Spec
 
 
 def network(generator: Generator) -> nn.Sequential:

@@ -26,8 +26,8 @@ from numpy.random import Generator
 
 from npnet import models, nn
 from npnet.data import Dataset, Splits
-from npnet.recipes._recipe import Spec
 from npnet.recipes._signs import SOURCE, SignsRecipe, signs
+from npnet.recipes._spec import Spec
 from npnet.run import RunFolder
 from npnet.train import History
 

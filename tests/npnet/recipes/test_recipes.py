@@ -77,7 +77,7 @@ def test_a_regression_ends_with_its_loss_and_draws_what_there_is_to_draw(tmp_pat
 
 def test_an_interrupt_before_the_first_epoch_ended_is_a_result_too(tmp_path, monkeypatch):
     x = np.linspace(-1, 1, 20)[:, None]
-    monkeypatch.setattr("npnet.recipes._recipe.run", lambda *a, **k: History(interrupted=True))
+    monkeypatch.setattr("npnet.recipes._network.run", lambda *a, **k: History(interrupted=True))
     result = line_recipe(Splits(ArrayDataset(x, 2 * x))).run(Options(), tmp_path, lambda line: None)
     assert result.status == "interrupted"
     assert result.headline.startswith("training loss: ")
