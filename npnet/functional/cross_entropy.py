@@ -77,6 +77,7 @@ def cross_entropy(
     large (see `log_softmax`); float32 values are worked out in float64 and rounded once. A label's loss
     has a single term: that other classes have p = 0 does not matter. With probabilities all terms count,
     and 0 log 0 is NaN, as in PyTorch. So is the mean of nothing, with all labels ignored or no batch.
+    One case differs: with ε = 1 a label whose logit is −∞ costs ∞, where PyTorch has 0·∞, NaN.
 
     References
     ----------

@@ -5,11 +5,11 @@ Model: `npnet.models.lenet5` for three channels and 100 classes, 69 656 paramete
 
 Two settings, which start from the same weights:
 
-- As in the source: plain gradient descent, lr 0.01, minibatches of 128, ten epochs.
+- As in the source: lr 0.01, minibatches of 128, ten epochs; it names no optimizer, so plain gradient descent.
 - Ours: AdamW, lr 2e-3 drawn down to 0 along a cosine, weight decay 0.01, minibatches of 64, 20 epochs.
 
 The source reports 2.4 % of the test part: less than the fully connected network of `cifar100-mlp`. This is
-to be reproduced, and bettered by our setting.
+to be reproduced, and bettered by our setting. Neither was measured yet on the real images.
 
 What to expect: in the source's setting the loss stays near log 100 = 4.605, that of a network which takes
 all classes for equally likely. Small weights in five layers, one after another, leave small gradients, and

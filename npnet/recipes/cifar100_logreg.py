@@ -6,7 +6,7 @@ logits, `npnet.models.logistic_regression`, 307 300 parameters. Loss: cross-entr
 
 Two settings, which start from the same weights:
 
-- As in the source: plain gradient descent, lr 0.01, minibatches of 128, ten epochs.
+- As in the source: lr 0.01, minibatches of 128, ten epochs; it names no optimizer, so plain gradient descent.
 - Ours: AdamW, lr 5e-4 drawn down to 0 along a cosine, weight decay 0.1, minibatches of 128, 15 epochs.
 
 The source reports no figure for it that we know of; 1 % is right by guessing. Ours is to be a baseline for

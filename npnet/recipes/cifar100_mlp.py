@@ -6,7 +6,7 @@ known to us. Loss: cross-entropy.
 
 Two settings, which start from the same weights:
 
-- As in the source: plain gradient descent, lr 0.01, minibatches of 128, ten epochs.
+- As in the source: lr 0.01, minibatches of 128, ten epochs; it names no optimizer, so plain gradient descent.
 - Ours: AdamW, lr 1e-3 drawn down to 0 along a cosine, weight decay 0.1, minibatches of 128, 15 epochs.
 
 The source reports 12.9 % of the training, 12.5 % of the validation and 12.3 % of the test part. Ours must
