@@ -121,6 +121,7 @@ def processes(device: str = "cpu") -> Iterator[int]:
     torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield torch.distributed.get_rank()
+        torch.distributed.barrier()  # who leaves early takes the connections of the others away
     finally:
         torch.distributed.destroy_process_group()
 

@@ -33,7 +33,7 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "black", "#56B4E9", "#E69F00", GREY)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 ACCURACY_TICKS: tuple[tuple[float, ...], ...] = (  # in percent; finer ones where coarse ones are too few
     (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95),
-    (*range(0, 80, 20), *range(80, 90, 4), *range(90, 100), 99.5, 99.7, 99.8, 99.9),
+    (*range(0, 80, 20), 80, 85, 90, 92, 94, *range(95, 100), 99.5, 99.7, 99.8, 99.9),
     (*range(90), *np.arange(90, 99, 0.5).tolist(), *np.arange(99, 100, 0.1).tolist()),
 )
 GRID = "#DDDDDD"
@@ -298,6 +298,7 @@ def standings(
         label = f"{100 * must_reach:g} %, to be reached"
         axes.axvline(100 * must_reach, color=GREY, linestyle=":", label=label)
     axes.set_yticks(places, list(accuracies))
+    axes.set_ylim(-0.5, len(accuracies) - 0.5)
     axes.set_xlabel("accuracy (%)")
     axes.grid(visible=True, color=GRID, linewidth=0.6)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)

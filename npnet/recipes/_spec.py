@@ -32,6 +32,8 @@ class Spec:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from npnet import optim
     >>> spec = Spec("SGD", lr=0.1, momentum=0.9)
     >>> spec
     SGD(lr=0.1, momentum=0.9)
