@@ -83,6 +83,9 @@ def _curves(axes: Axes, runs: Mapping[str, History], quantity: str, scale: float
                     *zip(*drawn, strict=True),
                     style,
                     color=palette[i % 4] if several else (ORANGE, BLUE)[j],
+                    # Runs that agree lie on one another: those below are wider, and paler, so that all show.
+                    linewidth=1.5 * (len(runs) - i) ** 1.4,
+                    alpha=1.0 if i == len(runs) - 1 else 0.45,
                     marker="o" if len(drawn) <= 3 else None,
                     label=f"{name} {'training' if part == 'train' else part}".strip(),
                 )
