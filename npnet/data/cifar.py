@@ -14,7 +14,6 @@ from numpy.random import Generator
 from npnet.data._images import outside, unit_range
 from npnet.data._pickled import read_pickled
 from npnet.data.dataset import ArrayDataset
-from npnet.data.download import download_archive
 from npnet.data.files import data_folder
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
@@ -165,6 +164,8 @@ def load(
 ) -> Splits[ArrayDataset]:
     """Load a release from the data folder, downloading it first where a file is missing."""
     if release.missing(place):
+        from npnet.data.download import download_archive  # noqa: PLC0415 - seldom needed, and loads much
+
         download_archive(
             release.url,
             place / release.url.rpartition("/")[2],

@@ -12,7 +12,6 @@ from numpy.random import Generator
 
 from npnet.data._images import outside, unit_range
 from npnet.data.dataset import ArrayDataset
-from npnet.data.download import download
 from npnet.data.files import data_folder
 from npnet.data.idx import read_idx
 from npnet.data.split import Size, hold_out
@@ -94,6 +93,8 @@ def _obtain(place: Path, name: str, md5: Mapping[str, str], url: str) -> Path:
     found = _find(place, name)
     if found is None:
         found = place / FOLDER / name
+        from npnet.data.download import download  # noqa: PLC0415 - seldom needed, and loads much
+
         download(url + name, found, md5[name])
     return found
 
