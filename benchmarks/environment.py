@@ -78,7 +78,7 @@ def require_torch() -> None:
         If it is.
     """
     if util.find_spec("torch") is None:
-        raise MissingError("PyTorch, which npnet is timed against, is missing: pip install 'npnet[torch]'")
+        raise MissingError("PyTorch, which npnet is timed against, is missing: pip install torch torchvision")
 
 
 def processor() -> str:

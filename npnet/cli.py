@@ -6,6 +6,7 @@ A mistake of the user's meets one line on standard error and exit status 2; Ctrl
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ MISTAKE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # the last two as a shell has t
 DEFAULT_RECIPE = "digits"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one for each way to end
     """Run the command line and return its exit status.
 
     Parameters
@@ -62,6 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # standard output, so that is pointed elsewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _say("the output cannot be written: no space left", MISTAKE)
     return status
 
 
@@ -113,7 +118,9 @@ def _summary(chosen: argparse.Namespace) -> int:
 def _parity(arguments: Sequence[str]) -> int:
     """Hand over to ptref, which knows the options; it is loaded by this command alone."""
     if util.find_spec("torch") is None:
-        raise MissingError("parity compares with PyTorch, which is not installed: pip install 'npnet[torch]'")
+        raise MissingError(
+            "parity compares with PyTorch, which is not installed: pip install torch torchvision"
+        )
     status: int = import_module("ptref.cli").main(arguments)
     return status
 

@@ -26,7 +26,8 @@ def float_arrays(operation: str, **arrays: Any) -> None:
             first_name, first_dtype = name, array.dtype
         elif array.dtype != first_dtype:
             raise DTypeError(
-                f"{operation}: {name} must have the dtype of {first_name}, {first_dtype}, got {array.dtype}"
+                f"{operation}: {name} must have the dtype of {first_name}, {first_dtype}, got {array.dtype}; "
+                "convert one of the two with .astype"
             )
 
 

@@ -24,6 +24,7 @@ class Subject(Protocol):
     name: str
     variables: Mapping[str, ndarray]  # what is differentiated
     given: Mapping[str, ndarray]  # all arrays handed in, which must stay as they are
+    unchecked: list[str]  # floating-point inputs taken for data, as backward gives nothing for them
 
     def run(self, changed: Mapping[str, ndarray]) -> tuple[Any, Any]:
         """Return ``y, backward`` with some of the variables changed."""
@@ -39,6 +40,7 @@ class Operation:
         self.call = getattr(f, "forward", f)
         self.name = getattr(f, "__name__", type(f).__name__)
         self.inputs = inputs
+        self.unchecked: list[str] = []
         self.labels = [
             f"input {k} {name!r}" for k, name in enumerate(_argument_names(self.call, len(inputs)))
         ]
@@ -66,6 +68,7 @@ class Operation:
             raise ProblemError("backward returns None; its return statement seems to be missing")
         if not isinstance(grads, tuple | list):  # the other inputs are data
             first = next(iter(self.variables))
+            self.unchecked += [label for label in self.variables if label != first]
             self.variables = {first: self.variables[first]}
             return {first: grads}
         # Inputs that were left to their defaults may be answered with None after those that were given.
@@ -88,6 +91,7 @@ class Model:
         if len(inputs) != 1 or not isinstance(inputs[0], ndarray):
             raise InputError(f"gradcheck: a layer must be given one array x, got {len(inputs)} inputs")
         self.layer, self.training, self.seed = layer, training, seed
+        self.unchecked: list[str] = []
         self.name = type(layer).__name__
         self.x_label, self.x = "input 0 'x'", inputs[0]
         self.parameters = {f"parameter {name!r}": array for name, array in layer.parameters.items()}

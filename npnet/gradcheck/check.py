@@ -120,7 +120,7 @@ def gradcheck(
             for name in subject.variables
         )
         claim.require_unchanged_gradients("after f has run again, so it relies on something outside it")
-        report = GradcheckReport(subject.name, reports)
+        report = GradcheckReport(subject.name, reports, unchecked=tuple(subject.unchecked))
     except ProblemError as problem:
         report = GradcheckReport(subject.name, problem=str(problem))
     if raise_error and not report.passed:

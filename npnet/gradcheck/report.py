@@ -132,11 +132,14 @@ class GradcheckReport:
         One for each input and parameter that has a gradient.
     problem : str
         Why no derivative was compared, such as a gradient of the wrong shape; empty when they were.
+    unchecked : tuple of str
+        Floating-point inputs that backward gives no gradient for, and which were taken for data.
     """
 
     function: str
     inputs: tuple[InputReport, ...] = ()
     problem: str = ""
+    unchecked: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -158,4 +161,7 @@ class GradcheckReport:
         if self.problem:
             return f"{head}: {self.problem}"
         lines = [line for report in self.inputs for line in report.lines()]
+        lines += [
+            f"{name}: backward gives no gradient for it, so it was not checked" for name in self.unchecked
+        ]
         return "\n  ".join([head, *lines])

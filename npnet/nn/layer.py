@@ -65,8 +65,16 @@ class Layer:
     buffer_names: ClassVar[tuple[str, ...]] = ()  # kept and saved, but not learnt
     setting_names: ClassVar[tuple[str, ...]] = ()  # constructor's arguments that repr shows
 
+    frozen: set[str]  # names among `parameter_names` that are not trained
+
+    def __new__(cls, *_args: Any, **_settings: Any) -> Layer:  # noqa: PYI034 - see the shape checks in the tests
+        """Make the layer whole also where a layer of one's own forgets to call ``super().__init__()``."""
+        layer = super().__new__(cls)
+        layer.frozen = set()
+        return layer
+
     def __init__(self) -> None:
-        self.frozen: set[str] = set()  # names among `parameter_names` that are not trained
+        """Do nothing: a layer without settings needs no constructor."""
 
     # ---- running -----------------------------------------------------------------------------------
 
@@ -100,8 +108,16 @@ class Layer:
         y : array
         backward : callable
             ``grad_x, grads = backward(grad_y, needs_grad_x=True)``.
+
+        Raises
+        ------
+        InputError
+            If x does not fit, or `apply` gives no pair.
         """
-        y, operation_backward = self.apply(x, training=training, generator=generator)
+        applied = self.apply(x, training=training, generator=generator)
+        if not isinstance(applied, tuple) or len(applied) != 2:
+            raise InputError(f"{type(self).__name__}.apply must return (y, backward), got {applied!r:.60}")
+        y, operation_backward = applied
         names = self.parameter_names
         wanted = [getattr(self, name) is not None and name not in self.frozen for name in names]
 

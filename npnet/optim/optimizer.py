@@ -67,6 +67,11 @@ class Optimizer:
     lr: float
 
     def __init__(self, parameters: Mapping[str, ndarray], lr: _check.Number, **settings: Any) -> None:
+        if not isinstance(parameters, Mapping):
+            raise InputError(
+                f"{type(self).__name__}: parameters must be a dict from names to arrays, such as "
+                f"model.parameters, got {type(parameters).__name__}"
+            )
         self.parameters = dict(parameters)
         self._check_parameters()
         settings = {"lr": lr, **settings}

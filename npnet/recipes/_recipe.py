@@ -99,7 +99,7 @@ class Recipe(ABC):
         if util.find_spec("torch") is None:
             raise MissingError(
                 f"--engine {options.engine} trains with PyTorch, which is not installed: "
-                "pip install 'npnet[torch]'"
+                "pip install torch torchvision"
             )
         from ptref.engine import check_device  # noqa: PLC0415 - PyTorch is loaded when asked for
 

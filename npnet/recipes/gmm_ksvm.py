@@ -122,6 +122,8 @@ class NetworkAgainstSVM(SeveralNetworks):
         (first,) = trained
         figures = [_draw_surfaces(first, folder)]
         wanted = QUICK_DATA_SETS if options.quick else DATA_SETS
+        if first.history.interrupted:
+            wanted = 0
         judged = compare(first.network, wanted, options, folder)
         count = len(judged["SVM"])
         if not count:

@@ -107,7 +107,7 @@ class NumPyEngine:
     Raises
     ------
     InputError
-        If the loss gives one value for each sample instead of a number.
+        If the loss is none or gives one value for each sample, or the optimizer moves other arrays.
     """
 
     def __init__(
@@ -120,6 +120,11 @@ class NumPyEngine:
     ) -> None:
         if getattr(loss, "reduction", "mean") == "none":
             raise InputError("fit: loss must be one number for a minibatch, got reduction='none'")
+        if not isinstance(loss, Loss):
+            raise InputError(f"fit: loss must be a loss such as nn.CrossEntropyLoss(), got {loss!r:.60}")
+        own = {id(array) for array in model.parameters.values()}
+        if any(id(array) not in own for array in getattr(optimizer, "parameters", {}).values()):
+            raise InputError("fit: optimizer must be made with this model's parameters, got another model's")
         self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
         self.step = step
 

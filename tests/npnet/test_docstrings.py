@@ -98,8 +98,9 @@ class Module:
     def raises(self, function, seen=frozenset()):
         """Tell whether a function raises an error of npnet, itself or in a private helper of its module."""
         handlers = [node for node in ast.walk(function) if isinstance(node, ast.ExceptHandler) and node.type]
-        if any(ast.unparse(handler.type) in ERRORS for handler in handlers):
-            return any(isinstance(node, ast.Raise) for handler in handlers for node in ast.walk(handler))
+        meeting = [handler for handler in handlers if ast.unparse(handler.type) in ERRORS]
+        if meeting:
+            return any(isinstance(node, ast.Raise) for handler in meeting for node in ast.walk(handler))
         for node in ast.walk(function):
             if isinstance(node, ast.Raise) and node.exc is not None:
                 raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc

@@ -446,3 +446,10 @@ def test_a_forgotten_parameter_is_named():
 def test_what_cannot_be_checked_is_refused(f, inputs, error, message):
     with pytest.raises(error, match=message):
         gradcheck(f, *inputs, raise_error=False)
+
+
+def test_an_input_without_a_gradient_is_named_as_unchecked():
+    x, w = np.ones((3, 4)), np.ones((4, 2))
+    report = gradcheck(lambda x, w: (x @ w, lambda grad_y: grad_y @ w.T), x, w)
+    assert report.passed
+    assert "input 1 'w': backward gives no gradient for it, so it was not checked" in str(report)

@@ -406,3 +406,30 @@ def test_targets_that_do_not_fit_the_loss_are_never_broadcast():
             batch_size=4,
             generator=rng,
         )
+
+
+@pytest.mark.usefixtures("bare")
+def test_an_optimizer_of_another_model_is_refused():
+    rng = np.random.default_rng(0)
+    model, other = (nn.Linear(2, 2, generator=rng) for _ in range(2))
+    data = ArrayDataset(np.zeros((4, 2), np.float32), np.zeros(4, int))
+    with pytest.raises(InputError, match="optimizer must be made with this model's parameters"):
+        fit(
+            model,
+            nn.CrossEntropyLoss(),
+            optim.SGD(other.parameters),
+            data,
+            epochs=1,
+            batch_size=2,
+            generator=rng,
+        )
+    with pytest.raises(InputError, match="loss must be a loss such as"):
+        fit(
+            model,
+            nn.CrossEntropyLoss,
+            optim.SGD(model.parameters),
+            data,
+            epochs=1,
+            batch_size=2,
+            generator=rng,
+        )

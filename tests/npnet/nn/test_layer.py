@@ -291,3 +291,26 @@ def test_repr_of_a_model_shows_its_tree(rng):
         "  (1): ReLU()\n"
         ")"
     )
+
+
+def test_a_layer_may_forget_to_call_the_constructor_of_its_base():
+    class Twice(nn.Layer):
+        def __init__(self):
+            self.factor = 2.0
+
+        def apply(self, x, *, training, generator):
+            return x * self.factor, lambda grad_y: grad_y * self.factor
+
+    y, backward = nn.Sequential(Twice()).forward(np.ones((1, 2)))
+    np.testing.assert_array_equal(backward(y)[0], [[4.0, 4.0]])
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize("returned", [None, np.ones(2)])
+def test_apply_that_returns_no_pair_is_refused(returned):
+    class Half(nn.Layer):
+        def apply(self, x, *, training, generator):
+            return returned
+
+    with pytest.raises(InputError, match=r"layer '0' Half\(\): Half.apply must return \(y, backward\), got"):
+        nn.Sequential(Half()).forward(np.ones((1, 2)))
