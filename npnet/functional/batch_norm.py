@@ -122,8 +122,14 @@ def batch_norm(
         grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         _check.upstream("batch_norm", grad_y, y)
-        sum_g = grad_y.sum(axis=axes, dtype=np.float64)  # Σ g
-        sum_gx = (grad_y * normalised).sum(axis=axes, dtype=np.float64)  # Σ g x̂
+        through_statistics = needs[0] and training
+        unused = np.zeros(x.shape[1])
+        sum_g = unused  # Σ g
+        if through_statistics or needs[2]:
+            sum_g = grad_y.sum(axis=axes, dtype=np.float64)
+        sum_gx = unused  # Σ g x̂
+        if through_statistics or needs[1]:
+            sum_gx = (grad_y * normalised).sum(axis=axes, dtype=np.float64)
         grad_x = None
         if needs[0]:
             through = grad_y

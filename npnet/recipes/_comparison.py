@@ -17,7 +17,7 @@ from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._recipe import Recipe
-from npnet.recipes._several import Conclusion
+from npnet.recipes._several import Conclusion, Notes, ignore
 from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result
 from npnet.recipes._trained import TrainedNetwork, spaced
 from npnet.run import MODEL, SETTINGS, RunFolder
@@ -197,7 +197,7 @@ def learn(
     model = network.model(np.random.default_rng(weights_seed))
     notes = Notes(folder, network.name)
     began = time.perf_counter()
-    history = network.train(model, splits, np.random.default_rng(training_seed), options, notes, _ignore)
+    history = network.train(model, splits, np.random.default_rng(training_seed), options, notes, ignore)
     seconds = time.perf_counter() - began
     loss, accuracy = evaluate(model, network.loss.make(nn), judged_part(splits))
     return Learnt(ENGINES[options.engine], model, history, seconds, loss, accuracy, network)
@@ -299,18 +299,3 @@ def _draw_engines(passes: Sequence[Sequence[Learnt]], folder: RunFolder) -> list
         runs, title=f"{name}: both engines", loss_label=LOSS_LABELS.get(kind, "loss")
     )
     return [folder.figure("engines.png", drawn)]
-
-
-class Notes(RunFolder):
-    """A run's folder, for one of several networks: metrics are named after it."""
-
-    def __init__(self, folder: RunFolder, network: str) -> None:
-        self.path, self.network = folder.path, network
-
-    def append_jsonl(self, name: str, values: Mapping[str, Any]) -> None:
-        """Add one line to a file of lines."""
-        super().append_jsonl(name, {"network": self.network, **values})
-
-
-def _ignore(line: str) -> None:
-    """Print nothing: a line for each of many networks is enough."""

@@ -138,13 +138,13 @@ def train(
     generator = np.random.default_rng(training_seed)
     splits = network.splits(options)
     model = network.model(np.random.default_rng(weights_seed))
-    notes = _Notes(folder, network.name, every=max(1, network.epochs // 100))
+    notes = _SparseNotes(folder, network.name, every=max(1, network.epochs // 100))
     history, done = History(), 0
     looks = {0: model.state_dict()} if 0 in pauses else {}
     began = time.perf_counter()
     for stop in _stops(pauses, network.epochs):
         stretch = replace(network, epochs=stop - done)
-        ran = stretch.train(model, splits, generator, options, notes, _ignore)
+        ran = stretch.train(model, splits, generator, options, notes, ignore)
         history.epochs += [replace(epoch, epoch=done + epoch.epoch) for epoch in ran.epochs]
         history.interrupted = ran.interrupted
         if history.interrupted:
@@ -214,19 +214,30 @@ def draw_engines(name: str, done: Sequence[Mapping[str, Trained]], folder: RunFo
     return [folder.figure("engines.png", drawn)]
 
 
-class _Notes(RunFolder):
-    """A run's folder, for one of several networks: metrics are named after it, and few of many are kept."""
+class Notes(RunFolder):
+    """A run's folder, for one of several networks: metrics are named after it."""
+
+    def __init__(self, folder: RunFolder, network: str) -> None:
+        self.path, self.network = folder.path, network
+
+    def append_jsonl(self, name: str, values: Mapping[str, Any]) -> None:
+        """Add one line to a file of lines."""
+        super().append_jsonl(name, {"network": self.network, **values})
+
+
+class _SparseNotes(Notes):
+    """The same, of which few lines of many are kept, and which goes on counting after a pause."""
 
     def __init__(self, folder: RunFolder, network: str, every: int) -> None:
-        self.path = folder.path
-        self.network, self.every, self.before = network, every, 0
+        super().__init__(folder, network)
+        self.every, self.before = every, 0
 
     def append_jsonl(self, name: str, values: Mapping[str, Any]) -> None:
         """Add one line to a file of lines, once in so many steps."""
         step = self.before + values["epoch"]
         if step == 1 or step % self.every == 0:
-            super().append_jsonl(name, {"network": self.network, **values, "epoch": step})
+            super().append_jsonl(name, {**values, "epoch": step})
 
 
-def _ignore(line: str) -> None:
+def ignore(line: str) -> None:
     """Print nothing: a line for each of many networks is enough."""

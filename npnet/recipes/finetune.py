@@ -44,9 +44,10 @@ from numpy.random import Generator, SeedSequence
 from npnet import data, models, nn
 from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes._comparison import Learnt, Notes, draw_curves, draw_mistakes, line_about
+from npnet.recipes._comparison import Learnt, draw_curves, draw_mistakes, line_about
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._recipe import Recipe
+from npnet.recipes._several import Notes
 from npnet.recipes._spec import ENGINES, Options, Report, Result, Spec
 from npnet.run import MODEL, SETTINGS, RunFolder
 from npnet.table import table
