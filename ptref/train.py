@@ -10,6 +10,8 @@ The first process reports and writes; the weights are those of one process, apar
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import sys
 import tempfile
@@ -116,6 +118,10 @@ def processes(device: str = "cpu") -> Iterator[int]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0
         return
+    # The group's threads must end before the interpreter does: one that lets go of a tensor while Python
+    # shuts down aborts the whole process. The functions of this module have the group as a default argument,
+    # and would keep it for good, were they first imported (an optimizer does so) when there is one.
+    importlib.import_module("torch.distributed.nn")
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
@@ -124,6 +130,7 @@ def processes(device: str = "cpu") -> Iterator[int]:
         torch.distributed.barrier()  # who leaves early takes the connections of the others away
     finally:
         torch.distributed.destroy_process_group()
+        gc.collect()  # reference cycles hold the group too
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

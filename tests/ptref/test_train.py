@@ -114,12 +114,16 @@ def test_data_of_another_dtype_is_refused():
 
 TWO = """
 import sys
+from pathlib import Path
 import numpy as np
 from test_train_shared import learn
 from ptref.train import processes
 
 with processes() as rank:
     np.savez(f"{sys.argv[1]}/{rank}.npz", **learn())
+
+left = [thread.read_text().strip() for thread in Path("/proc/self/task").glob("*/comm")]
+assert not [name for name in left if "gloo" in name], f"threads outlive their process group: {left}"
 """
 
 SHARED = '''
