@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from importlib import import_module, util
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
@@ -19,7 +19,7 @@ from typing import NoReturn
 from threadpoolctl import threadpool_limits
 
 from npnet import __version__
-from npnet.errors import InputError, MissingError
+from npnet.errors import InputError
 
 MISTAKE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # the last two as a shell has them
 DEFAULT_RECIPE = "digits"
@@ -77,6 +77,8 @@ def _train(chosen: argparse.Namespace) -> int:
     from npnet import recipes  # noqa: PLC0415 - not every command needs them
 
     recipe = recipes.get(chosen.recipe)
+    recipe = recipe.only(*chosen.only) if chosen.only else recipe
+    recipe = recipe.of(*chosen.sizes) if chosen.sizes else recipe
     options = recipes.Options(
         seed=chosen.seed,
         epochs=chosen.epochs,
@@ -102,7 +104,7 @@ def _train(chosen: argparse.Namespace) -> int:
 def _recipes(chosen: argparse.Namespace) -> int:
     from npnet.recipes import _listing  # noqa: PLC0415 - not every command needs them
 
-    width = os.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = os.get_terminal_size().columns if sys.stdout.isatty() else _listing.PAGE
     listed = _listing.Listing(chosen.out, chosen.data)
     _print(listed.markdown() if chosen.markdown else listed.text(width))
     return 0
@@ -117,10 +119,6 @@ def _summary(chosen: argparse.Namespace) -> int:
 
 def _parity(arguments: Sequence[str]) -> int:
     """Hand over to ptref, which knows the options; it is loaded by this command alone."""
-    if util.find_spec("torch") is None:
-        raise MissingError(
-            "parity compares with PyTorch, which is not installed: pip install torch torchvision"
-        )
     status: int = import_module("ptref.cli").main(arguments)
     return status
 
@@ -178,11 +176,21 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=_positive, help="instead of the recipe's own number")
     train.add_argument("--batch-size", type=_positive, help="samples in a minibatch, instead of the recipe's")
     train.add_argument("--lr", type=_positive_float, help="learning rate, instead of the recipe's")
+    train.add_argument(
+        "--only", nargs="+", metavar="NETWORK", help="of a recipe's networks; `npnet summary` names them"
+    )
+    train.add_argument(
+        "--sizes",
+        nargs="+",
+        type=_positive,
+        metavar="N",
+        help="of the training part, if compared",
+    )
     train.add_argument("--seed", type=_seed, default=0, help="of all randomness; default 0")
     train.add_argument(
-        "--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept; default runs"
+        "--out", type=_folder, default=Path("runs"), metavar="DIR", help="where runs are kept; default runs"
     )
-    train.add_argument("--data", type=Path, metavar="DIR", help="where data sets are")
+    train.add_argument("--data", type=_folder_there, metavar="DIR", help="where data sets are")
     train.add_argument(
         "--engine", choices=["numpy", "torch", "both"], default="numpy", help="what computes; default numpy"
     )
@@ -198,9 +206,9 @@ def _parser() -> argparse.ArgumentParser:
     listed = commands.add_parser("recipes", help="list the recipes")
     listed.set_defaults(command=_recipes)
     listed.add_argument(
-        "--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept; default runs"
+        "--out", type=_folder, default=Path("runs"), metavar="DIR", help="where runs are kept; default runs"
     )
-    listed.add_argument("--data", type=Path, metavar="DIR", help="where data sets are")
+    listed.add_argument("--data", type=_folder_there, metavar="DIR", help="where data sets are")
     listed.add_argument("--markdown", action="store_true", help="as a table of Markdown")
 
     summary = commands.add_parser("summary", help="show the layers of a recipe's model")
@@ -216,6 +224,18 @@ def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a positive integer, got {text!r}")
     return int(text)
+
+
+def _folder(text: str) -> Path:
+    if not text:  # would be the current folder
+        raise argparse.ArgumentTypeError("must name a folder, got ''")
+    return Path(text)
+
+
+def _folder_there(text: str) -> Path:
+    if not text or not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"must be a folder that is there, got {text!r}")
+    return Path(text)
 
 
 def _seed(text: str) -> int:

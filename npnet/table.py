@@ -12,6 +12,8 @@ from rich.text import Text
 
 from npnet.errors import InputError
 
+WIDEST = 10_000  # characters in a line; a table is as wide as it needs to be
+
 
 def table(
     columns: Sequence[str],
@@ -19,7 +21,6 @@ def table(
     *,
     title: str | None = None,
     footer: Sequence[object] | None = None,
-    width: int | None = None,
 ) -> str:
     """Draw a table and return it as text, without colours or control characters.
 
@@ -35,9 +36,6 @@ def table(
         Stands above the table.
     footer : sequence, optional
         A last row set apart from the others, such as a sum.
-    width : int, optional
-        Characters at most in a line, longer text is folded within its column; without it the table is as
-        wide as it needs to be.
 
     Returns
     -------
@@ -73,7 +71,7 @@ def table(
         drawn.add_section()
         drawn.add_row(*(Text(_shown(value)) for value in footer))
     page = io.StringIO()
-    Console(file=page, width=width or 10_000, color_system=None, legacy_windows=False).print(drawn)
+    Console(file=page, width=WIDEST, color_system=None, legacy_windows=False).print(drawn)
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 

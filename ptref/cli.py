@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib import util
 
+from npnet.errors import MissingError
 from ptref.draw import DTYPES
-from ptref.table import EXAMPLES, markdown, run_table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,9 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises
     ------
     InputError
-        If the operation is unknown or the number of examples is not positive.
+        If the operation is unknown.
     MissingError
-        If CUDA is asked for and there is none.
+        If PyTorch is not installed, or CUDA is asked for and there is none.
 
     Examples
     --------
@@ -40,10 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0
     """
     chosen = _parser().parse_args(arguments)
+    if util.find_spec("torch") is None:
+        raise MissingError(
+            "parity compares with PyTorch, which is not installed: pip install torch torchvision"
+        )
+    from ptref.table import EXAMPLES, markdown, run_table  # noqa: PLC0415 - needs PyTorch; --help does not
+
+    examples = chosen.examples or EXAMPLES
     if chosen.markdown:
-        print(markdown(chosen.examples, seed=chosen.seed))  # noqa: T201 - what the command is for
+        print(markdown(examples, seed=chosen.seed))  # noqa: T201 - what the command is for
         return 0
-    return run_table(chosen.op, chosen.dtype, chosen.device, chosen.examples, seed=chosen.seed)
+    return run_table(chosen.op, chosen.dtype, chosen.device, examples, seed=chosen.seed)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,7 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--device", choices=["cpu", "cuda"], default="cpu", help="cuda: PyTorch's is judged too"
     )
-    parser.add_argument("--examples", metavar="N", type=int, default=EXAMPLES, help="cases for each line")
+    parser.add_argument("--examples", metavar="N", type=_positive, help="cases for each line")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same cases")
     parser.add_argument("--markdown", action="store_true", help="the table of float32 accuracy as Markdown")
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive integer, got {text!r}")
+    return int(text)

@@ -26,7 +26,7 @@ from torch.optim import Optimizer, lr_scheduler
 
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
-from npnet.parallel import cores, shards
+from npnet.parallel import cores, plan
 from npnet.parallel import generators_for as shard_generators
 from npnet.recipes import Spec
 from ptref.convert import to_torch
@@ -203,7 +203,8 @@ def _array(tensor: Tensor) -> ndarray:
 class Noise:
     """The random numbers npnet's layers draw for a minibatch, for PyTorch's layers to draw.
 
-    npnet may cut a minibatch into shards, each with a generator of its own; so does this.
+    npnet may cut a minibatch into shards, each with a generator of its own, and see it whole again in the
+    layers at the end, which draw from the given one; so does this.
 
     Parameters
     ----------
@@ -213,21 +214,24 @@ class Noise:
 
     def __init__(self, model: Layer) -> None:
         self.model = model
-        self._parts: list[tuple[slice, Generator]] = []
         self._rows = slice(0)
+        self._sharded: list[tuple[int, Generator]] = []  # sizes of the shards, and what each draws from
+        self._whole: list[tuple[int, Generator]] = []
+        self._head: set[str] = set()
 
     def begin(self, x: ndarray, generator: Generator, rows: slice) -> None:
         """Begin a minibatch, of which some rows alone are wanted."""
-        parts = shards(self.model, x, training=True)
-        self._parts = list(zip(parts, shard_generators(generator, len(parts)), strict=True))
+        division = plan(self.model, x, training=True)
+        sizes = [part.stop - part.start for part in division.shards]
+        self._sharded = list(zip(sizes, shard_generators(generator, len(sizes)), strict=True))
+        self._whole = [(len(x), generator)]
+        self._head = set(division.head.children())
         self._rows = rows
 
-    def kept(self, sample: tuple[int, ...], p: float) -> ndarray:
-        """Draw which values of the rows are kept, for samples of a shape; see `npnet.functional.dropout`."""
-        drawn = [
-            generator.random((part.stop - part.start, *sample), dtype=np.float32)
-            for part, generator in self._parts
-        ]
+    def kept(self, layer: str, sample: tuple[int, ...], p: float) -> ndarray:
+        """Draw which values a layer keeps, for samples of a shape; see `npnet.functional.dropout`."""
+        parts = self._whole if layer.partition(".")[0] in self._head else self._sharded
+        drawn = [generator.random((size, *sample), dtype=np.float32) for size, generator in parts]
         kept: ndarray = np.concatenate(drawn)[self._rows] >= p
         return kept
 
@@ -241,18 +245,20 @@ class SharedDropout(nn.Module):
         Probability of being dropped.
     noise : Noise
         Draws what is dropped.
+    name : str
+        The layer's dotted name in the model whose noise it is.
     """
 
-    def __init__(self, p: float, noise: Noise) -> None:
+    def __init__(self, p: float, noise: Noise, name: str = "") -> None:
         super().__init__()
-        self.p, self.noise = p, noise
+        self.p, self.noise, self.name = p, noise, name
 
     def forward(self, x: Tensor) -> Tensor:
         """Zero values in training and enlarge the others to make up for it."""
         if not self.training or self.p == 0:
             return x
         scale = 0.0 if self.p == 1 else 1 / (1 - self.p)
-        kept = self.noise.kept(tuple(x.shape[1:]), self.p)
+        kept = self.noise.kept(self.name, tuple(x.shape[1:]), self.p)
         return x * (torch.from_numpy(kept).to(x.device, x.dtype) * scale)
 
     def extra_repr(self) -> str:
@@ -260,7 +266,7 @@ class SharedDropout(nn.Module):
         return f"p={self.p}"
 
 
-def share_dropout(module: nn.Module, noise: Noise) -> nn.Module:
+def share_dropout(module: nn.Module, noise: Noise, name: str = "") -> nn.Module:
     """Return the module with every ``nn.Dropout`` in it replaced by `SharedDropout`.
 
     Parameters
@@ -269,15 +275,17 @@ def share_dropout(module: nn.Module, noise: Noise) -> nn.Module:
         Changed in place.
     noise : Noise
         What the masks are drawn from.
+    name : str
+        The module's dotted name in the model.
 
     Returns
     -------
     module : torch.nn.Module
     """
     if type(module) is nn.Dropout:
-        return SharedDropout(module.p, noise)
-    for name, child in module.named_children():
-        setattr(module, name, share_dropout(child, noise))
+        return SharedDropout(module.p, noise, name)
+    for own, child in module.named_children():
+        setattr(module, own, share_dropout(child, noise, f"{name}.{own}".removeprefix(".")))
     return module
 
 

@@ -21,7 +21,6 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from numpy.lib.stride_tricks import as_strided
 
 from npnet.functional._cache import blocks, divisor, scratch
 from npnet.functional._types import BackwardMany
@@ -237,10 +236,11 @@ def _under(
     hp, c, wp, n = rows.shape
     # Not from rows.strides: of an axis of size 1, which may be longer here, they mean nothing.
     to_column, to_channel, to_row = n * rows.itemsize, wp * n * rows.itemsize, c * wp * n * rows.itemsize
-    return as_strided(
-        rows,
+    return ndarray(
         (hp - kh + 1, kw, (wp - kw + 1) // run, kh * c, run * n),
-        (to_row, to_column, run * to_column, to_channel, rows.itemsize),
+        rows.dtype,
+        rows,
+        strides=(to_row, to_column, run * to_column, to_channel, rows.itemsize),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -27,6 +28,7 @@ def blocks(count: int, bytes_each: int) -> Iterator[tuple[int, int]]:
         yield begin, min(count, begin + step)
 
 
+@cache
 def divisor(number: int, limit: int) -> int:
     """Return the largest divisor of a number that is not above the limit, and 1 at least.
 

@@ -85,6 +85,8 @@ def check_labels(operation: str, x: ndarray, target: Any, ignore_index: int) -> 
     positions = x.shape[:axis] + x.shape[axis + 1 :]
     _check.shape(operation, "target", target, positions, f"for x of shape {x.shape}")
 
+    if ignore_index < 0 and target.size and target.min() >= 0 and target.max() < classes:
+        return target.astype(np.intp, copy=False), np.ones(target.shape, bool)  # as nearly always
     counts = np.asarray(target != ignore_index)
     wrong = counts & ((target < 0) | (target >= classes))
     if wrong.any():

@@ -28,14 +28,13 @@ def product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray
     >>> product(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
-    side = max(len(a), b.shape[1])
     multiply_adds = a.size * b.shape[1]
-    count = 1
-    while multiply_adds >= 2 * count * PIECE and side >= 2 * count:
-        count *= 2
-    if count == 1:
+    if multiply_adds < 2 * PIECE:
         result: ndarray = a @ b
         return result
+    side, count = max(len(a), b.shape[1]), 1
+    while multiply_adds >= 2 * count * PIECE and side >= 2 * count:
+        count *= 2
     out = np.empty((len(a), b.shape[1]), a.dtype)
     pieces = [slice(i * side // count, (i + 1) * side // count) for i in range(count)]
 

@@ -13,9 +13,9 @@ def keep_where(
     """Return values where the mask is true and 0 elsewhere, in `out` or in the mask's memory layout.
 
     ``np.where(mask, values, 0)`` decides anew for each element, and where signs are random the processor
-    guesses wrong half of the time, at ten times the cost of everything else. Here the mask becomes numbers
-    whose bits are all 1 (true) or all 0, and "and" with these keeps a value as it is, NaN and infinities
-    included, or clears it: the same work for every element.
+    guesses wrong half of the time, at ten times the cost of everything else. Here the bits of each value,
+    read as an integer, are multiplied by 1 or 0, which keeps a value as it is, NaN and infinities included,
+    or clears it: the same work for every element, in one call.
 
     Examples
     --------
@@ -23,6 +23,21 @@ def keep_where(
     array([ 0.,  2., inf])
     """
     integer = np.dtype(f"i{values.itemsize}")
-    bits = np.asarray(np.negative(mask.view(np.int8)).astype(integer))  # −1 is all bits set
-    bits = np.bitwise_and(bits, values.view(integer), out=bits if out is None else out.view(integer))
-    return np.asarray(bits.view(values.dtype))  # an array without axes too, where NumPy gives a scalar
+    kept = np.empty_like(mask, values.dtype) if out is None else out
+    np.multiply(values.view(integer), mask, out=kept.view(integer))
+    return kept
+
+
+def move_where(
+    mask: Bool[ndarray, "*n"],
+    source: Float[ndarray, "*n"],
+    out: Float[ndarray, "*n"],
+    rest: Float[ndarray, "*n"],
+) -> None:
+    """Write what `keep_where` keeps of the source to `out`, and all else of it to `rest`.
+
+    Exclusive or of the bits takes away what was kept, to the bit; `rest` may be the source itself.
+    """
+    integer = np.dtype(f"i{source.itemsize}")
+    keep_where(mask, source, out)
+    np.bitwise_xor(source.view(integer), out.view(integer), out=rest.view(integer))

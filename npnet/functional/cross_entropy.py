@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from npnet.errors import InputError
+from npnet.errors import DTypeError, InputError
 from npnet.functional import _check
 from npnet.functional._losses import (
     along_classes,
@@ -62,7 +62,8 @@ def cross_entropy(
         If the shapes do not fit together, a label names no class, the reduction is unknown, ε is not
         from 0 to 1, or probabilities meet an `ignore_index` that is not negative.
     DTypeError
-        If x, weight and probabilities are not all float32 or all float64, or labels are not integers.
+        If x, weight and probabilities are not all float32 or all float64, or labels are not integers: a
+        target of floats that has not the shape of x is taken for such labels.
 
     Notes
     -----
@@ -178,8 +179,12 @@ def _check_arguments(x: ndarray, weight: ndarray | None, reduction: str, label_s
 
 
 def _check_probabilities(x: ndarray, target: ndarray, ignore_index: int) -> None:
+    if target.shape != x.shape:
+        raise DTypeError(
+            "cross_entropy: target must hold integer class labels, or probabilities in the shape of x, "
+            f"{x.shape}, got {target.dtype} of shape {target.shape}; convert labels with .astype(np.int64)"
+        )
     _check.float_arrays("cross_entropy", x=x, target=target)
-    _check.shape("cross_entropy", "target", target, x.shape, "like x, being probabilities")
     if ignore_index >= 0:
         raise InputError(
             f"cross_entropy: ignore_index must be negative with probabilities as target, got {ignore_index}"

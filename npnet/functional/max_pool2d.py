@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from npnet.functional import _check
-from npnet.functional._select import keep_where
+from npnet.functional._select import move_where
 from npnet.functional._types import Backward
 from npnet.functional._window import Size, Window, images, pooling_window
 
@@ -113,33 +115,66 @@ def _pool_plainly(
 
 
 def _pool_apart(x: Float[ndarray, "n c h w"], place: Window) -> tuple[Float[ndarray, "n c oh ow"], Backward]:
-    """Pool by windows that lie side by side, and find out only in backward which pixel was chosen.
+    """Pool windows that lie side by side, along rows first and then along columns.
 
-    A pixel then lies under one window at most, so its gradient is that window's or nothing, and is written
-    rather than added. The pixel chosen is the first that equals the maximum. NaN equals nothing: where
-    there is one, the plain form takes over.
+    The largest of a window is the largest among those of its rows. On the way back a window's gradient goes
+    to the first of its rows that has the maximum, and there to the first pixel that has it; so each window
+    is gone through kh + kw times, not kh·kw. A pixel lies under one window at most, so that its gradient is
+    written rather than added. NaN equals nothing: where there is one, the plain form takes over.
     """
-    cells = list(place.cells(x))
-    largest = np.maximum(cells[0], cells[-1])
-    for cell in cells[1:-1]:
-        np.maximum(largest, cell, out=largest)
-    if np.isnan(largest).any():
-        return _pool_plainly(x, place)
+    (oh, ow), (kh, kw) = place.out, place.kernel
+    covered = x[:, :, : oh * kh, : ow * kw]
+    cells = [covered[..., j::kw] for j in range(kw)]
+    of_row = _largest(cells)
+    rows = [of_row[:, :, i::kh] for i in range(kh)]
+    y = _largest(rows)
 
     def backward(grad_y: Float[ndarray, "n c oh ow"]) -> Float[ndarray, "n c h w"]:
-        covered = place.out[0] * place.kernel[0], place.out[1] * place.kernel[1]
-        grad_x = np.empty_like(x) if covered == place.image else np.zeros_like(x)
-        upstream = np.empty_like(largest)  # in the memory layout of x
-        upstream[...] = grad_y
-        unmatched = np.ones_like(largest, dtype=bool)
-        for cell, grad_cell in zip(cells, place.cells(grad_x), strict=True):
-            first = cell == largest
-            first &= unmatched
-            unmatched ^= first
-            keep_where(first, upstream, out=grad_cell)
+        if np.isnan(y).any():
+            return np.asarray(_pool_plainly(x, place)[1](grad_y))
+        grad_of_row = np.empty_like(of_row)
+        _to_first(rows, y, _laid_out_as(y, grad_y), [grad_of_row[:, :, i::kh] for i in range(kh)])
+        grad_x = np.empty_like(x) if covered.shape == x.shape else np.zeros_like(x)
+        grad_covered = grad_x[:, :, : oh * kh, : ow * kw]
+        _to_first(cells, of_row, grad_of_row, [grad_covered[..., j::kw] for j in range(kw)])
         return grad_x
 
-    return largest, backward
+    return y, backward
+
+
+def _largest(cells: Sequence[Float[ndarray, "*n"]]) -> Float[ndarray, "*n"]:
+    """Return the largest of several arrays, element by element."""
+    largest: ndarray = np.maximum(cells[0], cells[-1])
+    for cell in cells[1:-1]:
+        np.maximum(largest, cell, out=largest)
+    return largest
+
+
+def _to_first(
+    cells: Sequence[Float[ndarray, "*n"]],
+    largest: Float[ndarray, "*n"],
+    upstream: Float[ndarray, "*n"],
+    grad_cells: Sequence[Float[ndarray, "*n"]],
+) -> None:
+    """Hand each gradient to the first cell that equals the largest: what one does not take, the next may.
+
+    What is left meanwhile is kept in the last one's place, since it takes all that the others did not.
+    """
+    last = grad_cells[-1]
+    if len(cells) == 1:
+        last[...] = upstream
+    for cell, grad_cell in zip(cells[:-1], grad_cells[:-1], strict=True):
+        move_where(cell == largest, upstream, out=grad_cell, rest=last)
+        upstream = last
+
+
+def _laid_out_as(y: Float[ndarray, "*n"], grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
+    """Return grad_y in the memory layout of y, so that both are gone through in one order."""
+    if grad_y.strides == y.strides:
+        return grad_y
+    same = np.empty_like(y)
+    same[...] = grad_y
+    return same
 
 
 def _lie_apart(place: Window) -> bool:

@@ -20,6 +20,7 @@ class Claim:
         y, self.backward = subject.run({})
         self.y = output(y)
         self.require_unmodified("f", before)
+        require_finite("f", "y", self.y, "; look for a mistake in f, or choose inputs at which it is finite")
         if not same(self.y, output(subject.run({})[0])):
             raise ProblemError(
                 "f gives different outputs for the same inputs; if it draws random numbers, "
@@ -35,6 +36,10 @@ class Claim:
         self.gradients = {
             label: gradient_of(label, gradients[label], array) for label, array in subject.variables.items()
         }
+        for label, gradient in self.gradients.items():
+            require_finite(
+                "backward", f"the gradient for {label}", gradient, f", although y and {label} are finite"
+            )
         self.require_unchanged_gradients("when called a second time")
 
     def require_unmodified(self, what: str, before: dict[str, ndarray]) -> None:
@@ -71,6 +76,17 @@ def gradient_of(label: str, grad: Any, array: ndarray) -> ndarray:
         got = getattr(grad, "dtype", type(grad).__name__)
         raise ProblemError(f"the gradient for {label} must be float64, got {got}")
     return np.array(grad)
+
+
+def require_finite(what: str, name: str, array: ndarray, remark: str) -> None:
+    """Refuse NaN and infinity, which no difference can be compared with, and say where they first stand."""
+    wrong = np.argwhere(~np.isfinite(array))
+    if len(wrong):
+        place = tuple(int(i) for i in wrong[0])
+        raise ProblemError(
+            f"{what} gives {array[place]:.3g} at {len(wrong)} of {array.size} elements of {name}, "
+            f"first at {place}{remark}"
+        )
 
 
 def same(a: ndarray, b: ndarray) -> bool:

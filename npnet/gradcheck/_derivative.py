@@ -58,6 +58,7 @@ def check_input(
         worst=max((d.error for d, _ in taken if d.error <= 1), default=0.0),
         failures=tuple(failures),
         kinks=tuple(d for d, kink in taken if kink),
+        flat=bool(taken) and not any(d.analytic or d.numerical for d, _ in taken),
     )
 
 

@@ -71,8 +71,8 @@ def gradcheck(
     ------
     GradcheckError
         If a derivative is wrong; if an input has nothing but kinks; if gradients are missing, or of a wrong
-        shape or dtype; if backward gives something else the second time, or after f has run again; if
-        f modifies what it is given, or does not give the same twice.
+        shape or dtype; if f or backward gives NaN or infinity; if backward gives something else the second
+        time, or after f has run again; if f modifies what it is given, or does not give the same twice.
     DTypeError
         If an input or parameter is of a floating-point dtype other than float64.
     InputError

@@ -48,6 +48,13 @@ class Derivative:
         return error if np.isfinite(error) else np.inf
 
     @property
+    def verdict(self) -> str:
+        """By how much the two disagree, in words."""
+        if not np.isfinite(self.numerical):
+            return "as f is not finite a small step away"
+        return f"off by {abs(self.analytic - self.numerical):.2g} where {self.tolerance:.2g} is tolerated"
+
+    @property
     def place(self) -> str:
         """Where the derivative was taken, in words."""
         return "a random direction" if self.index is None else f"element {self.index}"
@@ -68,6 +75,8 @@ class InputReport:
         The largest error that is neither a failure nor a kink, as a multiple of its tolerance.
     failures, kinks : tuple of Derivative
         Where backward is wrong, and where there is no derivative to compare with.
+    flat : bool
+        Whether every derivative was 0, from backward and from differences: they agree, but hardly by merit.
     """
 
     name: str
@@ -77,6 +86,7 @@ class InputReport:
     worst: float
     failures: tuple[Derivative, ...]
     kinks: tuple[Derivative, ...]
+    flat: bool = False
 
     @property
     def only_kinks(self) -> bool:
@@ -93,8 +103,7 @@ class InputReport:
         looked = f"{self.elements} of {prod(self.shape)} elements and {self.directions} directions"
         wrong = [
             f"  wrong at {d.place}: backward gives {d.analytic:.8g}, central differences give "
-            f"{d.numerical:.8g}, off by {abs(d.analytic - d.numerical):.2g} "
-            f"where {d.tolerance:.2g} is tolerated"
+            f"{d.numerical:.8g}, {d.verdict}"
             for d in sorted(self.failures, key=lambda d: (d.index is None, -d.error))[:SHOWN]
         ]
         kinks = [
@@ -110,10 +119,13 @@ class InputReport:
         if self.only_kinks:
             return "all of them at kinks, so nothing could be compared; choose other inputs"
         kinks = f", {len(self.kinks)} at kinks" if self.kinks else ""
-        return f"right, worst error {self.worst:.2g} of the tolerance{kinks}"
+        flat = "; but all derivatives are 0 here, so other inputs would tell more" if self.flat else ""
+        return f"right, worst error {self.worst:.2g} of the tolerance{kinks}{flat}"
 
     def _ratio(self) -> list[str]:
         """Name the factor by which all failures are off, when it is one and the same: a valuable hint."""
+        if self.failures and not any(d.analytic for d in self.failures):
+            return ["  wherever it is wrong, backward gives 0, as if y did not depend on it"]
         ratios = [d.analytic / d.numerical for d in self.failures if d.numerical]
         if len(ratios) < 2 or len(ratios) < len(self.failures) or np.ptp(ratios) > 1e-4 * abs(ratios[0]):
             return []

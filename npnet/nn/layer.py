@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 from numpy import ndarray
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from npnet.nn.summary import Summary
 
 Gradients = dict[str, ndarray]
+SEVERAL = (tuple, list)  # what several gradients may come in
 
 
 @runtime_checkable
@@ -31,12 +32,27 @@ class LayerBackward(Protocol):
         """Turn ∂L/∂y into ∂L/∂x and the gradients of the parameters."""
 
 
+class Parameters(dict[str, ndarray]):
+    """A dict of parameters, which knows that PyTorch has a method in its place."""
+
+    def __call__(self) -> NoReturn:
+        """Say how to write what was meant by the brackets."""
+        raise InputError(
+            "parameters is a dict from names to arrays, not a method as in PyTorch: write model.parameters "
+            "without brackets, model.parameters.values() for the arrays alone"
+        )
+
+
 class Layer:
     """A layer: it owns parameters and applies an operation of `npnet.functional`.
 
     A layer of your own subclasses this one, keeps its parameters as arrays in attributes, names them in
     `parameter_names` in the order in which its operation returns their gradients, and implements
     `apply`. A layer without parameters needs `apply` alone.
+
+    Only what is named is learnt: an array in any other attribute is a constant, neither trained nor saved,
+    or, if named in `buffer_names`, saved without being trained. So a gradient that `apply`'s backward
+    gives without there being a name for it is refused, as nothing would ever be done with it.
 
     Nothing of a forward pass is kept in the layer: what backward needs lives in the function that
     `forward` returns, so one layer can work in many threads at once.
@@ -72,6 +88,16 @@ class Layer:
         layer = super().__new__(cls)
         layer.frozen = set()
         return layer
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Refuse ``("weight")``, a string, where ``("weight",)`` is meant."""
+        super().__init_subclass__(**settings)
+        for kind in ("parameter_names", "buffer_names", "setting_names"):
+            names = getattr(cls, kind)
+            if isinstance(names, str):
+                raise InputError(
+                    f"{cls.__name__}: {kind} must be a tuple, ({names!r},) with its comma, got {names!r}"
+                )
 
     def __init__(self) -> None:
         """Do nothing: a layer without settings needs no constructor."""
@@ -112,7 +138,7 @@ class Layer:
         Raises
         ------
         InputError
-            If x does not fit, or `apply` gives no pair.
+            If x does not fit, `apply` gives no pair, or its backward does not fit `parameter_names`.
         """
         applied = self.apply(x, training=training, generator=generator)
         if not isinstance(applied, tuple) or len(applied) != 2:
@@ -122,13 +148,44 @@ class Layer:
         wanted = [getattr(self, name) is not None and name not in self.frozen for name in names]
 
         def backward(grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
-            if not names:
-                return (operation_backward(grad_y) if needs_grad_x else None), {}
-            grad_x, *grads = operation_backward(grad_y, (needs_grad_x, *wanted))
+            if not names and not needs_grad_x:
+                return None, {}
+            arguments = (grad_y, (needs_grad_x, *wanted)) if names else (grad_y,)
+            try:
+                found = operation_backward(*arguments)
+            except TypeError as error:
+                self._check_takes(operation_backward, arguments, error)
+                raise
+            several = isinstance(found, SEVERAL)
+            if not names and not several:
+                return found, {}
+            if not names or not several or len(found) != 1 + len(names):
+                raise self._misfit(found)
+            grad_x, *grads = found
             kept = {name: grad for name, grad, keep in zip(names, grads, wanted, strict=True) if keep}
             return (grad_x if needs_grad_x else None), kept
 
         return y, backward
+
+    def _check_takes(self, f: Callable[..., Any], arguments: tuple[Any, ...], error: TypeError) -> None:
+        """Refuse a backward that cannot be called as it must be; an error from within is another matter."""
+        try:
+            signature(f).bind(*arguments)
+        except TypeError:
+            takes = "grad_y, needs" if self.parameter_names else "grad_y"
+            raise InputError(f"{self._rule} must take {takes} and nothing else") from error
+
+    def _misfit(self, found: Any) -> InputError:
+        """Say which gradients should have come instead of these."""
+        gives = ", ".join(["grad_x", *(f"grad_{name}" for name in self.parameter_names)])
+        got = f"{len(found)} gradients" if isinstance(found, SEVERAL) else type(found).__name__
+        return InputError(f"{self._rule} must give {gives} and nothing else, got {got}")
+
+    @property
+    def _rule(self) -> str:
+        """How a message begins that says what backward must be."""
+        names = f"is {self.parameter_names}" if self.parameter_names else "names nothing that is learnt"
+        return f"{type(self).__name__}: parameter_names {names}, so the backward that apply returns"
 
     def __call__(self, x: ndarray) -> ndarray:
         """Return the output alone, in evaluation mode: inference."""
@@ -147,9 +204,9 @@ class Layer:
             yield from child.named_layers(f"{prefix}{name}.")
 
     @property
-    def parameters(self) -> dict[str, ndarray]:
+    def parameters(self) -> Parameters:
         """The parameters by their dotted names: the arrays themselves, to be updated in place."""
-        return dict(self._named_arrays("parameter_names"))
+        return Parameters(self._named_arrays("parameter_names"))
 
     @property
     def buffers(self) -> dict[str, ndarray]:
@@ -226,11 +283,17 @@ class Layer:
         Raises
         ------
         InputError
-            If a name is missing or unknown, or a shape differs; nothing is changed then.
+            If `state` is no mapping, a name is missing or unknown, or a shape differs; nothing is changed
+            then.
         DTypeError
             If something is not an array, or its numbers cannot become the layer's, such as text, complex
             numbers, or fractions where the layer counts; nothing is changed then.
         """
+        if not isinstance(state, Mapping):
+            raise InputError(
+                "load_state_dict: state must be a dict from names to arrays, as state_dict() with its "
+                f"brackets gives, got {type(state).__name__}"
+            )
         own = self._state()
         missing, unknown = own.keys() - state.keys(), state.keys() - own.keys()
         if missing or unknown:
@@ -289,13 +352,13 @@ class Layer:
 
     # ---- description -------------------------------------------------------------------------------
 
-    def summary(self, input_shape: tuple[int, ...]) -> Summary:
+    def summary(self, input_shape: int | tuple[int, ...]) -> Summary:
         """Return what the model is made of; printed, a table of layers, shapes, parameters and work.
 
         Parameters
         ----------
-        input_shape : tuple of int
-            Shape of one sample, without the batch axis.
+        input_shape : tuple of int, or int
+            Shape of one sample, without the batch axis; 8 is (8,).
 
         Returns
         -------
@@ -304,7 +367,7 @@ class Layer:
         Raises
         ------
         InputError
-            If the model does not take samples of this shape.
+            If it is no shape, or the model does not take samples of it.
 
         Examples
         --------

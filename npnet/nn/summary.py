@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import index
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
+from npnet.errors import InputError
 from npnet.nn.containers import Residual, Sequential
 from npnet.nn.layer import Layer
 
@@ -67,14 +70,14 @@ class Summary:
         return drawn if not self.frozen else f"{drawn}\n{self.frozen:,} of these parameters are frozen"
 
 
-def summarize(model: Layer, input_shape: tuple[int, ...]) -> Summary:
+def summarize(model: Layer, input_shape: int | tuple[int, ...]) -> Summary:
     """Send one sample of zeros through a model and write down what becomes of it.
 
     Parameters
     ----------
     model : Layer
-    input_shape : tuple of int
-        Shape of one sample, without the batch axis.
+    input_shape : tuple of int, or int
+        Shape of one sample, without the batch axis; 8 is (8,).
 
     Returns
     -------
@@ -83,16 +86,32 @@ def summarize(model: Layer, input_shape: tuple[int, ...]) -> Summary:
     Raises
     ------
     InputError
-        If the model does not take samples of this shape; the message names the layer.
+        If it is no shape, or the model does not take samples of it; the message names the layer.
     """
+    shape = _shape(input_shape)
     parameters = model.parameters
     dtype = next(iter(parameters.values())).dtype if parameters else np.dtype(np.float32)
     layers: list[LayerSummary] = []
-    x = np.zeros((1, *input_shape), dtype)
+    x = np.zeros((1, *shape), dtype)
     model(x)  # meets shapes that do not fit with the message that names the layer
     _walk(model, "", x, layers)
     frozen = sum(parameters[name].size for name in model.frozen_parameters)
-    return Summary(tuple(input_shape), tuple(layers), frozen)
+    return Summary(shape, tuple(layers), frozen)
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    """Read a shape as NumPy does: a number alone is one axis."""
+    try:
+        sizes = given if isinstance(given, Iterable) else (given,)
+        shape = tuple(index(size) for size in sizes)
+    except TypeError:
+        shape = (-1,)
+    if any(size < 0 for size in shape):
+        raise InputError(
+            "summary: input_shape must be the shape of one sample, such as (784,) or (1, 28, 28), "
+            f"got {given!r:.60}"
+        )
+    return shape
 
 
 def _walk(layer: Layer, name: str, x: ndarray, layers: list[LayerSummary]) -> ndarray:

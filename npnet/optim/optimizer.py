@@ -276,7 +276,10 @@ class Optimizer:
                 f"parameters are {', '.join(self.parameters)}"
             )
         for name, grad in grads.items():
-            parameter, label = self.parameters[name], f"gradient of '{name}'"
+            parameter = self.parameters[name]
+            if isinstance(grad, ndarray) and (grad.dtype, grad.shape) == (parameter.dtype, parameter.shape):
+                continue  # at once, since this is asked at every step
+            label = f"gradient of '{name}'"
             arrays_check.float_arrays(owner, **{f"parameter '{name}'": parameter, label: grad})
             arrays_check.shape(owner, label, grad, parameter.shape, "like its parameter")
 

@@ -11,9 +11,16 @@ from numpy.random import Generator
 
 from npnet import data, metrics, nn
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes._comparison import Comparison, Learnt, best, draw_curves, draw_mistakes, judged_part
+from npnet.recipes._comparison import (
+    Comparison,
+    Conclusion,
+    Learnt,
+    best,
+    draw_curves,
+    draw_mistakes,
+    judged_part,
+)
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._several import Conclusion
 from npnet.recipes._spec import Options, Report, Spec
 from npnet.run import RunFolder
 from npnet.table import table
@@ -79,8 +86,12 @@ class HundredClasses(Comparison):
         files = draw_curves({self.title: learnt}, "", "learning_curves.png", folder)
         files += draw_mistakes(self.name, chosen, splits, folder)
         files.append(draw_by_class(self.name, chosen, splits, folder))
-        shown = ", ".join(f"{percent(shares['test'])} {name}" for name, shares in accuracies.items())
-        return Conclusion(f"test accuracy: {shown}", files, {"accuracies": accuracies})
+        return Conclusion(files, {"accuracies": accuracies})
+
+    def headline(self, learnt: Mapping[str, Learnt]) -> str:
+        """Return what was reached in either setting."""
+        shown = ", ".join(f"{each.shown} {name}" for name, each in learnt.items())
+        return f"test accuracy: {shown}"
 
 
 def judge_parts(learnt: Learnt, splits: Splits[ArrayDataset]) -> dict[str, float]:

@@ -7,24 +7,29 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
 import numpy as np
 
 from npnet import nn
 from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Splits
-from npnet.errors import InputError
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._recipe import Recipe
-from npnet.recipes._several import Conclusion, Notes, ignore
-from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result
+from npnet.recipes._networks import RecipeOfNetworks, quoted
+from npnet.recipes._several import Notes, ignore
+from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result, told
 from npnet.recipes._trained import TrainedNetwork, spaced
 from npnet.run import MODEL, SETTINGS, RunFolder
 from npnet.table import table
 from npnet.train import Epoch, History, evaluate
 
-C = TypeVar("C", bound="Comparison")
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What is drawn and kept of an experiment, beside what each network reached."""
+
+    figures: Sequence[Path]
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class FixedMinibatch(NetworkRecipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison(Recipe):
+class Comparison(RecipeOfNetworks):
     """An experiment with several networks that differ in a setting or two.
 
     All see the same parts of the same data in the same order, and start from the same seed: those of equal
@@ -68,29 +73,11 @@ class Comparison(Recipe):
         Their names tell them apart; the data is that of the first.
     """
 
-    networks: tuple[NetworkRecipe, ...]
-    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
-
-    def only(self: C, *names: str) -> C:  # noqa: PYI019 - the shape checks cannot resolve Self
-        """Return the experiment with some of its networks.
-
-        Raises
-        ------
-        InputError
-            If there is no network of a name.
-        """
-        known = [network.name for network in self.networks]
-        unknown = [name for name in names if name not in known]
-        if unknown or not names:
-            asked = unknown[0] if unknown else "none"
-            raise InputError(f"{self.name}: networks must be among {'; '.join(known)}, got {asked}")
-        return replace(self, networks=tuple(each for each in self.networks if each.name in names))
-
     def summary(self) -> str:
         """Return what the experiment is, with the settings of each network."""
         rows = [
             [
-                network.name,
+                quoted(network.name),
                 network.model(np.random.default_rng(0)).summary(network.input_shape).parameters,
                 repr(network.optimizer),
                 "" if network.schedule is None else repr(network.schedule(network.epochs)),
@@ -115,10 +102,14 @@ class Comparison(Recipe):
             passes.append(learn_all(networks, splits, replace(options, engine=kind), folder, report))
             if passes[-1][-1].history.interrupted:
                 break
-        learnt = {each.network.name: each for each in passes[0]}
         save_weights(folder.path / MODEL, best(passes[0]).model)
-        conclusion = self.conclude(learnt, splits, options, folder, report)
+        conclusion = self.conclude(by_name(passes[0]), splits, options, folder, report)
         return self._result(conclusion, passes, folder, report)
+
+    def headline(self, learnt: Mapping[str, Learnt]) -> str:
+        """Return the one line that says what the networks of one engine came to: what the best did."""
+        chosen = best(list(learnt.values()))
+        return f"test {chosen.measure}: {chosen.shown} ({chosen.network.name})"
 
     @abstractmethod
     def conclude(
@@ -129,7 +120,7 @@ class Comparison(Recipe):
         folder: RunFolder,
         report: Report,
     ) -> Conclusion:
-        """Look at what was learnt, draw it, and say what came out.
+        """Look at what the first engine learnt, and draw it.
 
         Parameters
         ----------
@@ -153,9 +144,13 @@ class Comparison(Recipe):
         self, conclusion: Conclusion, passes: Sequence[Sequence[Learnt]], folder: RunFolder, report: Report
     ) -> Result:
         figures = list(conclusion.figures)
+        headlines = {each[0].engine: self.headline(by_name(each)) for each in passes}
         values: dict[str, Any] = {
             "best": best(passes[0]).network.name,
-            "reached": {each[0].engine: _reached(each) for each in passes},
+            "reached": {
+                each[0].engine: {"headline": headlines[each[0].engine], "seconds": seconds(each)}
+                for each in passes
+            },
             "networks": {each[0].engine: {one.network.name: one.values() for one in each} for each in passes},
         }
         if len(passes) == 2:
@@ -166,9 +161,7 @@ class Comparison(Recipe):
         status = (
             "interrupted" if any(one.history.interrupted for each in passes for one in each) else "finished"
         )
-        return Result(
-            status, conclusion.headline, folder.path, tuple(figures), values | dict(conclusion.values)
-        )
+        return Result(status, told(headlines), folder.path, tuple(figures), values | dict(conclusion.values))
 
 
 def learn_all(
@@ -203,6 +196,16 @@ def learn(
     return Learnt(ENGINES[options.engine], model, history, seconds, loss, accuracy, network)
 
 
+def by_name(learnt: Sequence[Learnt]) -> dict[str, Learnt]:
+    """Return networks by their names."""
+    return {each.network.name: each for each in learnt}
+
+
+def seconds(learnt: Sequence[Learnt]) -> float:
+    """Return how long training took."""
+    return round(sum(each.seconds for each in learnt), 3)
+
+
 def best(learnt: Sequence[Learnt]) -> Learnt:
     """Return the one of the lowest validation loss."""
     return min(learnt, key=lambda each: each.validation_loss)
@@ -232,13 +235,6 @@ def _cells(learnt: Learnt) -> list[str]:
     shares = (f"{100 * share:.2f} %" if share is not None else "–" for share in (training, validation))
     weights_of = "–" if kept is None else f"epoch {kept.epoch} of {len(learnt.history.epochs)}"
     return [learnt.network.name, weights_of, *shares, learnt.shown, f"{learnt.seconds:.1f}"]
-
-
-def _reached(learnt: Sequence[Learnt]) -> dict[str, Any]:
-    """Return what the list of recipes shows: the test result of the best network, and the time of all."""
-    chosen, seconds = best(learnt), sum(each.seconds for each in learnt)
-    headline = f"test {chosen.measure}: {chosen.shown} ({chosen.network.name})"
-    return {"headline": headline, "seconds": round(seconds, 3)}
 
 
 def _difference(passes: Sequence[Sequence[Learnt]], report: Report) -> dict[str, float]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,9 @@ from npnet import data, recipes
 from npnet.recipes._recipe import Recipe
 from npnet.recipes._spec import ENGINES
 from npnet.run import RESULT
-from npnet.table import table
 
+PAGE, LEAST = 110, 40  # characters in a line: where there is no terminal, and in the narrowest
+INDENT, TIE = "    ", "\N{NO-BREAK SPACE}"
 NOT_MEASURED = "not measured"
 COLUMNS = ("recipe", "what it is", "source", "reported there", "expected here", "data", *ENGINES.values())
 
@@ -21,8 +25,9 @@ COLUMNS = ("recipe", "what it is", "source", "reported there", "expected here", 
 class Listing:
     """All recipes, with the last whole run of each by either engine.
 
-    A run counts if it was finished with the recipe's own settings: neither cut short nor with others from
-    the command line. Its time is that of training, where the recipe trains one network.
+    A run counts if it was finished with the recipe's own settings: neither cut short, nor with others or with
+    some of its networks. Its time is that of training, and of judging where that takes training too, without
+    the figures; of a recipe that trains nothing it is that of all.
 
     Parameters
     ----------
@@ -35,9 +40,18 @@ class Listing:
     out: Path
     folder: Path | None = None
 
-    def text(self, width: int | None = None) -> str:
-        """Return the list as a table of at most so many characters in a line."""
-        return table(COLUMNS, self.rows(), width=width)
+    def text(self, width: int = PAGE) -> str:
+        """Return the list with at most so many characters in a line; what is known stands below the title."""
+        width = max(width, LEAST)
+        rows = self.rows()
+        longest = max(len(name) for name, *_ in rows)
+        lines = []
+        for name, title, source, _, _, here, *measured in rows:
+            lines.append(shorten(f"{name:<{longest}}  {title}", width))
+            lines.append(shorten(f"{INDENT}data: {here} · {source}", width))
+            reached = zip(ENGINES.values(), measured, strict=True)
+            lines += packed([f"{engine}: {shown}" for engine, shown in reached], width)
+        return "\n".join(lines)
 
     def markdown(self) -> str:
         """Return the list as a table of Markdown."""
@@ -61,6 +75,42 @@ class Listing:
         if recipe.dataset is None:
             return "makes its own"
         return "present" if data.present(recipe.dataset, self.folder) else "missing"
+
+
+def shorten(line: str, width: int) -> str:
+    """Return a line of at most so many characters; an ellipsis stands for the rest.
+
+    Examples
+    --------
+    >>> shorten("a long line", 8)
+    'a long…'
+    """
+    return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
+
+
+def packed(facts: Sequence[str], width: int) -> list[str]:
+    """Return indented lines that hold facts one after another; one that fits into a line is not broken.
+
+    Examples
+    --------
+    >>> packed(["npnet: 98 %", "PyTorch: 97 %"], 32)
+    ['    npnet: 98 % · PyTorch: 97 %']
+    >>> packed(["npnet: 98 %", "PyTorch: 97 %"], 24)
+    ['    npnet: 98 %', '    PyTorch: 97 %']
+    >>> packed(["npnet: accuracy 98 %"], 21)
+    ['    npnet: accuracy', '    98 %']
+    """
+    lines = [""]
+    for fact in facts:
+        joined = f"{lines[-1]} · {fact}" if lines[-1] else fact
+        if len(INDENT + joined) <= width:
+            lines[-1] = joined
+        else:
+            # A number stays with its unit.
+            bound = re.sub(r"(?<=\d) (?=%|±|\d{3}\b|s\b|min\b)|(?<=±) ", TIE, fact)
+            wrapped = textwrap.wrap(bound, width - len(INDENT), break_on_hyphens=False)
+            lines = [*filter(None, lines), *(line.replace(TIE, " ") for line in wrapped)]
+    return [INDENT + line for line in lines]
 
 
 def last_runs(folder: Path) -> dict[str, dict[str, Any]]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from numpy import ndarray
 
 from npnet.recipes import _gmm
-from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
+from npnet.recipes._several import SeveralNetworks, Trained, Verdict
 from npnet.recipes._spec import Options, Report
+from npnet.recipes._trained import spaced
 from npnet.run import RunFolder
 from npnet.table import table
 
@@ -29,12 +31,10 @@ class PlainBesideLayers(SeveralNetworks):
     plain_train: Callable[..., dict[str, ndarray]]
     plain_classify: Callable[..., ndarray]
 
-    def conclude(
+    def judge(
         self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
-    ) -> Conclusion:
-        """Train the plain functions from the same weights for as many steps, and show both."""
-        from npnet.plot.plane import Surface, surfaces  # noqa: PLC0415 - importing matplotlib takes a second
-
+    ) -> Verdict:
+        """Train the plain functions from the same weights for as many steps, and judge both."""
         (layers,) = trained
         part, steps = layers.splits.train, len(layers.history.epochs)
         settings = layers.network.given(options).optimizer.settings
@@ -47,27 +47,39 @@ class PlainBesideLayers(SeveralNetworks):
         report(table(["network", "part", *_gmm.JUDGEMENT_HEADINGS], rows))
         report(f"the probabilities of both differ by at most {apart:.1e}")
 
-        titles = {
-            who: f"{who}: training {100 * parts['training'].accuracy:.1f} %, "
-            f"test {100 * parts['test'].accuracy:.1f} %"
-            for who, parts in judged.items()
-        }
-        shown = [
-            _gmm.surface(titles["layers"], layers),
-            Surface(titles["plain functions"], part.x, part.y, classify),
-        ]
-        spaced = f"{steps:,}".replace(",", " ")
-        heading = f"Two layers with {start['b1'].size} hidden units after {spaced} steps"
-        drawn = surfaces(shown, layers.splits.classes, title=heading)
-        accuracy = {name: f"{name} {100 * j.accuracy:.1f} %" for name, j in judged["layers"].items()}
+        accuracy = [f"{name} {100 * j.accuracy:.1f} %" for name, j in judged["layers"].items()]
         values: dict[str, Any] = {
             who: {name: j.rounded() for name, j in parts.items()} for who, parts in judged.items()
         }
-        return Conclusion(
-            f"accuracy: {', '.join(accuracy.values())}",
-            [folder.figure("decision_surfaces.png", drawn)],
+        return Verdict(
+            f"accuracy: {', '.join(accuracy)}",
             {**values, "probabilities_differ_by": apart},
+            lambda into: [_draw(layers, classify, judged, into)],
         )
+
+
+def _draw(
+    layers: Trained,
+    classify: Callable[[ndarray], ndarray],
+    judged: Mapping[str, Mapping[str, _gmm.Judgement]],
+    folder: RunFolder,
+) -> Path:
+    from npnet.plot.plane import Surface, surfaces  # noqa: PLC0415 - importing matplotlib takes a second
+
+    titles = {
+        who: f"{who}: training {100 * parts['training'].accuracy:.1f} %, "
+        f"test {100 * parts['test'].accuracy:.1f} %"
+        for who, parts in judged.items()
+    }
+    part = layers.splits.train
+    shown = [
+        _gmm.surface(titles["layers"], layers),
+        Surface(titles["plain functions"], part.x, part.y, classify),
+    ]
+    hidden = layers.model.parameters["fc1.bias"].size
+    heading = f"Two layers with {hidden} hidden units after {spaced(len(layers.losses))} steps"
+    drawn = surfaces(shown, layers.splits.classes, title=heading)
+    return folder.figure("decision_surfaces.png", drawn)
 
 
 def judge_plain(classify: Callable[[ndarray], ndarray], layers: Trained) -> dict[str, _gmm.Judgement]:

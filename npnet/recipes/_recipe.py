@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from npnet.errors import InputError, MissingError
 from npnet.recipes._spec import ENGINES, Options, Report, Result
@@ -32,6 +32,8 @@ class Recipe(ABC):
         What must come out here.
     dataset : str, optional
         The data set it needs, as `npnet.data.present` knows it; None if it makes its data itself.
+    whole : bool
+        Whether it is all of the experiment, not some of its networks or with other sizes.
 
     Attributes
     ----------
@@ -45,6 +47,7 @@ class Recipe(ABC):
     reported: str
     expects: str
     dataset: str | None = None
+    whole: bool = True
     engines: ClassVar[tuple[str, ...]] = ("numpy",)
 
     def run(self, options: Options, out: str | Path = "runs", report: Report = print) -> Result:
@@ -72,15 +75,42 @@ class Recipe(ABC):
             began = time.perf_counter()
             result = self.carry_out(options, folder, report)
             seconds = round(time.perf_counter() - began, 3)
-            engine = ENGINES.get(options.engine, options.engine)
-            ended = {
+            ended: dict[str, Any] = {
                 "status": result.status,
                 "headline": result.headline,
-                "as_written": options.as_written,
-                "reached": {engine: {"headline": result.headline, "seconds": seconds}},
+                "as_written": options.as_written and self.whole,
             }
+            if options.engine in ENGINES:  # of two engines, the experiment knows what either reached
+                reached = {"headline": result.headline, "seconds": seconds}
+                ended["reached"] = {ENGINES[options.engine]: reached}
             folder.write_json(RESULT, ended | dict(result.values))
         return result
+
+    def only(self, *names: str) -> Recipe:
+        """Return the experiment with some of its networks, where it has several.
+
+        Raises
+        ------
+        InputError
+            If it has not, or there is no network of a name.
+        """
+        raise InputError(
+            f"{self.name}: --only must go with a recipe of several networks to choose from, "
+            f"got {', '.join(map(repr, names))}"
+        )
+
+    def of(self, *sizes: int) -> Recipe:
+        """Return the experiment with other numbers of samples to learn from, where it is about them.
+
+        Raises
+        ------
+        InputError
+            If it is not.
+        """
+        raise InputError(
+            f"{self.name}: --sizes must go with a recipe that compares sizes of the training part, "
+            f"got {' '.join(map(str, sizes))}"
+        )
 
     def _check_engine(self, options: Options) -> None:
         """Require an engine that the experiment can run on and that is there."""

@@ -7,16 +7,17 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from npnet import nn
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._recipe import Recipe
-from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result
+from npnet.recipes._networks import RecipeOfNetworks, quoted
+from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result, told
 from npnet.run import SETTINGS, RunFolder
+from npnet.table import table
 from npnet.train import Epoch, History
 
 
@@ -43,18 +44,34 @@ class Trained:
         return [epoch.train_loss for epoch in self.history.epochs]
 
 
+def _no_figures(_: RunFolder) -> list[Path]:
+    return []
+
+
 @dataclass(frozen=True)
-class Conclusion:
-    """What came out of an experiment: one line, figures and numbers."""
+class Verdict:
+    """What one engine's networks came to.
+
+    Parameters
+    ----------
+    headline : str
+        The one line that says it.
+    values : mapping
+        What ``result.json`` holds besides.
+    draw : callable
+        Draws it into a folder, and returns the files; called for one engine alone.
+    interrupted : bool
+        Whether judging was.
+    """
 
     headline: str
-    figures: Sequence[Path]
     values: Mapping[str, Any]
+    draw: Callable[[RunFolder], list[Path]] = _no_figures
     interrupted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeveralNetworks(Recipe):
+class SeveralNetworks(RecipeOfNetworks):
     """An experiment with several small networks, each learning from all of its data at every step.
 
     Parameters
@@ -66,59 +83,75 @@ class SeveralNetworks(Recipe):
         After how many steps to look at a network, from the network.
     """
 
-    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
-    networks: tuple[NetworkRecipe, ...]
     pauses: Callable[[NetworkRecipe], Sequence[int]] = field(default=lambda _: ())
 
     def summary(self) -> str:
         """Return what the experiment is, with the settings of each network."""
-        lines = [
-            f"  {network.name:<36}{network.loss}, {network.optimizer}, {network.epochs} steps"
+        rows = [
+            [quoted(network.name), repr(network.loss), repr(network.optimizer), network.epochs]
             for network in self.networks
         ]
-        return "\n".join([super().summary(), "", *lines])
+        return f"{super().summary()}\n\n{table(['network', 'loss', 'optimizer', 'steps'], rows)}"
 
     def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
-        """Train one network after the other, then conclude from those there are."""
+        """Train one network after the other, judge those of each engine, and draw the first engine's."""
         report(f"{self.name}: {self.title}")
         settings = [network_settings(network, options) for network in self.networks]
         folder.write_json(SETTINGS, {"recipe": self.name, "seed": options.seed, "networks": settings})
         kinds = tuple(ENGINES) if options.engine == "both" else (options.engine,)
-        done: list[dict[str, Trained]] = []  # for each network, by engine
-        for network in self.networks:
-            done.append({})
-            for kind in kinds:
-                own = replace(options, engine=kind)
-                done[-1][kind] = train(network, own, folder, self.pauses(network.given(options)))
-                report(line_about(done[-1][kind], ENGINES[kind] if len(kinds) > 1 else ""))
-            if any(trained.history.interrupted for trained in done[-1].values()):
+        done = self._train_all(kinds, options, folder, report)  # for each network, by engine
+        verdicts: list[Verdict] = []
+        reached: dict[str, dict[str, Any]] = {}
+        for kind in kinds:
+            trained = [by_engine[kind] for by_engine in done if kind in by_engine]
+            if not trained:  # interrupted before the second engine's turn
                 break
-        first = [by_engine[kinds[0]] for by_engine in done]
-        conclusion = self.conclude(first, replace(options, engine=kinds[0]), folder, report)
-        values = {"seconds": seconds(first), **conclusion.values}
-        figures = [*conclusion.figures]
-        if options.engine == "both":
-            reached = {"headline": conclusion.headline, "seconds": seconds(first)}
-            values["reached"] = {ENGINES[kinds[0]]: reached}
+            if len(kinds) > 1:
+                report(f"{ENGINES[kind]}:")
+            began = time.perf_counter()
+            verdicts.append(self.judge(trained, replace(options, engine=kind), folder, report))
+            taken = seconds(trained) + time.perf_counter() - began
+            reached[ENGINES[kind]] = {"headline": verdicts[-1].headline, "seconds": round(taken, 3)}
+        values = {"seconds": seconds([each[kinds[0]] for each in done]), "reached": reached}
+        figures = verdicts[0].draw(folder)
+        if len(kinds) > 1:
             values["largest_loss_difference"] = differences(done)
             figures += draw_engines(self.name, done, folder)
         for figure in figures:
             report(f"figure: {figure}")
         interrupted = any(trained.history.interrupted for pair in done for trained in pair.values())
-        status = "interrupted" if interrupted or conclusion.interrupted else "finished"
-        return Result(status, conclusion.headline, folder.path, tuple(figures), values)
+        interrupted |= any(verdict.interrupted for verdict in verdicts)
+        status = "interrupted" if interrupted else "finished"
+        headline = told({engine: each["headline"] for engine, each in reached.items()})
+        return Result(status, headline, folder.path, tuple(figures), {**values, **verdicts[0].values})
+
+    def _train_all(
+        self, kinds: Sequence[str], options: Options, folder: RunFolder, report: Report
+    ) -> list[dict[str, Trained]]:
+        """Train each network with each engine, until one is interrupted."""
+        done: list[dict[str, Trained]] = []
+        for network in self.networks:
+            pauses = self.pauses(network.given(options))
+            done.append({})
+            for kind in kinds:
+                done[-1][kind] = train(network, replace(options, engine=kind), folder, pauses)
+                report(line_about(done[-1][kind], ENGINES[kind] if len(kinds) > 1 else ""))
+                if done[-1][kind].history.interrupted:
+                    return done
+        return done
 
     @abstractmethod
-    def conclude(
+    def judge(
         self,
         trained: Sequence[Trained],
         options: Options,
         folder: RunFolder,
         report: Report,
-    ) -> Conclusion:
-        """Look at what was learnt, draw it, and say what came out.
+    ) -> Verdict:
+        """Say what the networks of one engine, which the options name, came to.
 
-        All networks are there, in their order, unless training was interrupted.
+        All that were chosen are there, in their order, unless training was interrupted. Only what is trained
+        for the judgement is noted in the folder; figures are left to `Verdict.draw`.
         """
 
 
@@ -189,7 +222,7 @@ def seconds(trained: Sequence[Trained]) -> float:
 def differences(done: Sequence[Mapping[str, Trained]]) -> dict[str, float]:
     """Return for each network by how much the losses of the engines differ at most."""
     found = {}
-    for by_engine in done:
+    for by_engine in (each for each in done if len(each) > 1):
         name = next(iter(by_engine.values())).network.name
         pairs = zip(*(trained.losses for trained in by_engine.values()), strict=False)
         found[name] = max((max(pair) - min(pair) for pair in pairs), default=0.0)
@@ -206,7 +239,7 @@ def draw_engines(name: str, done: Sequence[Mapping[str, Trained]], folder: RunFo
         curves = {ENGINES[kind]: trained.losses for kind, trained in by_engine.items() if trained.losses}
         network = next(iter(by_engine.values())).network
         label = LOSS_LABELS.get(network.loss.kind, label)
-        if curves:
+        if len(curves) > 1:
             panels[f"{network.name}\nat most {apart[network.name]:.1e} apart"] = curves
     if not panels:
         return []

@@ -122,3 +122,21 @@ class Result:
     folder: Path
     figures: tuple[Path, ...]
     values: Mapping[str, Any]
+
+
+def told(headlines: Mapping[str, str]) -> str:
+    """Return the headlines of one engine or of several as one line.
+
+    Examples
+    --------
+    >>> told({"npnet": "accuracy: 90.0 %"})
+    'accuracy: 90.0 %'
+    >>> told({"npnet": "accuracy: 90.0 %", "PyTorch": "accuracy: 90.1 %"})
+    'npnet: accuracy: 90.0 %; PyTorch: accuracy: 90.1 %'
+    >>> told({"npnet": "accuracy: 90.0 %", "PyTorch": "accuracy: 90.0 %"})
+    'npnet and PyTorch: accuracy: 90.0 %'
+    """
+    if len(set(headlines.values())) == 1:
+        (line,) = set(headlines.values())
+        return line if len(headlines) == 1 else f"{' and '.join(headlines)}: {line}"
+    return "; ".join(f"{engine}: {headline}" for engine, headline in headlines.items())

@@ -33,7 +33,7 @@ import numpy as np
 
 from npnet.recipes import _gmm
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
+from npnet.recipes._several import SeveralNetworks, Trained, Verdict
 from npnet.recipes._spec import Options, Report
 from npnet.run import RunFolder
 from npnet.table import table
@@ -78,26 +78,40 @@ def frames(steps: int) -> list[int]:
 class DeepNetworks(SeveralNetworks):
     """Ten networks, judged and drawn."""
 
-    def conclude(
+    def judge(
         self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
-    ) -> Conclusion:
-        """Judge each on both parts; draw surfaces, losses and the film."""
+    ) -> Verdict:
+        """Judge each on both parts; there are surfaces, losses and a film to draw."""
         judged = {each.network.name: _gmm.judge_parts(each) for each in trained}
         rows = [[name, part, *j.cells()] for name, parts in judged.items() for part, j in parts.items()]
         report(table(["network", "part", *_gmm.JUDGEMENT_HEADINGS], rows))
-        figures = [*_draw_surfaces(trained, judged, folder), *_draw_losses(trained, folder)]
-        figures += [_draw_film(each, folder) for each in trained if each.looks]
         values = {
             name: {part: judgement.rounded() for part, judgement in parts.items()}
             for name, parts in judged.items()
         }
-        deepest = [
-            f"{each.splits.name} {100 * judged[each.network.name]['training'].accuracy:.1f} %"
-            for each in trained
-            if each.network.name.startswith(kind_name([2, 10, 10, 2], "relu"))
-        ]
-        headline = f"training accuracy of 2-10-10-2 with ReLU: {', '.join(deepest)}"
-        return Conclusion(headline, figures, {"networks": values})
+
+        def draw(into: RunFolder) -> list[Path]:
+            files = [*_draw_surfaces(trained, judged, into), *_draw_losses(trained, into)]
+            return files + [_draw_film(each, into) for each in trained if each.looks]
+
+        return Verdict(_headline(trained, judged), {"networks": values}, draw)
+
+
+def _headline(trained: Sequence[Trained], judged: Mapping[str, Mapping[str, _gmm.Judgement]]) -> str:
+    """Return what the deepest networks with ReLU came to, or, if none was trained, what the last one did."""
+    deepest = kind_name([2, 10, 10, 2], "relu")
+    shown = [
+        each for each in trained if each.network.name.startswith(deepest) and not each.history.interrupted
+    ]
+    percents = {name: f"{100 * parts['training'].accuracy:.1f} %" for name, parts in judged.items()}
+    if not shown:
+        last = trained[-1]
+        return (
+            f"training accuracy of {last.network.name}: {percents[last.network.name]} "
+            f"after {len(last.losses)} of {last.network.epochs} steps"
+        )
+    each_on = (f"{each.network.name.partition(' on ')[2]} {percents[each.network.name]}" for each in shown)
+    return f"training accuracy of {deepest}: {', '.join(each_on)}"
 
 
 def _draw_surfaces(
@@ -108,12 +122,15 @@ def _draw_surfaces(
 
     files = []
     for mixture in MIXTURES:
-        of_mixture = [each for each in trained if each.network.name.endswith(str(mixture))]
-        shown = [_gmm.surface(_title(each, judged[each.network.name]), each) for each in of_mixture]
-        if shown:
-            classes, name = of_mixture[0].splits.classes, of_mixture[0].splits.name
-            placed = [*shown[:3], None, *shown[3:]]
-            drawn = surfaces(placed, classes, columns=3, title=f"{name}: surfaces and training samples")
+        names = [network(mixture, *kind).name for kind in KINDS]
+        of_mixture = {each.network.name: each for each in trained if each.network.name in names}
+        if of_mixture:
+            shown = {n: _gmm.surface(_title(each, judged[n]), each) for n, each in of_mixture.items()}
+            placed = [shown.get(n) for n in names]
+            placed.insert(3, None)  # below the network without a hidden layer there is none with sigmoid
+            splits = next(iter(of_mixture.values())).splits
+            title = f"{splits.name}: surfaces and training samples"
+            drawn = surfaces(placed, splits.classes, columns=3, title=title)
             numbers = "_".join(map(str, mixture))
             files.append(folder.figure(f"decision_surfaces_{numbers}.png", drawn))
     return files

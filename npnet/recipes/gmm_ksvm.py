@@ -38,7 +38,7 @@ from numpy import ndarray
 from npnet import functional as F
 from npnet.recipes import _gmm
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._several import Conclusion, SeveralNetworks, Trained, train
+from npnet.recipes._several import SeveralNetworks, Trained, Verdict, train
 from npnet.recipes._spec import Options, Report
 from npnet.recipes.gmm_deep import network
 from npnet.run import RunFolder
@@ -113,21 +113,19 @@ Judgements = dict[str, list[_gmm.Judgement]]  # by who was judged, one for each 
 class NetworkAgainstSVM(SeveralNetworks):
     """One data set to look at, and many to judge by."""
 
-    def conclude(
+    def judge(
         self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
-    ) -> Conclusion:
-        """Draw both surfaces, then judge both over random data sets."""
-        from npnet.plot.plane import duel  # noqa: PLC0415 - importing matplotlib takes a second
-
+    ) -> Verdict:
+        """Judge both over random data sets; there are both surfaces and the comparison to draw."""
         (first,) = trained
-        figures = [_draw_surfaces(first, folder)]
         wanted = QUICK_DATA_SETS if options.quick else DATA_SETS
         if first.history.interrupted:
             wanted = 0
         judged = compare(first.network, wanted, options, folder)
         count = len(judged["SVM"])
         if not count:
-            return Conclusion("interrupted before the comparison", figures, {}, interrupted=True)
+            headline = "interrupted before the comparison"
+            return Verdict(headline, {}, lambda into: [_draw_surfaces(first, into)], interrupted=True)
         measures = {"accuracy": measure(judged, "accuracy"), "AP": measure(judged, "average_precision")}
         rows = [
             [
@@ -138,17 +136,14 @@ class NetworkAgainstSVM(SeveralNetworks):
             for name, pair in measures.items()
         ]
         report(table([f"{count} mixtures", "SVM %", "network %", "SVM better, worse, equal"], rows))
-        shown = {f"test {name}": pair for name, pair in measures.items()}
-        title = f"SVM and network on {count} random mixtures (mean ± deviation)"
-        figures.append(folder.figure("comparison.png", duel(shown, title=title)))
         values = {
             name: {who: {"mean": v.mean(), "std": spread(v), "all": v.tolist()} for who, v in pair.items()}
             for name, pair in measures.items()
         }
-        return Conclusion(
+        return Verdict(
             f"test accuracy over {count} mixtures: SVM {rows[0][1]} %, network {rows[0][2]} %",
-            figures,
             {"data_sets": count, **values},
+            lambda into: [_draw_surfaces(first, into), _draw_comparison(measures, into)],
             interrupted=count < wanted,
         )
 
@@ -157,7 +152,7 @@ def compare(network: NetworkRecipe, wanted: int, options: Options, folder: RunFo
     """Judge SVM and network on the test samples of so many random mixtures, until interrupted."""
     judged: Judgements = {"SVM": [], "network": []}
     bar = replace(options, progress=False)
-    for seed in range(options.seed + 1, options.seed + 1 + wanted):
+    for seed in seeds(options.seed, wanted):
         trained = train(network, replace(bar, seed=seed), folder)
         if trained.history.interrupted:
             break
@@ -166,6 +161,18 @@ def compare(network: NetworkRecipe, wanted: int, options: Options, folder: RunFo
         judged["SVM"].append(_gmm.judge(two_scores(svm, test.x), test.y))
         judged["network"].append(_gmm.judge(trained.model(test.x), test.y))
     return judged
+
+
+def seeds(seed: int, count: int) -> list[int]:
+    """Return the seeds of so many mixtures; runs of different seeds have none in common.
+
+    Examples
+    --------
+    >>> len(set(seeds(0, 40) + seeds(1, 40)))
+    80
+    """
+    spawned = np.random.SeedSequence(seed).spawn(count)
+    return [int(each.generate_state(1, np.uint64)[0]) for each in spawned]
 
 
 def two_scores(svm: KSVMWrap, x: ndarray) -> ndarray:
@@ -190,8 +197,17 @@ def wins(pair: Mapping[str, ndarray]) -> str:
     return f"{(first > second).sum()}, {(first < second).sum()}, {(first == second).sum()}"
 
 
+def _draw_comparison(measures: Mapping[str, dict[str, ndarray]], folder: RunFolder) -> Path:
+    from npnet.plot.plane import duel  # noqa: PLC0415 - importing matplotlib takes a second
+
+    shown = {f"test {name}": pair for name, pair in measures.items()}
+    count = len(measures["accuracy"]["SVM"])
+    drawn = duel(shown, title=f"SVM and network on {count} random mixtures (mean ± deviation)")
+    return folder.figure("comparison.png", drawn)
+
+
 def _draw_surfaces(first: Trained, folder: RunFolder) -> Path:
-    from npnet.plot.plane import Surface, surfaces  # noqa: PLC0415 - importing matplotlib takes a second
+    from npnet.plot.plane import Surface, surfaces  # noqa: PLC0415 - as above
 
     part, test = first.splits.train, first.test
     svm = KSVMWrap(part.x, part.y)

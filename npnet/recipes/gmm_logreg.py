@@ -34,7 +34,7 @@ import numpy as np
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes import _gmm
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
+from npnet.recipes._several import SeveralNetworks, Trained, Verdict
 from npnet.recipes._spec import Options, Report
 from npnet.run import RunFolder
 from npnet.table import table
@@ -67,10 +67,10 @@ TWO, THREE, ONCE, MANY = "2 classes", "3 classes", strength(0.0), f"3 classes, {
 class LogisticRegression(SeveralNetworks):
     """The three things to look at."""
 
-    def conclude(
+    def judge(
         self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
-    ) -> Conclusion:
-        """Judge each network on its test part, and draw the three figures."""
+    ) -> Verdict:
+        """Judge each network on its test part; there are three figures to draw."""
         done = {each.network.name: each for each in trained}
         tests = {name: _gmm.judge_parts(each)["test"] for name, each in done.items()}
         rows = [[name, *test.cells(), f"{size(done[name]):.3f}"] for name, test in tests.items()]
@@ -79,15 +79,23 @@ class LogisticRegression(SeveralNetworks):
             "test": {name: test.rounded() for name, test in tests.items()},
             "weight_norm": {name: round(size(each), 4) for name, each in done.items()},
         }
-        figures = [_draw_classes(done, tests, folder), *_draw_strengths(done, folder)]
-        if MANY in done:
-            apart, figure = _draw_sizes(done, folder)
+        if {ONCE, MANY} <= set(done):
+            apart = loss_apart(done)
             values["loss_changes_with_data_size_by"] = apart
             report(f"losses with every sample once and {COPIES} times over differ by at most {apart:.1e}")
-            figures.append(figure)
-        shown = [name for name in (TWO, THREE) if name in tests]
+        shown = [name for name in (TWO, THREE) if name in tests] or list(tests)
         headline = ", ".join(f"{name} {100 * tests[name].accuracy:.1f} %" for name in shown)
-        return Conclusion(f"test accuracy: {headline}", figures, values)
+
+        def draw(into: RunFolder) -> list[Path]:
+            return [*_draw_classes(done, tests, into), *_draw_strengths(done, into), *_draw_sizes(done, into)]
+
+        return Verdict(f"test accuracy: {headline}", values, draw)
+
+
+def loss_apart(done: Mapping[str, Trained]) -> float:
+    """Return by how much the loss changes at most when every sample is there ten times."""
+    pairs = zip(done[ONCE].losses, done[MANY].losses, strict=False)
+    return max((abs(once - many) for once, many in pairs), default=0.0)
 
 
 def size(trained: Trained) -> float:
@@ -97,7 +105,7 @@ def size(trained: Trained) -> float:
 
 def _draw_classes(
     done: Mapping[str, Trained], tests: Mapping[str, _gmm.Judgement], folder: RunFolder
-) -> Path:
+) -> list[Path]:
     from npnet.plot.plane import surfaces  # noqa: PLC0415 - importing matplotlib takes a second
 
     shown = [
@@ -105,35 +113,37 @@ def _draw_classes(
         for name in (TWO, THREE)
         if name in done
     ]
+    if not shown:
+        return []
     classes = max((done[name].splits.classes for name in (TWO, THREE) if name in done), key=len)
     drawn = surfaces(shown, classes, title="Logistic regression, with the training samples")
-    return folder.figure("decision_surfaces.png", drawn)
+    return [folder.figure("decision_surfaces.png", drawn)]
 
 
 def _draw_strengths(done: Mapping[str, Trained], folder: RunFolder) -> list[Path]:
     from npnet.plot.plane import surfaces  # noqa: PLC0415 - as above
 
-    shown = [
-        _gmm.surface(f"λ = {decay:g}, ‖W‖ = {size(done[strength(decay)]):.2f}", done[strength(decay)])
-        for decay in STRENGTHS
-        if strength(decay) in done
-    ]
-    if not shown:
+    regularized = {decay: done[strength(decay)] for decay in STRENGTHS if strength(decay) in done}
+    if not regularized:
         return []
-    classes = done[THREE].splits.classes
+    shown = [
+        _gmm.surface(f"λ = {decay:g}, ‖W‖ = {size(each):.2f}", each) for decay, each in regularized.items()
+    ]
+    classes = next(iter(regularized.values())).splits.classes
     drawn = surfaces(shown, classes, title="The stronger the L2 penalty, the less sure the model")
     return [folder.figure("l2_strength.png", drawn)]
 
 
-def _draw_sizes(done: Mapping[str, Trained], folder: RunFolder) -> tuple[float, Path]:
+def _draw_sizes(done: Mapping[str, Trained], folder: RunFolder) -> list[Path]:
     from npnet.plot.plane import losses  # noqa: PLC0415 - as above
 
+    if not {ONCE, MANY} <= set(done):
+        return []
     once, many = done[ONCE].losses, done[MANY].losses
-    apart = max((abs(a - b) for a, b in zip(once, many, strict=False)), default=0.0)
     curves = {"every sample once": once, f"every sample {COPIES} times": many}
     title = "A mean loss does not depend on the data's size"
     drawn = losses({"": curves}, loss_label="cross-entropy (nats)", title=title)
-    return apart, folder.figure("loss_and_data_size.png", drawn)
+    return [folder.figure("loss_and_data_size.png", drawn)]
 
 
 def _network(

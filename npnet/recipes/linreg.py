@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ from numpy import ndarray
 from npnet import nn
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._several import Conclusion, SeveralNetworks, Trained
+from npnet.recipes._several import SeveralNetworks, Trained, Verdict
 from npnet.recipes._spec import Options, Report, Spec
 from npnet.run import RunFolder
 from npnet.table import table
@@ -123,20 +124,16 @@ class Stop:
 class LinearRegression(SeveralNetworks):
     """Two lines, the gradients on the way to them, and what they must come to."""
 
-    def conclude(
+    def judge(
         self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
-    ) -> Conclusion:
+    ) -> Verdict:
         """Compare gradients with those written out, and lines with least squares."""
-        from npnet.plot.plane import Fit, fits, losses  # noqa: PLC0415 - importing matplotlib takes a second
-
-        panels: list[Fit] = []
         values: dict[str, dict[str, Any]] = {}
         for each in trained:
-            part, name, (a, b) = each.splits.train, each.network.name, line(each.model)
-            stops = [stop_at(each, step) for step in each.looks]
+            name, (a, b), sought = each.network.name, line(each.model), least_squares(each.splits.train)
+            stops = stops_of(each)
             headings = ["step", "a", "b", "∂L/∂a", "by hand", "∂L/∂b", "by hand"]
             report(table(headings, [stop.cells() for stop in stops], title=name))
-            sought = least_squares(part)
             values[name] = {
                 "a": a,
                 "b": b,
@@ -144,23 +141,37 @@ class LinearRegression(SeveralNetworks):
                 "distance": max(abs(a - sought[0]), abs(b - sought[1])),
                 "gradients_differ_by": max(stop.difference for stop in stops),
             }
-            lines = {stop.name: stop.line for stop in stops}
-            title = f"{name}: ŷ = {a:.4f} x + {b:.4f}"
-            panels.append(Fit(title, part.x[:, 0], part.y[:, 0], lines, sought, "least squares"))
-        figures = [folder.figure("lines.png", fits(panels, title="Lines found by gradient descent"))]
-        curves = {each.network.name: {"training": each.losses} for each in trained if each.losses}
-        if curves:
-            drawn = losses(curves, loss_label="mean squared error", title="Loss of the lines")
-            figures.append(folder.figure("losses.png", drawn))
-        a, b = line(trained[0].model)
+        first, (a, b) = trained[0].network.name, line(trained[0].model)
         distance = max(value["distance"] for value in values.values())
-        headline = f"two points: y = {a:.4f} x + {b:.4f}; distance from least squares: {distance:.1e}"
-        return Conclusion(headline, figures, {"lines": values})
+        headline = f"{first}: y = {a:.4f} x + {b:.4f}; distance from least squares: {distance:.1e}"
+        return Verdict(headline, {"lines": values}, lambda into: _draw(trained, into))
+
+
+def _draw(trained: Sequence[Trained], folder: RunFolder) -> list[Path]:
+    from npnet.plot.plane import Fit, fits, losses  # noqa: PLC0415 - importing matplotlib takes a second
+
+    panels: list[Fit] = []
+    for each in trained:
+        part, (a, b) = each.splits.train, line(each.model)
+        lines = {stop.name: stop.line for stop in stops_of(each)}
+        title = f"{each.network.name}: ŷ = {a:.4f} x + {b:.4f}"
+        panels.append(Fit(title, part.x[:, 0], part.y[:, 0], lines, least_squares(part), "least squares"))
+    files = [folder.figure("lines.png", fits(panels, title="Lines found by gradient descent"))]
+    curves = {each.network.name: {"training": each.losses} for each in trained if each.losses}
+    if curves:
+        drawn = losses(curves, loss_label="mean squared error", title="Loss of the lines")
+        files.append(folder.figure("losses.png", drawn))
+    return files
 
 
 def line(model: nn.Layer) -> tuple[float, float]:
     """Return slope and intercept."""
     return float(model.parameters["weight"][0, 0]), float(model.parameters["bias"][0])
+
+
+def stops_of(trained: Trained) -> list[Stop]:
+    """Return where training stood at each look."""
+    return [stop_at(trained, step) for step in trained.looks]
 
 
 def stop_at(trained: Trained, step: int) -> Stop:

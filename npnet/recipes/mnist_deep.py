@@ -52,6 +52,7 @@ from npnet.data import ArrayDataset, Splits
 from npnet.models import mlp
 from npnet.recipes._comparison import (
     Comparison,
+    Conclusion,
     FixedMinibatch,
     Learnt,
     best,
@@ -61,7 +62,6 @@ from npnet.recipes._comparison import (
 )
 from npnet.recipes._mnist import TRAINING, classifier
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._several import Conclusion
 from npnet.recipes._spec import Options, Report, Spec
 from npnet.run import RunFolder
 from npnet.train import evaluate, predict
@@ -126,8 +126,7 @@ class DeepNetworks(Comparison):
             *_draw_hardest(chosen, splits, folder),
             *draw_mistakes(self.name, chosen, splits, folder),
         ]
-        headline = f"test accuracy: {chosen.shown} ({chosen.network.name})"
-        return Conclusion(headline, figures, {"untrained_loss": untrained})
+        return Conclusion(figures, {"untrained_loss": untrained})
 
 
 def _untrained(

@@ -16,7 +16,7 @@ from npnet.cli import main
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
 from npnet.recipes import Options, Recipe, Result
-from npnet.recipes._listing import last_runs
+from npnet.recipes._listing import Listing, last_runs
 from npnet.recipes.digits import network
 
 # The command line in a process that hears SIGINT even where the tests run in the background.
@@ -204,6 +204,23 @@ def test_a_reader_that_goes_away_meets_no_traceback():
         (["train", "--engine", "jax"], "argument --engine: invalid choice: 'jax'"),
         (["train", "--device", "tpu"], "argument --device: invalid choice: 'tpu'"),
         (["train", "--device", "cuda"], "digits: --device cuda must go with --engine torch"),
+        (["train", "--out", ""], "argument --out: must name a folder, got ''"),
+        (["recipes", "--out", ""], "argument --out: must name a folder, got ''"),
+        (["train", "--data", "no/such"], "argument --data: must be a folder that is there, got 'no/such'"),
+        (["recipes", "--data", "no/such"], "argument --data: must be a folder that is there, got 'no/such'"),
+        (["train", "--data", ""], "argument --data: must be a folder that is there, got ''"),
+        (["train", "--only", "a"], "digits: --only must go with a recipe of several networks to choose from"),
+        (["train", "kernels", "--sizes", "9"], "kernels: --sizes must go with a recipe that compares sizes"),
+        (["train", "mnist-deep", "--sizes", "9"], "mnist-deep: --sizes must go with a recipe that compares"),
+        (["train", "mnist-svm", "--sizes", "0"], "argument --sizes: must be a positive integer, got '0'"),
+        (
+            ["train", "mnist-svm", "--only", "x"],
+            "mnist-svm: --only must go with a recipe of several",
+        ),
+        (
+            ["train", "linreg", "--only", "no such"],
+            'linreg: networks must be among "two points", "noisy points", got \'no such\'',
+        ),
         (["train", "--unheard-of"], "npnet: unrecognized arguments: --unheard-of"),
     ],
 )
@@ -252,11 +269,42 @@ def cells(printed, recipe):
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_recipes_are_listed_with_their_source_and_what_to_expect(capsys, tmp_path):
+def test_recipes_are_listed_with_their_source(capsys, tmp_path):
     assert main(["recipes", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    for text in ("digits", "Alpaydin", "98.5 % of the held-out fifth", "present", "not measured"):
+    for text in ("digits", "Alpaydin", "present", "npnet: not measured", "PyTorch: –"):
         assert text in printed
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Return a folder of one run that has much to say."""
+    (tmp_path / "digits" / "2026-01-01T00-00-00Z").mkdir(parents=True)
+    headline = "test accuracy with 12 000 digits: " + ", ".join(f"network {i} 97.1 ± 0.2 %" for i in range(9))
+    reached = {"npnet": {"headline": headline, "seconds": 61.25}}
+    result = {"status": "finished", "as_written": True, "reached": reached}
+    (tmp_path / "digits" / "2026-01-01T00-00-00Z" / "result.json").write_text(json.dumps(result))
+    return tmp_path
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_list_fits_into_the_width(runs, width):
+    lines = Listing(runs).text(width).splitlines()
+    assert width - 12 < max(map(len, lines)) <= width
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == recipes.names()
+    flat = " ".join(line.strip() for line in lines)
+    assert "network 8 97.1 ± 0.2 %; 61.2 s" in flat  # all of it is there
+    assert not [line for line in lines if re.match(r" *(%|±|s\b|000)", line)]
+
+
+def test_the_list_is_as_wide_as_the_terminal(runs, monkeypatch, capsys):
+    monkeypatch.setattr("npnet.cli.os.get_terminal_size", lambda *_: os.terminal_size((60, 20)))
+    widths = {}
+    for terminal in (True, False):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
+        assert main(["recipes", "--out", str(runs)]) == 0
+        widths[terminal] = max(map(len, capsys.readouterr().out.splitlines()))
+    assert widths[True] <= 60 < widths[False] <= 110
 
 
 def test_the_list_says_whether_the_data_is_there(capsys, tmp_path):
@@ -305,6 +353,26 @@ def test_a_whole_run_is_listed_and_a_short_one_is_not(tmp_path):
     assert last_runs(tmp_path / "saying")["npnet"]["headline"] == "it is so"
 
 
+def test_a_network_named_by_the_summary_is_run_alone_and_not_listed(tmp_path, capsys):
+    assert main(["summary", "linreg"]) == 0
+    (name,) = re.findall('"(noisy.*?)"', capsys.readouterr().out)
+    for more, listed in ((["--only", name], []), (["--only", "two points", name], ["npnet"])):
+        assert main(["train", "linreg", *more, "--quiet", "--out", str(tmp_path)]) == 0
+        assert list(last_runs(tmp_path / "linreg")) == listed
+        newest = max((tmp_path / "linreg").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        settings = json.loads((newest / "settings.json").read_text())
+        assert len(settings["networks"]) == len(more) - 1
+
+
+def test_the_sizes_asked_for_are_measured(tmp_path, monkeypatch, capsys):
+    images = ArrayDataset(np.zeros((40, 1, 28, 28), np.float32), np.arange(40) % 10)
+    splits = Splits(images, images, images, classes=tuple("0123456789"), name="blank")
+    monkeypatch.setattr("npnet.recipes.mnist_svm.digits", lambda _: splits)
+    arguments = ["train", "mnist-svm", "--sizes", "12", "20", "--epochs", "1", "--quiet"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("test accuracy with 20 digits: linear SVM ")
+
+
 def test_the_summary_shows_the_layers(capsys):
     assert main(["summary", "digits"]) == 0
     printed = capsys.readouterr().out
@@ -318,7 +386,7 @@ def test_the_version_is_the_package_s(capsys):
 
 
 def test_parity_without_torch_says_how_to_install_it(capsys, monkeypatch):
-    monkeypatch.setattr("npnet.cli.util.find_spec", lambda name: None)
+    monkeypatch.setattr("ptref.cli.util.find_spec", lambda name: None)
     assert main(["parity", "--op", "linear"]) == 2
     assert "pip install torch torchvision" in capsys.readouterr().err
 

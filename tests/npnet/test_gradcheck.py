@@ -191,6 +191,24 @@ def unseeded_dropout(x):
     return x * mask, lambda g: g * mask
 
 
+def nothing_learnt(x):
+    return x**2, np.zeros_like
+
+
+def logarithm_of_anything(x):
+    with np.errstate(invalid="ignore"):
+        return np.log(x), lambda g: g / x
+
+
+def division_by_zero_in_backward(x):
+    def backward(g):
+        grad = 2 * g * x
+        grad[0, 0] = np.inf
+        return grad
+
+    return x**2, backward
+
+
 MISTAKES = {
     transposed_weight_gradient: r"input 1 'weight'.* wrong at element \(\d, \d\): backward gives",
     transposed_weight_in_grad_x: "input 0 'x'.* wrong at element",
@@ -225,6 +243,13 @@ MISTAKES = {
     backward_that_spoils_its_closure: "a different gradient for input 0 'x' when called a second time",
     input_kept_outside_the_closure: "a different gradient for input 0 'x' after f has run again",
     unseeded_dropout: "f gives different outputs for the same inputs",
+    nothing_learnt: r"input 0 'x'.* wherever it is wrong, backward gives 0, as if y did not depend on it",
+    logarithm_of_anything: (
+        r"f gives nan at \d+ of 16 elements of y, first at \(\d, \d\); .* inputs at which it is finite"
+    ),
+    division_by_zero_in_backward: (
+        r"backward gives inf at 1 of 16 elements of the gradient for input 0 'x', first at \(0, 0\), although"
+    ),
 }
 
 
@@ -307,6 +332,12 @@ def test_losses_settings_and_absent_inputs():
     gradcheck(F.conv2d, SQUARE.reshape(1, 1, 4, 4), OTHER.reshape(4, 1, 2, 2), None, 2, (1, 0))
 
 
+def test_derivatives_that_are_all_0_are_told():
+    told = "all derivatives are 0 here"
+    assert told in str(gradcheck(F.relu, -np.abs(SQUARE)))  # right, but so would be a backward of zeros
+    assert told not in str(gradcheck(F.relu, np.array([1.0, -1.0])))
+
+
 def test_the_report_says_what_was_looked_at():
     assert re.fullmatch(
         r"gradcheck of linear: passed\n"
@@ -361,7 +392,10 @@ def test_curvature_is_no_kink():
 
 
 def test_the_edge_of_a_domain_is_no_kink():
-    with np.errstate(invalid="ignore"), pytest.raises(GradcheckError, match="central differences give nan"):
+    with (
+        np.errstate(invalid="ignore"),
+        pytest.raises(GradcheckError, match="give nan, as f is not finite a small"),
+    ):
         gradcheck(lambda x: (np.sqrt(x), lambda g: g), np.array([0.0, 1.0]))
 
 

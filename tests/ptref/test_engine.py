@@ -115,9 +115,11 @@ def test_dropout_drops_the_same_where_the_minibatch_is_cut_into_shards():
     model = nn.Sequential(
         nn.Conv2d(3, 32, 3, generator=rng), nn.Dropout(0.5), nn.Conv2d(32, 8, 3, generator=rng),
         nn.MaxPool2d(14), nn.Flatten(), nn.Dropout(0.2),
+        nn.Linear(32, 32, generator=rng), nn.Dropout(0.3),  # these see the whole minibatch
     )  # fmt: skip
     x = rng.standard_normal((64, 3, 32, 32), dtype=np.float32)
-    assert len(parallel.shards(model, x)) > 1
+    division = parallel.plan(model, x, training=True)
+    assert (len(division.shards) > 1, set(division.head.children())) == (True, {"6", "7"})
     _, y, _ = parallel.Step(1)(model, nn.MSELoss(), x, np.zeros((64, 32), np.float32), rng_of_7())
     noise = Noise(model)
     module = share_dropout(to_torch(model), noise)

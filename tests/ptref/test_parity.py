@@ -1,6 +1,9 @@
 import copy
 import dataclasses
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -478,6 +481,30 @@ def test_an_unknown_option_ends_with_status_2(capsys):
         cli.main(["--dtype", "float16"])
     assert ended.value.code == 2
     assert "float16" in capsys.readouterr().err
+
+
+def test_help_and_mistaken_options_need_no_torch(tmp_path):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no torch here', name='torch')")
+    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    for option, status, told in (
+        ("--help", 0, "--markdown"),
+        ("--examples=0", 2, "must be a positive integer"),
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-c", f"from ptref.cli import main; main([{option!r}])"],
+            env={**os.environ, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == status
+        assert told in ended.stdout + ended.stderr
+
+
+def test_without_torch_the_command_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr("ptref.cli.util.find_spec", lambda name: None)
+    with pytest.raises(MissingError, match="pip install torch torchvision"):
+        cli.main(["--op", "relu"])
 
 
 def test_the_same_seed_draws_the_same_cases():

@@ -314,3 +314,85 @@ def test_apply_that_returns_no_pair_is_refused(returned):
 
     with pytest.raises(InputError, match=r"layer '0' Half\(\): Half.apply must return \(y, backward\), got"):
         nn.Sequential(Half()).forward(np.ones((1, 2)))
+
+
+# ---- habits from PyTorch, and a layer's own parameters -------------------------------------------------
+
+
+def test_parameters_with_brackets_says_how_to_write_it(rng):
+    model = small_network(rng)
+    with pytest.raises(InputError, match=r"parameters is a dict .* write model.parameters without brackets"):
+        model.parameters()
+    assert model.parameters.keys() == dict(model.parameters).keys() == {*model.parameters}
+
+
+@pytest.mark.usefixtures("bare")
+def test_state_dict_without_brackets_says_how_to_write_it(rng):
+    model = small_network(rng)
+    with pytest.raises(InputError, match=r"as state_dict\(\) with its brackets gives, got method"):
+        model.load_state_dict(model.state_dict)
+
+
+@pytest.mark.parametrize(
+    ("names", "operation_backward", "message"),
+    [
+        (
+            (),
+            lambda g, needs: (g, g),
+            "names nothing that is learnt, so .* must take grad_y and nothing else",
+        ),
+        (
+            (),
+            lambda g: (g, g),
+            "names nothing that is learnt, so .* must give grad_x and nothing else, got 2",
+        ),
+        (("w",), lambda g: (g, g), r"is \('w',\), so .* must take grad_y, needs and nothing else"),
+        (("w",), lambda g, needs: g, "must give grad_x, grad_w and nothing else, got ndarray"),
+        (("w",), lambda g, needs: (g,), "must give grad_x, grad_w and nothing else, got 1 gradients"),
+        (("w",), lambda g, needs: (g, g, g), "got 3 gradients"),
+        (("w",), lambda g, needs: None, "got NoneType"),
+    ],
+)
+def test_a_backward_that_does_not_fit_parameter_names_is_refused(names, operation_backward, message):
+    class Scale(nn.Layer):
+        parameter_names = names
+        w = np.ones(2)
+
+        def apply(self, x, *, training, generator):
+            return x * self.w, operation_backward
+
+    x = np.ones((2, 2))  # two rows: taken apart, they would pass for two gradients
+    _, backward = nn.Sequential(Scale()).forward(x)
+    with pytest.raises(InputError, match=rf"layer '0' Scale\(\): Scale: parameter_names .*{message}"):
+        backward(x)
+
+
+def test_an_error_within_a_layers_backward_is_left_as_it_is():
+    class Broken(nn.Layer):
+        def apply(self, x, *, training, generator):
+            return x, lambda grad_y: len(3)
+
+    _, backward = Broken().forward(np.ones(2))
+    with pytest.raises(TypeError, match=r"object of type 'int' has no len\(\)"):
+        backward(np.ones(2))
+
+
+@pytest.mark.parametrize("kind", ["parameter_names", "buffer_names", "setting_names"])
+def test_names_without_their_comma_are_refused(kind):
+    with pytest.raises(InputError, match=rf"Scale: {kind} must be a tuple, \('scale',\) with its comma"):
+        type("Scale", (nn.Layer,), {kind: ("scale")})
+
+
+def test_an_array_that_is_not_named_is_a_constant():
+    class Shift(nn.Layer):
+        def __init__(self):
+            self.shift = np.ones(2)
+
+        def apply(self, x, *, training, generator):
+            return x + self.shift, lambda grad_y: grad_y
+
+    layer = Shift()
+    assert not layer.parameters
+    assert not layer.state_dict()
+    _, grads = layer.forward(np.ones((1, 2)))[1](np.ones((1, 2)))
+    assert not grads

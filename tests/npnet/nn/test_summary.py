@@ -75,6 +75,20 @@ def test_a_sample_that_does_not_fit_names_the_layer(lenet):
         lenet.summary((1, 32, 32))
 
 
+@pytest.mark.usefixtures("bare")
+def test_a_number_is_a_shape_of_one_axis():
+    model = nn.Linear(8, 2, generator=np.random.default_rng(0))
+    assert model.summary(8) == model.summary((8,)) == model.summary(np.int64(8))
+    assert model.summary(8).input_shape == (8,)
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize("given", [8.0, (8.0,), "8", None, -8, (1, -1)])
+def test_what_is_no_shape_is_refused(given):
+    with pytest.raises(InputError, match=r"summary: input_shape must be the shape of one sample, .*, got"):
+        nn.ReLU().summary(given)
+
+
 def test_a_user_layer_may_say_what_it_costs():
     class Scale(nn.Layer):
         def apply(self, x, *, training, generator):

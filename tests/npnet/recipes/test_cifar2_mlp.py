@@ -112,3 +112,13 @@ def test_real_airplanes_and_birds(real_data, tmp_path):
     assert result.values["accuracy"] > 0.7
     assert 0.01 < result.values["shifts"]["changed"][1] < 0.2
     assert "turned_by_one_pixel" in [path.stem for path in result.figures]
+
+
+@pytest.mark.parametrize(("name", "shown"), [(MINIBATCHES, ""), (FULL_BATCH, f" ({FULL_BATCH})")])
+def test_what_is_listed_is_the_network_of_the_source_or_says_which_it_is(small_cifar, tmp_path, name, shown):
+    recipe = recipes.get("cifar2-mlp").only(name, *([PER_SAMPLE] if name == MINIBATCHES else []))
+    options = Options(quick=True, epochs=1, data=small_cifar("cifar10", 10))
+    result = recipe.run(options, tmp_path / "runs", lambda line: None)
+    accuracy = result.values["networks"]["npnet"][name]["accuracy"]
+    assert result.headline == f"test accuracy: {100 * accuracy:.2f} %{shown}"
+    assert result.values["reached"]["npnet"]["headline"] == result.headline

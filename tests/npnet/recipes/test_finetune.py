@@ -109,7 +109,19 @@ def test_on_both_engines_the_ways_come_to_the_same_and_a_resnet_joins(data, tmp_
     assert result.values["resnet18"]["pretrained"] is False
     assert 0 <= result.values["resnet18"]["accuracy"] <= 1
     assert any("no pretrained weights" in line and "0–4 first" in line for line in lines)
-    assert "ResNet-18 that knows 0–4" in result.headline
+    headlines = {engine: each["headline"] for engine, each in result.values["reached"].items()}
+    assert list(headlines) == ["npnet", "PyTorch"]
+    for engine, headline in headlines.items():
+        share = f"{100 * engines[engine]['digits 5–9']['last layer']['accuracy']:.2f} %"
+        assert headline.startswith(f"test accuracy on 5–9: last layer {share}, linear layers ")
+        assert ("ResNet-18 that knows 0–4" in headline) == (engine == "PyTorch")
+    times = {engine: each["seconds"] for engine, each in result.values["reached"].items()}
+    assert times["PyTorch"] > result.values["resnet18"]["seconds"]
+    assert times["npnet"] == pytest.approx(
+        engines["npnet"]["digits 0–4"]["seconds"]
+        + sum(way["seconds"] for way in engines["npnet"]["digits 5–9"].values()),
+        abs=0.01,
+    )
 
 
 def test_real_digits_the_last_layer_alone_needs_what_was_learnt_before(real_data, tmp_path):

@@ -4,7 +4,7 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from npnet import recipes
-from npnet.recipes import Options, _gmm
+from npnet.recipes import NetworkRecipe, Options, _gmm
 from npnet.recipes.gmm_deep import KINDS, MIXTURES, frames, network
 
 
@@ -30,6 +30,27 @@ def test_there_is_a_surface_for_each_mixture_losses_and_a_film(result):
         gif.seek(gif.n_frames - 1)
         last = np.asarray(gif.convert("RGB"), dtype=int)
     assert (abs(first - last).max(axis=2) > 30).mean() > 0.05  # the surface moved
+
+
+def test_an_interrupt_before_the_deepest_ends_with_what_the_last_came_to(tmp_path, monkeypatch):
+    train = NetworkRecipe.train
+
+    def interrupted(self, *arguments):
+        history = train(self, *arguments)
+        history.interrupted = self.name.startswith("2-10-2 relu")
+        return history
+
+    monkeypatch.setattr(NetworkRecipe, "train", interrupted)
+    ended = recipes.get("gmm-deep").run(Options(epochs=30), tmp_path, lambda line: None)
+    judged = ended.values["networks"]["2-10-2 relu on (4, 2, 40)"]["training"]
+    share = f"{100 * judged['accuracy']:.1f} %"
+    assert ended.headline == f"training accuracy of 2-10-2 relu on (4, 2, 40): {share} after 30 of 30 steps"
+
+
+def test_the_headline_is_of_the_deepest(result):
+    shares = [result.values["networks"][f"2-10-10-2 relu on {mixture}"]["training"] for mixture in MIXTURES]
+    one, other = (f"{100 * share['accuracy']:.1f} %" for share in shares)
+    assert result.headline == f"training accuracy of 2-10-10-2 relu: (4, 2, 40) {one}, (6, 2, 10) {other}"
 
 
 def test_frames_begin_untrained_and_end_trained():

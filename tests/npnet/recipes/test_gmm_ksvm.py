@@ -6,7 +6,7 @@ from sklearn.svm import SVC
 from npnet import recipes
 from npnet.plot import plane as plot_plane
 from npnet.recipes import Options
-from npnet.recipes.gmm_ksvm import KSVMWrap, two_scores
+from npnet.recipes.gmm_ksvm import KSVMWrap, seeds, two_scores
 
 SPLITS = recipes.get("gmm-ksvm").networks[0].data(Options())
 
@@ -23,6 +23,18 @@ def test_a_quick_run_judges_both_on_the_same_mixtures(tmp_path):
             assert judged["std"] == pytest.approx(np.std(judged["all"], ddof=1))
     difference = result.values["accuracy"]["SVM"]["mean"] - result.values["accuracy"]["network"]["mean"]
     assert abs(difference) < 0.1
+
+
+def test_runs_of_different_seeds_share_no_mixture(tmp_path):
+    one, other = (
+        recipes.get("gmm-ksvm").run(Options(quick=True, epochs=5, seed=seed), tmp_path, lambda line: None)
+        for seed in (0, 1)
+    )
+    shares = [result.values["AP"]["SVM"]["all"] for result in (one, other)]
+    assert not set(shares[0]) & set(shares[1])
+    drawn = [set(seeds(seed, 40)) for seed in range(5)]
+    assert len(set().union(*drawn)) == 200
+    assert seeds(0, 3) == seeds(0, 40)[:3]
 
 
 def test_the_wrapper_is_scikit_learns_svc():

@@ -14,6 +14,7 @@ from npnet.errors import InputError
 from npnet.recipes import NetworkRecipe, Options
 from npnet.recipes._comparison import Learnt, best
 from npnet.recipes.mnist_deep import ADAM, FALLING_ADAM, FULL_BATCH, OURS, SHALLOW, STEPS
+from npnet.recipes.mnist_svm import MACHINES
 from npnet.train import Epoch, History, predict
 
 MNIST = ["mnist-softmax", "mnist-deep", "mnist-lenet", "mnist-svm"]
@@ -239,10 +240,32 @@ def test_both_engines_stay_together(enlarged_digits, tmp_path):
 def test_machines_stand_beside_networks_of_both_engines(enlarged_digits, tmp_path):
     pytest.importorskip("torch")
     result = run("mnist-svm", tmp_path, engine="both", epochs=1)
-    found = [row["classifier"] for row in result.values["rows"] if row["digits"] == 200]
-    assert found[1:4] == ["Gaussian SVM", "softmax (npnet)", "784-100-10 (npnet)"]
-    assert found[-1] == "LeNet-5 (PyTorch)"
+    found = [(row["classifier"], row["engine"]) for row in result.values["rows"] if row["digits"] == 400]
+    assert found[1:4] == [("Gaussian SVM", None), ("softmax", "npnet"), ("784-100-10", "npnet")]
+    assert found[-1] == ("LeNet-5", "PyTorch")
     assert result.status == "finished"
+    rows = {(row["classifier"], row["engine"]): row for row in result.values["rows"] if row["digits"] == 400}
+    assert list(result.values["reached"]) == ["npnet", "PyTorch"]
+    for engine, each in result.values["reached"].items():
+        own = {name: row["accuracy"] for (name, of), row in rows.items() if of == engine}
+        shown = [(name, rows[name, None]["accuracy"]) for name in MACHINES]
+        shown.append(max(own.items(), key=lambda named: named[1]))
+        told = ", ".join(f"{name} {100 * share:.2f} %" for name, share in shown)
+        assert each["headline"] == f"test accuracy with 400 digits: {told}"
+        taken = (
+            row["seconds_to_learn"] + row["seconds_to_classify"]
+            for row in result.values["rows"]
+            if row["engine"] in (None, engine)
+        )
+        assert each["seconds"] == pytest.approx(sum(taken), abs=0.001)
+
+
+def test_other_sizes_can_be_asked_for(enlarged_digits, tmp_path):
+    recipe = recipes.get("mnist-svm").of(100, 300)
+    result = run(recipe, tmp_path, epochs=1)
+    assert [row["digits"] for row in result.values["rows"]] == [100] * 5 + [300] * 5
+    assert not recipe.whole
+    assert recipes.get("mnist-svm").of(1_000, 4_000, 12_000).whole
 
 
 LEAST = {"mnist-softmax": 0.75, "mnist-deep": 0.8, "mnist-lenet": 0.8}

@@ -1,24 +1,14 @@
-"""A training step over threads, whose result does not depend on how many there are.
-
-The minibatch is cut into shards. Each goes forward on its own, in whichever thread is free; the loss is
-taken of all outputs together; each shard goes backward on its own; and the gradients of the shards are added
-up in their order. How many shards there are follows from the model and the minibatch alone, so that the same
-numbers are added in the same order for 1, 2 or 16 threads, and the result is the same to the bit.
-
-NumPy lets go of the interpreter within its calls, so threads run side by side as long as calls are large:
-that, and a shard's activations fitting into a core's cache, is what the size of a shard is chosen by.
-"""
+"""The training step over threads, and prediction."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import copy_context
 from types import TracebackType
-from typing import Any, NamedTuple, TypeVar
-from weakref import ref
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy import ndarray
@@ -26,16 +16,11 @@ from numpy.random import Generator
 from threadpoolctl import ThreadpoolController
 
 from npnet.errors import InputError
-from npnet.functional._product import spread_over
+from npnet.functional._product import PIECE, spread_over
 from npnet.nn import Gradients, Layer, Loss
 from npnet.nn.layer import LayerBackward
-
-# A shard has at least so many samples, and so many that going forward takes so many multiply-adds: about a
-# tenth of a millisecond's worth, beside which the interpreter's own time is small.
-SAMPLES = 16
-WORK = 12_000_000
-# And so many multiply-adds for each parameter: adding up gradients takes one for each, but from main memory.
-WORK_FOR_PARAMETER = 128
+from npnet.parallel._plan import Plan, plan
+from npnet.train.engine import plain_step
 
 # Of larger arrays glibc takes no such notice.
 LARGEST_KEPT = 31 * 1024 * 1024
@@ -65,10 +50,10 @@ class Step:
 
     Notes
     -----
-    A layer whose outputs mix samples (batch norm in training) says so by `Layer.couples_samples`; the
-    minibatch then stays whole, as its meaning asks. It does so too where there is little work for each
-    parameter, as in fully connected models: shards would take longer to add up their gradients than threads
-    save. There threads share the large matrix products instead.
+    A layer whose outputs mix samples (batch norm in training) says so by `Layer.couples_samples`; with one
+    in the trunk the minibatch stays whole, as its meaning asks. It does so too where there is little work
+    for each parameter, as in fully connected models and in the head: shards would take longer to add up
+    their gradients than threads save. There threads share the large matrix products instead.
 
     Only in a whole minibatch do layers draw from the given generator itself; each shard has one of its own,
     seeded from it. The loss needs no care, whatever it averages over: it sees all samples at once.
@@ -85,8 +70,8 @@ class Step:
     ...     with Step(threads) as step:
     ...         loss, outputs, grads = step(model, nn.CrossEntropyLoss(), x, target, np.random.default_rng(1))
     ...     return grads["0.weight"]
-    >>> len(shards(model, x)), np.array_equal(gradient(1), gradient(4))
-    (2, True)
+    >>> np.array_equal(gradient(1), gradient(4))
+    True
     """
 
     def __init__(self, threads: int | None = None) -> None:
@@ -104,7 +89,7 @@ class Step:
             _keep_freed_memory()
             self._entered.enter_context(_blas().limit(limits=1, user_api="blas"))
             if self.threads > 1:
-                self._pool = self._entered.enter_context(ThreadPoolExecutor(self.threads, "npnet"))
+                self._pool = self._entered.enter_context(ThreadPoolExecutor(self.threads - 1, "npnet"))
         self._depth += 1
         return self
 
@@ -139,21 +124,32 @@ class Step:
         grads : dict from names to arrays
             As the model's backward gives them.
         """
-        parts = shards(model, x, training=True)
-        generators = generators_for(generator, len(parts))
+        division = plan(model, x, training=True)
+        with self, self._products_shared(division):
+            if len(division.shards) == 1:
+                return plain_step(model, loss, x, target, generator)
+            return self._sharded(division, loss, x, target, generator)
+
+    def _sharded(
+        self, division: Plan, loss: Loss, x: ndarray, target: ndarray, generator: Generator
+    ) -> tuple[float, ndarray, Gradients]:
+        trunk, head, parts, _ = division
 
         def forward(part: slice, own: Generator) -> tuple[ndarray, LayerBackward]:
-            return model.forward(x[part], training=True, generator=own)
+            return trunk.forward(x[part], training=True, generator=own)
 
-        def backward(part: slice, forward: tuple[ndarray, LayerBackward]) -> Gradients:
-            return forward[1](grad_y[part], needs_grad_x=False)[1]
+        def backward(forward: tuple[ndarray, LayerBackward], grad: ndarray) -> Gradients:
+            return forward[1](grad, needs_grad_x=False)[1]
 
-        with self, self._products_shared(len(parts)):
-            forwards = self._map(forward, parts, generators)
-            y = _joined([output for output, _ in forwards])
-            value, loss_backward = loss.forward(y, target)
-            grad_y = loss_backward()
-            return float(value), y, _summed(self._map(backward, parts, forwards))
+        forwards = self._map(forward, parts, generators_for(generator, len(parts)))
+        features = _joined([output for output, _ in forwards])
+        y, head_backward = head.forward(features, training=True, generator=generator)
+        value, loss_backward = loss.forward(y, target)
+        grad, head_grads = head_backward(loss_backward(), needs_grad_x=trunk.trainable)
+        if grad is None:
+            return float(value), y, head_grads
+        trunk_grads = _summed(self._map(backward, forwards, [grad[part] for part in parts]))
+        return float(value), y, trunk_grads | head_grads
 
     def predict(self, model: Layer, x: ndarray) -> ndarray:
         """Return the model's outputs for a minibatch, in evaluation mode.
@@ -168,58 +164,36 @@ class Step:
         -------
         outputs : array
         """
-        parts = shards(model, x, training=False)
-        with self, self._products_shared(len(parts)):
-            return _joined(self._map(lambda part: model(x[part]), parts))
+        division = plan(model, x, training=False)
+        trunk, head, parts, _ = division
+        with self, self._products_shared(division):
+            if len(parts) == 1:
+                return model(x)
+            return head(_joined(self._map(lambda part: trunk(x[part]), parts)))
 
-    def _products_shared(self, count: int) -> AbstractContextManager[None]:
+    def _products_shared(self, plan: Plan) -> AbstractContextManager[None]:
         """Let threads share the large products of a minibatch that stays whole."""
-        return spread_over(self._map) if count == 1 and self._pool is not None else nullcontext()
+        shared = self._pool is not None and len(plan.shards) == 1 and plan.multiply_adds >= 2 * PIECE
+        return spread_over(self._map) if shared else nullcontext()
 
     def _map(self, work: Callable[..., Result], *items: Sequence[Any]) -> list[Result]:
-        """Return what `work` returns for each item, in their order; a single one needs no thread."""
-        if self._pool is None or len(items[0]) == 1:
-            return list(map(work, *items))
+        """Return what `work` returns for each item, in their order; this thread does its share."""
+        jobs = list(zip(*items, strict=True))
+        if self._pool is None or len(jobs) == 1:
+            return [work(*job) for job in jobs]
+
+        def do(share: list[tuple[Any, ...]]) -> list[Result]:
+            return [work(*job) for job in share]
+
+        count = min(self.threads, len(jobs))
         # NumPy's error settings, like whatever else hangs on the context, hold in the threads too.
-        jobs = [self._pool.submit(copy_context().run, work, *item) for item in zip(*items, strict=True)]
-        return [job.result() for job in jobs]
-
-
-def shards(model: Layer, x: ndarray, *, training: bool = True) -> list[slice]:
-    """Cut a minibatch into shards, by its size and the model alone.
-
-    They are as many as a power of two, so that threads share them evenly, and each is large enough to be
-    worth a thread's while.
-
-    Parameters
-    ----------
-    model : Layer
-    x : array
-        A minibatch.
-    training : bool
-        Whether layers that behave differently in training do so.
-
-    Returns
-    -------
-    parts : list of slices
-        Together all of the minibatch, in order.
-
-    Examples
-    --------
-    >>> from npnet import nn
-    >>> shards(nn.ReLU(), np.zeros((1000, 2)))  # nothing to share
-    [slice(0, 1000, None)]
-    """
-    n = len(x)
-    count = 1
-    if n >= 2 * SAMPLES:
-        cost = _cost(model, x.shape[1:])
-        least = max(WORK, WORK_FOR_PARAMETER * cost.parameters)
-        while n >= 2 * count * SAMPLES and n * cost.multiply_adds >= 2 * count * least:
-            count *= 2
-    if count > 1 and any(layer.couples_samples(training) for _, layer in model.named_layers()):
-        count = 1
-    return [slice(i * n // count, (i + 1) * n // count) for i in range(count)]
+        others = [self._pool.submit(copy_context().run, do, jobs[i::count]) for i in range(1, count)]
+        try:
+            own = do(jobs[::count])
+        finally:
+            wait(others)
+        done = [own, *(other.result() for other in others)]
+        return [done[i % count][i // count] for i in range(len(jobs))]
 
 
 def cores() -> int:
@@ -232,24 +206,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on every system
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-class _Cost(NamedTuple):
-    multiply_adds: int  # of one sample going forward
-    parameters: int
-
-
-_costs: dict[tuple[int, tuple[int, ...]], tuple[ref[Layer], _Cost]] = {}
-
-
-def _cost(model: Layer, sample: tuple[int, ...]) -> _Cost:
-    """Return what a sample costs, found out once for each model and shape."""
-    key = id(model), sample
-    if key not in _costs:
-        summary = model.summary(sample)
-        forgotten_with_model = ref(model, lambda _: _costs.pop(key, None))
-        _costs[key] = forgotten_with_model, _Cost(summary.multiply_adds, summary.parameters)
-    return _costs[key][1]
 
 
 def generators_for(generator: Generator, count: int) -> list[Generator]:

@@ -1,0 +1,55 @@
+"""What experiments with several networks have in common: the networks, and how to choose among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, TypeVar
+
+from npnet.errors import InputError
+from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._recipe import Recipe
+
+R = TypeVar("R", bound="RecipeOfNetworks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOfNetworks(Recipe):
+    """An experiment with several networks, of which some can be chosen.
+
+    Parameters
+    ----------
+    networks : tuple of NetworkRecipe
+        Their names tell them apart.
+    """
+
+    networks: tuple[NetworkRecipe, ...]
+    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+
+    def only(self: R, *names: str) -> R:  # noqa: PYI019 - the shape checks cannot resolve Self
+        """Return the experiment with some of its networks, in the order it has them.
+
+        Raises
+        ------
+        InputError
+            If there is no network of a name.
+        """
+        known = [network.name for network in self.networks]
+        unknown = [name for name in names if name not in known]
+        if unknown or not names:
+            asked = repr(unknown[0]) if unknown else "none"
+            raise InputError(
+                f"{self.name}: networks must be among {', '.join(map(quoted, known))}, got {asked}"
+            )
+        chosen = tuple(each for each in self.networks if each.name in names)
+        return replace(self, networks=chosen, whole=self.whole and chosen == self.networks)
+
+
+def quoted(name: str) -> str:
+    """Return the name of a network as a command line takes it.
+
+    Examples
+    --------
+    >>> quoted("λ = 0.001")
+    '"λ = 0.001"'
+    """
+    return f'"{name}"'
