@@ -41,7 +41,7 @@ def convolve(
     place: Window,
 ) -> tuple[Float[ndarray, "n o oh ow"], BackwardMany]:
     """Convolve with stride 1, dilation 1 and one group; y and grad_x have the batch innermost in memory."""
-    rows = bordered(batch_last(x), place.before, place.after)  # (hp, c, wp, n)
+    rows = bordered(x.transpose(2, 1, 3, 0), place.before, place.after)  # (hp, c, wp, n)
     y_rows = correlate(rows, weight, bias)  # (oh, o, ow, n)
 
     def backward(
@@ -61,13 +61,7 @@ def convolve(
 
 def batch_last(x: Float[ndarray, "n c h w"]) -> Float[ndarray, "h c w n"]:
     """Return images in the order (h, c, w, n), contiguous; a view if they stand so already."""
-    turned = x.transpose(2, 1, 3, 0)
-    if turned.flags.c_contiguous:
-        return turned
-    rows = np.empty(turned.shape, x.dtype)
-    for i in range(0, len(x), 16):  # 16 numbers are a line of the cache: each is fetched and written once
-        rows[..., i : i + 16] = turned[..., i : i + 16]
-    return rows
+    return bordered(x.transpose(2, 1, 3, 0), (0, 0), (0, 0))
 
 
 def as_images(rows: Float[ndarray, "h c w n"]) -> Float[ndarray, "n c h w"]:
@@ -76,16 +70,26 @@ def as_images(rows: Float[ndarray, "h c w n"]) -> Float[ndarray, "n c h w"]:
 
 
 def bordered(rows: Float[ndarray, "h c w n"], before: Pair, after: Pair) -> Float[ndarray, "hp c wp n"]:
-    """Return rows within a border of zeros, or the rows themselves when there is none."""
-    if before == after == (0, 0):
+    """Return rows within a border of zeros, contiguous; the rows themselves if they are that already."""
+    if before == after == (0, 0) and rows.flags.c_contiguous:
         return rows
     h, c, w, n = rows.shape
     (top, left), (bottom, right) = before, after
     wide = np.empty((top + h + bottom, c, left + w + right, n), rows.dtype)
-    wide[:top] = wide[top + h :] = 0
-    wide[top : top + h, :, :left] = wide[top : top + h, :, left + w :] = 0
-    wide[top : top + h, :, left : left + w] = rows
+    if top or bottom:
+        wide[:top] = wide[top + h :] = 0
+    if left or right:
+        wide[top : top + h, :, :left] = wide[top : top + h, :, left + w :] = 0
+    _copy(rows, wide[top : top + h, :, left : left + w])
     return wide
+
+
+def _copy(rows: Float[ndarray, "h c w n"], to: Float[ndarray, "h c w n"]) -> None:
+    """Copy rows that may stand in another order."""
+    # 16 numbers are a line of the cache: of images in their usual order each is fetched and written once.
+    step = rows.shape[3] if rows.strides[3] == rows.itemsize else 16
+    for i in range(0, rows.shape[3], step):
+        to[..., i : i + step] = rows[..., i : i + step]
 
 
 # ---- the products --------------------------------------------------------------------------------------
@@ -122,8 +126,7 @@ def _correlate_lowered(
     run = _run(ow, weight.size * n)
     for i, j in blocks(oh, kw * c * ow * n * rows.itemsize):
         lowered = scratch((j - i + kh - 1, kw, c, ow, n), rows.dtype)
-        for l in range(kw):
-            lowered[:, l] = rows[i : j + kh - 1, :, l : l + ow]
+        lowered[...] = _shifted(rows[i : j + kh - 1], kw)
         under = _under(lowered.reshape(len(lowered), kw * c, ow, n), kh, 1, run)[:, 0]
         np.matmul(kernels, under, out=_in_runs(y[i:j], run))
         yield i, j
@@ -229,19 +232,39 @@ def _grad_weight(
 # ---- views ---------------------------------------------------------------------------------------------
 
 
+def _shifted(rows: Float[ndarray, "hp c wp n"], kw: int) -> Float[ndarray, "hp kw c ow n"]:
+    """View rows kw times, shifted by 0 … kw−1 columns."""
+    hp, c, wp, n = rows.shape
+    to_column, to_channel, to_row = _strides(rows)
+    return ndarray(
+        (hp, kw, c, wp - kw + 1, n),
+        rows.dtype,
+        rows,
+        strides=(to_row, to_column, to_channel, to_column, rows.itemsize),
+    )
+
+
 def _under(
     rows: Float[ndarray, "hp c wp n"], kh: int, kw: int, run: int
 ) -> Float[ndarray, "oh kw runs kh_c run_n"]:
     """View what each column of a kernel stands on, row by row of the output and `run` places at a time."""
     hp, c, wp, n = rows.shape
-    # Not from rows.strides: of an axis of size 1, which may be longer here, they mean nothing.
-    to_column, to_channel, to_row = n * rows.itemsize, wp * n * rows.itemsize, c * wp * n * rows.itemsize
+    to_column, to_channel, to_row = _strides(rows)
     return ndarray(
         (hp - kh + 1, kw, (wp - kw + 1) // run, kh * c, run * n),
         rows.dtype,
         rows,
         strides=(to_row, to_column, run * to_column, to_channel, rows.itemsize),
     )
+
+
+def _strides(rows: Float[ndarray, "hp c wp n"]) -> tuple[int, int, int]:
+    """Return how many bytes it is to the next column, channel and row of contiguous rows.
+
+    ``rows.strides`` will not do: of an axis of size 1, which may be longer in a view, they mean nothing.
+    """
+    _, c, wp, n = rows.shape
+    return n * rows.itemsize, wp * n * rows.itemsize, c * wp * n * rows.itemsize
 
 
 def _in_runs(y: Float[ndarray, "oh o ow n"], run: int) -> Float[ndarray, "oh runs o run_n"]:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet._spread import spread
+
 # Multiply-adds of a piece at least: about half a millisecond's worth, beside which handing it on is little.
 PIECE = 16_000_000
-
-Spread = Callable[[Callable[[slice], object], Sequence[slice]], object]
 
 
 def product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray, "m n"]:
     """Return a b; large products are cut into pieces along the longer side of the result.
 
-    Where the pieces are computed is up to `spread_over`. Into how many the product is cut is not: that
-    follows from its size alone, so that the same sums are made in the same order, in one thread or in many.
-    (A BLAS that cuts by the number of its threads gives bits that depend on it.)
+    Into how many follows from its size alone, so that the same sums are made in the same order, in one
+    thread or in many. (A BLAS that cuts by the number of its threads gives bits that depend on it.)
 
     Examples
     --------
@@ -47,23 +42,5 @@ def product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray
         else:
             np.matmul(a, b[:, piece], out=out[:, piece])
 
-    _spread.get()(multiply, pieces)
+    spread(multiply, pieces)
     return out
-
-
-def _one_by_one(work: Callable[[slice], object], pieces: Sequence[slice]) -> None:
-    for piece in pieces:
-        work(piece)
-
-
-_spread: ContextVar[Spread] = ContextVar("spread", default=_one_by_one)
-
-
-@contextmanager
-def spread_over(spread: Spread) -> Iterator[None]:
-    """Have the pieces of products computed by `spread`, which calls a function for each of a list of them."""
-    token = _spread.set(spread)
-    try:
-        yield
-    finally:
-        _spread.reset(token)

@@ -9,6 +9,7 @@ operations are loops over the same views.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from operator import index
 from typing import Literal, NamedTuple
 
@@ -62,6 +63,7 @@ class Window(NamedTuple):
                 ]
 
 
+@lru_cache(maxsize=1024)
 def window(
     operation: str,
     image: Pair,
@@ -100,6 +102,8 @@ def window(
 
 def pair(operation: str, name: str, value: object, *, least: int) -> Pair:
     """Return (vertical, horizontal) from an int for both or from a pair, each at least `least`."""
+    if type(value) is int and value >= least:
+        return value, value
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
     try:
         numbers = tuple(index(number) for number in both)

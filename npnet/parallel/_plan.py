@@ -10,10 +10,12 @@ from numpy import ndarray
 
 from npnet.nn import Identity, Layer, Sequential
 
-# A shard has at least so many samples, and so many that going forward takes so many multiply-adds: about a
-# tenth of a millisecond's worth, beside which the interpreter's own time is small.
+# A shard has at least so many samples.
 SAMPLES = 16
-WORK = 10_000_000
+# While the interpreter works on one shard it works on no other: time that grows with the number of shards,
+# as what each has of the work shrinks. So twice as many ask for four times the work, count² · WORK
+# multiply-adds going forward.
+WORK = 5_000_000
 # And so many multiply-adds for each parameter: adding up gradients takes one for each, but from main memory.
 WORK_FOR_PARAMETER = 128
 
@@ -30,14 +32,11 @@ class Plan(NamedTuple):
         names, or an Identity.
     shards : list of slices
         Together all of the minibatch, in order.
-    multiply_adds : int
-        Of the model going forward, with the whole minibatch.
     """
 
     trunk: Layer
     head: Layer
     shards: list[slice]
-    multiply_adds: int
 
 
 def shards(model: Layer, x: ndarray, *, training: bool = True) -> list[slice]:
@@ -84,9 +83,9 @@ def plan(model: Layer, x: ndarray, *, training: bool) -> Plan:
     -------
     plan : Plan
     """
-    cut, count, work = _division(model, x.shape)
+    cut, count = _division(model, x.shape)
     n = len(x)
-    whole = Plan(model, Identity(), [slice(0, n)], work)
+    whole = Plan(model, Identity(), [slice(0, n)])
     if count == 1:
         return whole
     trunk, head = model, whole.head
@@ -95,13 +94,12 @@ def plan(model: Layer, x: ndarray, *, training: bool) -> Plan:
         trunk, head = Sequential(dict(layers[:cut])), Sequential(dict(layers[cut:]))
     if any(layer.couples_samples(training) for _, layer in trunk.named_layers()):
         return whole
-    return Plan(trunk, head, [slice(i * n // count, (i + 1) * n // count) for i in range(count)], work)
+    return Plan(trunk, head, [slice(i * n // count, (i + 1) * n // count) for i in range(count)])
 
 
 class _Division(NamedTuple):
     cut: int  # how many of a Sequential's layers make up the trunk; 0 where it is the whole model
     shards: int
-    multiply_adds: int
 
 
 _divisions: dict[tuple[int, tuple[int, ...]], tuple[ref[Layer], _Division]] = {}
@@ -121,14 +119,16 @@ def _division(model: Layer, shape: tuple[int, ...]) -> _Division:
 
 def _divide(model: Layer, shape: tuple[int, ...]) -> _Division:
     n = shape[0]
+    if n < 2 * SAMPLES:
+        return _Division(0, 1)
     costs = _costs(model, shape[1:])
     cut = _trunk_length(costs, n)
     work = n * sum(cost.multiply_adds for cost in costs[:cut])
-    least = max(WORK, WORK_FOR_PARAMETER * sum(cost.parameters for cost in costs[:cut]))
-    count = 1
-    while n >= 2 * count * SAMPLES and work >= 2 * count * least:
-        count *= 2
-    return _Division(cut if cut < len(costs) else 0, count, n * sum(cost.multiply_adds for cost in costs))
+    adding_up = WORK_FOR_PARAMETER * sum(cost.parameters for cost in costs[:cut])
+    count, more = 1, 2
+    while n >= more * SAMPLES and work >= more * max(more * WORK, adding_up):
+        count, more = more, 2 * more
+    return _Division(cut if cut < len(costs) else 0, count)
 
 
 class _Cost(NamedTuple):

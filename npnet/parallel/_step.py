@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from contextvars import copy_context
 from types import TracebackType
 from typing import Any, TypeVar
@@ -15,8 +15,8 @@ from numpy import ndarray
 from numpy.random import Generator
 from threadpoolctl import ThreadpoolController
 
+from npnet._spread import one_by_one, spread_over
 from npnet.errors import InputError
-from npnet.functional._product import PIECE, spread_over
 from npnet.nn import Gradients, Layer, Loss
 from npnet.nn.layer import LayerBackward
 from npnet.parallel._plan import Plan, plan
@@ -90,6 +90,7 @@ class Step:
             self._entered.enter_context(_blas().limit(limits=1, user_api="blas"))
             if self.threads > 1:
                 self._pool = self._entered.enter_context(ThreadPoolExecutor(self.threads - 1, "npnet"))
+                self._entered.enter_context(spread_over(self._map))
         self._depth += 1
         return self
 
@@ -125,7 +126,7 @@ class Step:
             As the model's backward gives them.
         """
         division = plan(model, x, training=True)
-        with self, self._products_shared(division):
+        with self:
             if len(division.shards) == 1:
                 return plain_step(model, loss, x, target, generator)
             return self._sharded(division, loss, x, target, generator)
@@ -133,7 +134,7 @@ class Step:
     def _sharded(
         self, division: Plan, loss: Loss, x: ndarray, target: ndarray, generator: Generator
     ) -> tuple[float, ndarray, Gradients]:
-        trunk, head, parts, _ = division
+        trunk, head, parts = division
 
         def forward(part: slice, own: Generator) -> tuple[ndarray, LayerBackward]:
             return trunk.forward(x[part], training=True, generator=own)
@@ -165,16 +166,11 @@ class Step:
         outputs : array
         """
         division = plan(model, x, training=False)
-        trunk, head, parts, _ = division
-        with self, self._products_shared(division):
+        trunk, head, parts = division
+        with self:
             if len(parts) == 1:
                 return model(x)
             return head(_joined(self._map(lambda part: trunk(x[part]), parts)))
-
-    def _products_shared(self, plan: Plan) -> AbstractContextManager[None]:
-        """Let threads share the large products of a minibatch that stays whole."""
-        shared = self._pool is not None and len(plan.shards) == 1 and plan.multiply_adds >= 2 * PIECE
-        return spread_over(self._map) if shared else nullcontext()
 
     def _map(self, work: Callable[..., Result], *items: Sequence[Any]) -> list[Result]:
         """Return what `work` returns for each item, in their order; this thread does its share."""
@@ -183,7 +179,8 @@ class Step:
             return [work(*job) for job in jobs]
 
         def do(share: list[tuple[Any, ...]]) -> list[Result]:
-            return [work(*job) for job in share]
+            with spread_over(one_by_one):  # all threads have work already
+                return [work(*job) for job in share]
 
         count = min(self.threads, len(jobs))
         # NumPy's error settings, like whatever else hangs on the context, hold in the threads too.

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npnet._spread import spread_over
 from npnet.functional import _product
-from npnet.functional._product import product, spread_over
+from npnet.functional._product import product
 
 
 @pytest.fixture
