@@ -150,7 +150,7 @@ class Step:
         if grad is None:
             return float(value), y, head_grads
         trunk_grads = _summed(self._map(backward, forwards, [grad[part] for part in parts]))
-        return float(value), y, trunk_grads | head_grads
+        return float(value), y, head_grads | trunk_grads
 
     def predict(self, model: Layer, x: ndarray) -> ndarray:
         """Return the model's outputs for a minibatch, in evaluation mode.

@@ -1,14 +1,16 @@
 """A step over threads is the plain step, and the same to the bit for every number of threads."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npnet import nn, parallel
+from npnet import _spread, nn, parallel
 from npnet.errors import InputError
+from npnet.functional import _product
 from npnet.parallel import _plan, _step
 from npnet.train import plain_step
 
@@ -174,6 +176,107 @@ def test_a_shard_is_worth_its_gradients(monkeypatch):
     monkeypatch.setattr(_plan, "WORK_FOR_PARAMETER", 64)
     assert len(parallel.shards(model, np.zeros((127, 100), np.float32))) == 1
     assert len(parallel.shards(model, np.zeros((130, 100), np.float32))) == 2
+
+
+def with_head(dtype=np.float64, seed=0):
+    """A trunk of convolutions on shards, and a head that sees the minibatch whole."""
+    rng = np.random.default_rng(seed)
+    made = {"generator": rng, "dtype": dtype}
+    return nn.Sequential(
+        nn.Conv2d(2, 3, 3, **made), nn.Dropout(0.5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(12, 5, **made), nn.BatchNorm1d(5, dtype=dtype), nn.Dropout(0.5), nn.Linear(5, 4, **made),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def parameters_cost(monkeypatch):
+    monkeypatch.setattr(_plan, "WORK_FOR_PARAMETER", 64)
+
+
+@pytest.mark.usefixtures("parameters_cost")
+def test_fully_connected_layers_at_the_end_see_the_whole_minibatch():
+    division = parallel.plan(with_head(), minibatch(40)[0], training=True)
+    assert list(division.trunk.children()) == ["0", "1", "2", "3", "4"]
+    assert list(division.head.children()) == ["5", "6", "7", "8"]
+    assert len(division.shards) > 1
+
+
+@pytest.mark.usefixtures("parameters_cost")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_head_changes_no_bit_with_the_number_of_threads(dtype):
+    x, target = minibatch(40, dtype)
+    alone = step(1, with_head(dtype), x, target, seed=3)
+    for threads in (2, 3, 16):
+        assert_same_bits(alone, step(threads, with_head(dtype), x, target, seed=3))
+
+
+@pytest.mark.usefixtures("parameters_cost")
+@pytest.mark.parametrize("frozen", [(), ("0",), ("5", "8"), ("0", "5", "8")])
+def test_trunk_and_head_compute_what_the_plain_step_does(frozen):
+    x, target = minibatch(40)
+    found = []
+    for run in (parallel.Step(2), plain_step):
+        model = with_head()
+        model.layers["1"] = model.layers["7"] = nn.Identity()  # shards draw other numbers
+        model.freeze(*frozen)
+        found.append(run(model, nn.CrossEntropyLoss(), x, target, np.random.default_rng(0)))
+    (value, y, grads), (expected_value, expected_y, expected_grads) = found
+    assert value == pytest.approx(expected_value, rel=1e-13)
+    np.testing.assert_allclose(y, expected_y, rtol=0, atol=1e-13)
+    assert list(grads) == list(expected_grads)
+    for name, grad in grads.items():
+        np.testing.assert_allclose(grad, expected_grads[name], rtol=0, atol=1e-13, err_msg=name)
+
+
+@pytest.mark.usefixtures("parameters_cost")
+def test_a_layer_may_be_exchanged_between_steps():
+    model, (x, target) = with_head(), minibatch(40)
+    step(2, model, x, target)
+    model.layers["8"] = nn.Linear(5, 4, generator=np.random.default_rng(9), dtype=np.float64)
+    grads = step(2, model, x, target)[2]
+    again = with_head()
+    again.load_state_dict(model.state_dict())
+    again.buffers["6.running_mean"][...] = 0
+    np.testing.assert_array_equal(grads["8.weight"], step(2, again, x, target)[2]["8.weight"])
+
+
+def test_a_shard_keeps_its_products_to_its_own_thread(monkeypatch):
+    monkeypatch.setattr(_product, "PIECE", 10)
+    names = {}
+
+    class Spy(nn.Layer):
+        def apply(self, x, *, training, generator):
+            own = threading.current_thread().name
+            _spread.spread(lambda _: names.setdefault(own, set()).add(threading.current_thread().name),
+                           [slice(0, 1)] * 4)  # fmt: skip
+            return x, lambda grad_y: grad_y
+
+    model = network(Spy())
+    parallel.shards(model, minibatch(40)[0])  # goes through the model once, to see what it costs
+    names.clear()
+    step(3, model, *minibatch(40))
+    assert len(names) == 3
+    assert all(used == {own} for own, used in names.items())
+
+
+def test_the_first_mistake_is_told_once_all_threads_have_ended():
+    ended = []
+
+    class Late(nn.Layer):
+        def apply(self, x, *, training, generator):
+            if len(x) > 1 and threading.current_thread() is threading.main_thread():
+                raise InputError("this thread's mistake")
+            time.sleep(0.05)
+            ended.append(len(x))
+            return x, lambda grad_y: grad_y
+
+    model = network(Late())
+    parallel.shards(model, minibatch(8)[0], training=False)
+    ended.clear()
+    with parallel.Step(2) as over_threads:
+        with pytest.raises(InputError, match="this thread's mistake"):
+            over_threads.predict(model, minibatch(8)[0])
+        assert ended  # before the pool is shut down, which waits too
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -1,9 +1,10 @@
+import threading
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from npnet import optim
+from npnet import optim, parallel
 from npnet.errors import DTypeError, InputError
 
 RULES = [
@@ -355,3 +356,29 @@ def test_repr_shows_the_settings():
     assert repr(optim.Adam(arrays(0), lr=1)) == (
         "Adam(lr=1.0, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, amsgrad=False)"
     )
+
+
+@every_rule
+def test_large_parameters_are_updated_over_threads_to_the_same_bit(rule, options, monkeypatch):
+    monkeypatch.setattr(optim.optimizer, "BLOCK", 100)
+    monkeypatch.setattr(optim.optimizer, "PIECE", 300)
+    used, empty = set(), np.empty
+    monkeypatch.setattr(
+        np, "empty", lambda *shape: (used.add(threading.current_thread().name), empty(*shape))[1]
+    )
+    rng = np.random.default_rng(0)
+    start, grads = rng.standard_normal((50, 41), dtype=np.float32), [
+        rng.standard_normal((50, 41), dtype=np.float32) for _ in range(3)
+    ]  # fmt: skip
+    ended = []
+    for threads in (1, 2, 5):
+        weight = start.copy()
+        optimizer = rule({"w": weight}, **options)
+        used.clear()
+        with parallel.Step(threads):
+            for grad in grads:
+                optimizer.step({"w": grad})
+        assert len(used) == threads
+        ended.append(weight)
+    np.testing.assert_array_equal(ended[0], ended[1])
+    np.testing.assert_array_equal(ended[0], ended[2])
