@@ -378,7 +378,7 @@ def test_large_parameters_are_updated_over_threads_to_the_same_bit(rule, options
         with parallel.Step(threads):
             for grad in grads:
                 optimizer.step({"w": grad})
-        assert len(used) == threads
+        assert (len(used) > 1) == (threads > 1)
         ended.append(weight)
     np.testing.assert_array_equal(ended[0], ended[1])
     np.testing.assert_array_equal(ended[0], ended[2])
