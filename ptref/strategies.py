@@ -158,8 +158,8 @@ def shapes(axes: str = "*n", *, least: int = 1, most: int = 5) -> SearchStrategy
     Parameters
     ----------
     axes : str
-        One letter or word for each axis, such as "n c h w". "*n" stands for any number of axes, none
-        included. An axis called "n" is the batch and may be empty.
+        One letter or word for each axis, such as "n c h w", or its size, as in "n 4". "*n" stands for any
+        number of axes, none included. An axis called "n" is the batch and may be empty.
     least, most : int
         Of the other axes' sizes.
 
@@ -185,6 +185,8 @@ def shapes(axes: str = "*n", *, least: int = 1, most: int = 5) -> SearchStrategy
     for name in axes.split():
         if name.startswith("*"):
             parts.append(st.lists(st.integers(0, most), max_size=3))
+        elif name.isdecimal():
+            parts.append(st.just([int(name)]))
         else:
             parts.append(st.integers(0 if name == "n" else least, most).map(lambda size: [size]))
     return st.tuples(*parts).map(lambda lists: tuple(size for part in lists for size in part))

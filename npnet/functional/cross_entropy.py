@@ -145,18 +145,22 @@ def _of_labels(
     labels, counts = check_labels("cross_entropy", x, target, ignore_index)
     own = np.arange(len(x)), labels  # the places of the labels in x
     shifted, powers, z = exponentials(x, 1)
+    losses = np.log(z[:, 0])
     with np.errstate(over="ignore", invalid="ignore"):
-        losses = np.where(counts, np.log(z[:, 0]) - shifted[own], 0)
-    loss, spread = reduced(
-        "cross_entropy", losses, reduction, x.dtype, float(np.count_nonzero(counts)) or np.nan
-    )
+        losses -= shifted[own]
+    number = np.count_nonzero(counts)
+    if number < len(x):
+        losses[~counts] = 0
+    loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, float(number) or np.nan)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "n c"]:
-        grad_losses = np.where(counts, spread(grad_loss), 0)
+        grad_losses = spread(grad_loss)
+        if number < len(x):
+            grad_losses = np.where(counts, grad_losses, 0)
         with np.errstate(over="ignore", invalid="ignore"):
             grad: ndarray = powers / z
             grad[own] -= 1
-            grad *= grad_losses[:, np.newaxis]
+            grad *= grad_losses[..., np.newaxis]
             return grad.astype(x.dtype, copy=False)
 
     return loss, backward

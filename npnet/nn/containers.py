@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 
 from numpy import ndarray
 from numpy.random import Generator
@@ -58,8 +57,10 @@ class Sequential(Layer):
         y = x
         backwards: list[tuple[str, Layer, LayerBackward]] = []
         for name, layer in self.layers.items():
-            with _ErrorsName(name, layer):
+            try:
                 y, layer_backward = layer.forward(y, training=training, generator=generator)
+            except InputError as error:
+                raise _named(error, name, layer) from None
             backwards.append((name, layer, layer_backward))
         # Before this one nothing is trained, so no gradient need travel further when grad_x is not wanted.
         first_trainable = next(
@@ -74,9 +75,12 @@ class Sequential(Layer):
             for i in reversed(range(last_stop, len(backwards))):
                 name, layer, layer_backward = backwards[i]
                 assert grad is not None
-                with _ErrorsName(name, layer):
+                try:
                     grad, layer_grads = layer_backward(grad, needs_grad_x=needs_grad_x or i > first_trainable)
-                grads |= {f"{name}.{key}": value for key, value in layer_grads.items()}
+                except InputError as error:
+                    raise _named(error, name, layer) from None
+                for key, value in layer_grads.items():
+                    grads[f"{name}.{key}"] = value
             return (grad if needs_grad_x else None), grads
 
         return y, backward
@@ -84,8 +88,10 @@ class Sequential(Layer):
     def __call__(self, x: ndarray) -> ndarray:
         """Return the output alone, in evaluation mode, keeping nothing of the layers in between."""
         for name, layer in self.layers.items():
-            with _ErrorsName(name, layer):
+            try:
                 x = layer(x)
+            except InputError as error:
+                raise _named(error, name, layer) from None
         return x
 
     def __len__(self) -> int:
@@ -145,8 +151,10 @@ class Residual(Layer):
         backwards: dict[str, LayerBackward] = {}
         outputs: list[ndarray] = []
         for name, layer in self.children().items():
-            with _ErrorsName(name, layer):
+            try:
                 output, backwards[name] = layer.forward(x, training=training, generator=generator)
+            except InputError as error:
+                raise _named(error, name, layer) from None
             outputs.append(output)
         y = _add(outputs[0], x if self.shortcut is None else outputs[1])
 
@@ -154,8 +162,10 @@ class Residual(Layer):
             grads: Gradients = {}
             grad_x = grad_y if self.shortcut is None and needs_grad_x else None
             for name, branch_backward in backwards.items():
-                with _ErrorsName(name, self.children()[name]):
+                try:
                     branch_grad, branch_grads = branch_backward(grad_y, needs_grad_x=needs_grad_x)
+                except InputError as error:
+                    raise _named(error, name, self.children()[name]) from None
                 grads |= {f"{name}.{key}": value for key, value in branch_grads.items()}
                 if branch_grad is not None:
                     grad_x = branch_grad if grad_x is None else grad_x + branch_grad
@@ -167,8 +177,10 @@ class Residual(Layer):
         """Return the output alone, in evaluation mode."""
         outputs = []
         for name, layer in self.children().items():
-            with _ErrorsName(name, layer):
+            try:
                 outputs.append(layer(x))
+            except InputError as error:
+                raise _named(error, name, layer) from None
         return _add(outputs[0], x if self.shortcut is None else outputs[1])
 
     def __repr__(self) -> str:
@@ -200,22 +212,10 @@ def _by_name(layers: tuple[Layer | Mapping[str, Layer], ...]) -> dict[str, Layer
     return checked
 
 
-class _ErrorsName:
-    """Say in which layer an error arose; a plain class, since every layer of every step enters it."""
-
-    __slots__ = ("layer", "name")
-
-    def __init__(self, name: str, layer: Layer) -> None:
-        self.name, self.layer = name, layer
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, InputError):
-            layer = type(self.layer).__name__ if self.layer.children() else repr(self.layer)
-            raise error.inside(f"layer '{self.name}' {layer}") from None
+def _named(error: InputError, name: str, layer: Layer) -> InputError:
+    """Return the error with the layer it arose in."""
+    shown = type(layer).__name__ if layer.children() else repr(layer)
+    return error.inside(f"layer '{name}' {shown}")
 
 
 def _tree_repr(layer: Layer) -> str:

@@ -43,6 +43,18 @@ class Parameters(dict[str, ndarray]):
         )
 
 
+def _check_forward(cls: type[Layer]) -> None:
+    """Require a `forward` that the layers around this one can call."""
+    taken = signature(cls.forward).parameters
+    any_name = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in taken.values())
+    if not any_name and not {"training", "generator"} <= taken.keys():
+        raise InputError(
+            f"{cls.__name__}: what a layer computes stands in apply(self, x, *, training, generator), which "
+            "returns y and its backward; forward, which calls it, must take these too, "
+            f"got forward({', '.join(taken)})"
+        )
+
+
 class Layer:
     """A layer: it owns parameters and applies an operation of `npnet.functional`.
 
@@ -90,7 +102,7 @@ class Layer:
         return layer
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """Refuse ``("weight")``, a string, where ``("weight",)`` is meant."""
+        """Refuse ``("weight")``, a string for a tuple, and PyTorch's ``forward(self, x)``."""
         super().__init_subclass__(**settings)
         for kind in ("parameter_names", "buffer_names", "setting_names"):
             names = getattr(cls, kind)
@@ -98,6 +110,8 @@ class Layer:
                 raise InputError(
                     f"{cls.__name__}: {kind} must be a tuple, ({names!r},) with its comma, got {names!r}"
                 )
+        if "forward" in vars(cls):
+            _check_forward(cls)
 
     def __init__(self) -> None:
         """Do nothing: a layer without settings needs no constructor."""

@@ -160,7 +160,10 @@ class Optimizer:
                 size = block.stop - start
                 self.update(flat[block], flat_grad[block], kept, step, (first[:size], second[:size]))
 
-        spread(update, [slice(i, min(i + PIECE, flat.size)) for i in range(0, flat.size, PIECE)])
+        if flat.size <= PIECE:
+            update(slice(0, flat.size))
+        else:
+            spread(update, [slice(i, min(i + PIECE, flat.size)) for i in range(0, flat.size, PIECE)])
         if not parameter.flags.c_contiguous:
             parameter[...] = flat.reshape(parameter.shape)
 

@@ -224,3 +224,8 @@ def test_an_impossible_wish_is_not_granted():
         find(
             strategies.arrays("n c"), lambda x: x.ndim != 2, settings=settings(max_examples=50, database=None)
         )
+
+
+@given(strategies.shapes("n 4 c"))
+def test_a_number_is_an_axis_of_that_size(shape):
+    assert (len(shape), shape[1]) == (3, 4)

@@ -396,3 +396,14 @@ def test_an_array_that_is_not_named_is_a_constant():
     assert not layer.state_dict()
     _, grads = layer.forward(np.ones((1, 2)))[1](np.ones((1, 2)))
     assert not grads
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_forward_written_as_in_pytorch_is_told_about_apply():
+    with pytest.raises(
+        InputError, match=r"Scale: what a layer computes stands in apply.*got forward\(self, x\)"
+    ):
+
+        class Scale(nn.Layer):
+            def forward(self, x):
+                return 2 * x
