@@ -16,12 +16,11 @@ keeps the order it is given, so between two convolutions nothing is turned aroun
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet._spread import spread
 from npnet.functional._cache import blocks, divisor, scratch
 from npnet.functional._types import BackwardMany
 from npnet.functional._window import Pair, Window
@@ -98,22 +97,20 @@ def _copy(rows: Float[ndarray, "h c w n"], to: Float[ndarray, "h c w n"]) -> Non
 def correlate(
     rows: Float[ndarray, "hp c wp n"], weight: Float[ndarray, "o c kh kw"], bias: Float[ndarray, " o"] | None
 ) -> Float[ndarray, "oh o ow n"]:
-    """Slide kernels over rows: by one product if there are few weights, or one for each kernel column.
-
-    Both ways yield which rows of y they have finished, a block at a time.
-    """
+    """Slide kernels over rows: by one product if there are few weights, or one for each kernel column."""
     (hp, _, wp, n), (o, _, kh, kw) = rows.shape, weight.shape
     y = np.empty((hp - kh + 1, o, wp - kw + 1, n), rows.dtype)
-    some_rows_of_y = _correlate_lowered if weight.size <= FEW_WEIGHTS else _correlate_by_column
-    for i, j in some_rows_of_y(rows, weight, y):
-        if bias is not None:
-            y[i:j] += bias.reshape(-1, 1, 1)  # while they are in the cache
+    form = _correlate_lowered if weight.size <= FEW_WEIGHTS else _correlate_by_column
+    form(rows, weight, None if bias is None else bias.reshape(-1, 1, 1), y)
     return y
 
 
 def _correlate_lowered(
-    rows: Float[ndarray, "hp c wp n"], weight: Float[ndarray, "o c kh kw"], y: Float[ndarray, "oh o ow n"]
-) -> Iterator[tuple[int, int]]:
+    rows: Float[ndarray, "hp c wp n"],
+    weight: Float[ndarray, "o c kh kw"],
+    bias: Float[ndarray, "o 1 1"] | None,
+    y: Float[ndarray, "oh o ow n"],
+) -> None:
     """y[i] = W (o × kh·kw·c) @ lowered[i : i+kh] (kh·kw·c × ow·n).
 
     Each row is copied kw times, shifted by 0 … kw−1 columns. Then kh lowered rows, as they stand in memory,
@@ -124,17 +121,25 @@ def _correlate_lowered(
     oh, _, ow, n = y.shape
     kernels = np.ascontiguousarray(weight.transpose(0, 2, 3, 1)).reshape(o, kh * kw * c)
     run = _run(ow, weight.size * n)
-    for i, j in blocks(oh, kw * c * ow * n * rows.itemsize):
-        lowered = scratch((j - i + kh - 1, kw, c, ow, n), rows.dtype)
-        lowered[...] = _shifted(rows[i : j + kh - 1], kw)
+
+    def some_rows(part: slice) -> None:
+        under_part = rows[part.start : part.stop + kh - 1]
+        lowered = scratch((len(under_part), kw, c, ow, n), rows.dtype)
+        lowered[...] = _shifted(under_part, kw)
         under = _under(lowered.reshape(len(lowered), kw * c, ow, n), kh, 1, run)[:, 0]
-        np.matmul(kernels, under, out=_in_runs(y[i:j], run))
-        yield i, j
+        np.matmul(kernels, under, out=_in_runs(y[part], run))
+        if bias is not None:
+            y[part] += bias  # while they are in the cache
+
+    spread(some_rows, blocks(oh, kw * c * ow * n * rows.itemsize))
 
 
 def _correlate_by_column(
-    rows: Float[ndarray, "hp c wp n"], weight: Float[ndarray, "o c kh kw"], y: Float[ndarray, "oh o ow n"]
-) -> Iterator[tuple[int, int]]:
+    rows: Float[ndarray, "hp c wp n"],
+    weight: Float[ndarray, "o c kh kw"],
+    bias: Float[ndarray, "o 1 1"] | None,
+    y: Float[ndarray, "oh o ow n"],
+) -> None:
     """y[i] = Σₗ W[l] (o × kh·c) @ rows[i : i+kh, :, l : l+ow] (kh·c × ow·n).
 
     For one column l of the kernels, the right-hand matrix stands in memory as it is and nothing is copied.
@@ -145,14 +150,18 @@ def _correlate_by_column(
     oh, _, ow, n = y.shape
     columns = np.ascontiguousarray(weight.transpose(3, 0, 2, 1)).reshape(kw, o, kh * c)
     run = _run(ow, o * kh * c * n)
-    for i, j in blocks(oh, o * ow * n * rows.itemsize):
-        under = _under(rows[i : j + kh - 1], kh, kw, run)
-        term = scratch((j - i, o, ow, n), rows.dtype)
-        np.matmul(columns[0], under[:, 0], out=_in_runs(y[i:j], run))
+
+    def some_rows(part: slice) -> None:
+        under = _under(rows[part.start : part.stop + kh - 1], kh, kw, run)
+        np.matmul(columns[0], under[:, 0], out=_in_runs(y[part], run))
+        if bias is not None:
+            y[part] += bias
+        term = scratch(y[part].shape, rows.dtype)
         for l in range(1, kw):
             np.matmul(columns[l], under[:, l], out=_in_runs(term, run))
-            y[i:j] += term
-        yield i, j
+            y[part] += term
+
+    spread(some_rows, blocks(oh, o * ow * n * rows.itemsize))
 
 
 def _grad_x(
@@ -196,11 +205,15 @@ def _grad_x_by_shifts(
     tall = bordered(grad_rows, (kh - 1, 0), (kh - 1, 0))
     grad_x = np.zeros((h, c, w, n), grad_rows.dtype)
     run = _run(ow, weight.size * n)
-    for i, j in blocks(h, kw * c * ow * n * grad_rows.itemsize):
-        terms = scratch((j - i, kw * c, ow, n), grad_rows.dtype)
-        np.matmul(columns, _under(tall[i : j + kh - 1], kh, 1, run)[:, 0], out=_in_runs(terms, run))
+
+    def some_rows(part: slice) -> None:
+        under = _under(tall[part.start : part.stop + kh - 1], kh, 1, run)[:, 0]
+        terms = scratch((len(under), kw * c, ow, n), grad_rows.dtype)
+        np.matmul(columns, under, out=_in_runs(terms, run))
         for l in range(kw):
-            grad_x[i:j, :, l : l + ow] += terms[:, l * c : (l + 1) * c]
+            grad_x[part, :, l : l + ow] += terms[:, l * c : (l + 1) * c]
+
+    spread(some_rows, blocks(h, kw * c * ow * n * grad_rows.itemsize))
     return grad_x
 
 
@@ -218,13 +231,20 @@ def _grad_weight(
     part_o = divisor(o, 32)
     part_k = divisor(k, RESULTS // part_o)
     run = _run(ow, part_o * part_k * n)
-    total = np.zeros((kw, k // part_k, o // part_o, part_o, part_k), rows.dtype)
-    for i, j in blocks(oh, (ow // run) * total.nbytes):
-        under = _under(rows[i : j + kh - 1], kh, kw, run)  # (rows, kw, runs, k, run·n)
+    sums: dict[int, ndarray] = {}  # by the row they begin with: (kw, k/part_k, o/part_o, part_o, part_k)
+
+    def some_rows(part: slice) -> None:
+        under = _under(rows[part.start : part.stop + kh - 1], kh, kw, run)  # (rows, kw, runs, k, run·n)
         under = under.reshape(*under.shape[:3], k // part_k, 1, part_k, run * n)
-        above = _in_runs(grad_rows[i:j], run)[:, np.newaxis]  # (rows, 1, runs, o, run·n)
+        above = _in_runs(grad_rows[part], run)[:, np.newaxis]  # (rows, 1, runs, o, run·n)
         above = above.reshape(*above.shape[:3], 1, o // part_o, part_o, run * n)
-        total += (above @ under.swapaxes(-1, -2)).sum(axis=0).sum(axis=1)
+        sums[part.start] = (above @ under.swapaxes(-1, -2)).sum(axis=0).sum(axis=1)
+
+    parts = blocks(oh, (ow // run) * kw * k * o * rows.itemsize)
+    spread(some_rows, parts)
+    total = sums[0]
+    for part in parts[1:]:  # in their order, whichever was done first
+        total += sums[part.start]
     by_column = total.transpose(2, 3, 1, 4, 0).reshape(o, kh, c, kw)
     return np.ascontiguousarray(by_column.swapaxes(1, 2))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from functools import cache
 from math import prod
 from typing import Any
@@ -15,17 +14,16 @@ from numpy import ndarray
 CACHE = 1024 * 1024
 
 
-def blocks(count: int, bytes_each: int) -> Iterator[tuple[int, int]]:
-    """Yield beginning and end of blocks of a range, each as large as fits into the cache.
+def blocks(count: int, bytes_each: int) -> list[slice]:
+    """Cut a range into blocks, each as large as fits into the cache.
 
     Examples
     --------
-    >>> list(blocks(5, CACHE // 2))
-    [(0, 2), (2, 4), (4, 5)]
+    >>> blocks(5, CACHE // 2)
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
     step = max(1, CACHE // max(1, bytes_each))
-    for begin in range(0, count, step):
-        yield begin, min(count, begin + step)
+    return [slice(begin, min(count, begin + step)) for begin in range(0, count, step)]
 
 
 @cache

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from npnet import _spread, nn, parallel
 from npnet.errors import InputError
-from npnet.functional import _product
+from npnet.functional import _cache, _product
 from npnet.parallel import _plan, _step
 from npnet.train import plain_step
 
@@ -143,6 +143,27 @@ def test_batch_norm_sees_the_whole_minibatch():
     )
     for name, buffer in plain.buffers.items():
         np.testing.assert_array_equal(buffer, sharded.buffers[name])
+
+
+def test_convolutions_of_a_whole_minibatch_are_shared_to_the_same_bit(monkeypatch):
+    monkeypatch.setattr(_cache, "CACHE", 2000)  # a few rows of an image
+    used, multiply = set(), np.matmul
+    monkeypatch.setattr(
+        np,
+        "matmul",
+        lambda *args, **more: (used.add(threading.current_thread().name), multiply(*args, **more))[1],
+    )
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(
+        nn.Conv2d(2, 40, 5, generator=rng), nn.BatchNorm2d(40), nn.ReLU(),
+        nn.Conv2d(40, 30, 3, padding=1, generator=rng), nn.Flatten(), nn.Linear(120, 4, generator=rng),
+    )  # fmt: skip
+    x, target = minibatch(12, np.float32)
+    alone = step(1, model, x, target)
+    assert len(used) == 1
+    for threads in (2, 5):
+        assert_same_bits(alone, step(threads, model, x, target))
+    assert len(used) > 1
 
 
 def test_a_layer_of_ones_own_may_couple_samples():
