@@ -306,8 +306,13 @@ def standings(
 
 
 def _error_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
-    """Scale an axis of accuracies in percent by their errors: 90 % to 99 % is as far as 99 % to 99.9 %."""
+    """Scale an axis of accuracies in percent by their errors: 90 % to 99 % is as far as 99 % to 99.9 %.
+
+    Where the errors differ by no more than a factor of 5 the usual axis shows them as well.
+    """
     best, worst = max(100 - high, 100 - MOST_SHOWN), max(100 - low, 0.1)  # errors
+    if worst <= 5 * best:
+        return
     margin = max((worst / best) ** 0.06, 1.02)
     first, last = 100 - worst * margin, 100 - best / margin
     scale, functions = "function", (_to_error_scale, _from_error_scale)
