@@ -15,12 +15,12 @@ standard deviation over the forty mixtures:
 ===============  =============  =============  =================================
 on test samples  SVM            network        SVM better, worse, equal
 ===============  =============  =============  =================================
-accuracy         88.8 ± 7.2 %   89.4 ± 8.6 %   on 16, 16 and 8 of the mixtures
-average prec.    91.3 ± 13.5 %  92.6 ± 12.8 %  on 12, 24 and 4
+accuracy         86.1 ± 8.1 %   86.5 ± 9.1 %   on 16, 18 and 6 of the mixtures
+average prec.    88.9 ± 12.0 %  90.1 ± 11.7 %  on 13, 24 and 3
 ===============  =============  =============  =================================
 
 Most of the deviation is that of the mixtures, some of which overlap; it is the pairs that tell. They differ
-by −0.6 points of accuracy, with a standard error of 0.8: nothing. The surfaces are unlike, though. The SVM's
+by −0.4 points of accuracy, with a standard error of 1.0: nothing. The surfaces are unlike, though. The SVM's
 loss is convex, so it finds the same surface every time, one that closes around the samples; the network's
 goes on for ever in straight lines, and which, hangs on the initial weights.
 """
