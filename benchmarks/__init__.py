@@ -7,6 +7,7 @@
 - *JSON first*: what was measured is written down together with the machine; tables and figures are made from
   these files alone, and ``python -m benchmarks report`` makes them again.
 
-`timing` and `samples` are the method, `works` says what is done, `contenders` by whom; `ops`, `step`,
-`scaling`, `memory` and `accuracy` are the suites, `results`, `report` and `figures` what becomes of them.
+`timing` and `samples` are the method, `works` says what is done, `contenders` and `peers` by whom; `ops`,
+`step`, `scaling`, `memory` and `accuracy` are the suites, `results`, `report` and `figures` what becomes of
+them.
 """

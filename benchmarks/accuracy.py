@@ -24,13 +24,8 @@ from npnet.errors import MissingError
 from ptref.convert import to_torch
 
 REACH = 0.985
-EPOCHS, BATCH, LR, MOMENTUM, DECAY = (
-    3,
-    64,
-    0.05,
-    0.9,
-    0.3,
-)  # the learning rate is multiplied by DECAY each epoch
+EPOCHS, BATCH, LR, MOMENTUM = 3, 64, 0.05, 0.9
+DECAY = 0.3  # what the learning rate is multiplied by after each epoch
 SEEDS = range(5)
 
 # Learns for one epoch at a learning rate; and the outputs for images.

@@ -1,4 +1,4 @@
-"""Who does the work: npnet, and PyTorch in each of the ways its users run it."""
+"""Who does the work: npnet, PyTorch in each of the ways its users run it, and peers that are installed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
+from benchmarks import peers
 from benchmarks.timing import Contender, on_the_cpu
 from benchmarks.works import Work
 from npnet import nn, optim, parallel
@@ -41,13 +42,18 @@ def of_work(
     training : bool
     engines : collection of str
         Whom to ask. Those who cannot take part here are left out: CUDA without a GPU, the compiler without
-        a C++ compiler, another memory format without images.
+        a C++ compiler, another memory format without images, peers that are not installed or refuse.
     """
     model = work.build(np.random.default_rng(0))
     x, target = work.minibatch()
 
     def eager(**more: Any) -> Callable[[], object]:
         return _torch(to_torch(model), x, target, training=training, **more)
+
+    def peer(name: str) -> Callable[[], Contender]:
+        return lambda: on_the_cpu(
+            name, peers.run(name, model, x, target, training=training, lr=LR, momentum=MOMENTUM)
+        )
 
     with parallel.Step(threads) as step:
         possible: dict[str, Callable[[], Contender]] = {
@@ -61,6 +67,9 @@ def of_work(
         if torch.cuda.is_available():
             possible[CUDA] = lambda: _by_events(CUDA, eager(device="cuda"))
             possible[CUDA_ALONE] = lambda: _by_events(CUDA_ALONE, eager(device="cuda", stays=True))
+        for name in peers.installed():
+            if name in engines and peers.refusal(name, work, model, threads) is None:
+                possible[name] = peer(name)
         yield [contender() for name, contender in possible.items() if name in engines]
 
 

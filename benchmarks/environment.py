@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from npnet import parallel
 from npnet.errors import InputError, MissingError
 
-LIBRARIES = ("npnet", "numpy", "torch", "jax", "chainer")
+LIBRARIES = ("npnet", "numpy", "torch", "jax", "autograd")
 
 
 def describe(threads: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.peers import PEERS
 from benchmarks.results import Record, Results, axes
 from benchmarks.samples import Ratio, exponent, ratio, summary
 from npnet.table import table
@@ -28,20 +29,37 @@ def heading(results: Results) -> str:
 
 def columns(results: Results) -> list[str]:
     """Return the headings of the table: what it is about, the engines, the ratio."""
-    about = list(dict.fromkeys(name for record in results.records for name in record.about))
-    return [*about, *_engines(results), "ratio", "95 % interval", "aimed at"]
+    return [*_about(results), *_engines(results), "ratio", "95 % interval", "aimed at"]
 
 
 def rows(results: Results) -> list[list[str]]:
     """Return the rows of the table."""
-    about = columns(results)[: -3 - len(_engines(results))]
     return [
         [
-            *(str(record.about.get(name, "")) for name in about),
+            *_about_cells(results, record),
             *(_time(record, engine) for engine in _engines(results)),
-            *_ratio_cells(record),
+            *_ratio_cells(record_ratio(record), record.at_most),
         ]
         for record in results.records
+    ]
+
+
+def peer_columns(results: Results) -> list[str]:
+    """Return the headings of the table of peers."""
+    return [*_about(results), "peer", "npnet ÷ peer", "95 % interval", "aimed at"]
+
+
+def peer_rows(results: Results) -> list[list[str]]:
+    """Return the rows of the table of peers, of which there may be none."""
+    return [
+        [
+            *_about_cells(results, record),
+            peer,
+            *_ratio_cells(record_ratio(record, (peer,)), record.peers_at_most.get(peer)),
+        ]
+        for peer in PEERS
+        for record in results.records
+        if peer in record.samples
     ]
 
 
@@ -50,6 +68,8 @@ def terminal(results: Results) -> str:
     drawn = [heading(results)]
     if results.records:
         drawn.append(table(columns(results), rows(results)))
+    if peer_rows(results):
+        drawn.append(table(peer_columns(results), peer_rows(results)))
     return "\n".join([*drawn, *_exponents(results), *results.notes])
 
 
@@ -57,29 +77,34 @@ def markdown(results: Results) -> str:
     """Write the table in Markdown."""
     lines = [heading(results), ""]
     if results.records:
-        names = columns(results)
-        lines += [_line(names), _line(["---"] * len(names)), *map(_line, rows(results)), ""]
+        lines += _table(columns(results), rows(results))
+    if peer_rows(results):
+        lines += _table(peer_columns(results), peer_rows(results))
     return "\n".join([*lines, *_exponents(results), *results.notes]) + "\n"
 
 
-def record_ratio(record: Record) -> Ratio | None:
-    """Return npnet's ratio to the faster of PyTorch's memory formats, if both were measured."""
-    rivals = {name: record.samples[name] for name in RIVALS if name in record.samples}
-    if NPNET not in record.samples or not rivals or record.unit == "accuracy":
+def record_ratio(record: Record, rivals: Sequence[str] = RIVALS) -> Ratio | None:
+    """Return npnet's ratio to the fastest of its rivals, if it and one of them were measured."""
+    theirs = {name: record.samples[name] for name in rivals if name in record.samples}
+    if NPNET not in record.samples or not theirs or record.unit == "accuracy":
         return None
-    return ratio(record.samples[NPNET], rivals)
+    return ratio(record.samples[NPNET], theirs)
 
 
-def _ratio_cells(record: Record) -> list[str]:
-    found = record_ratio(record)
-    aim = "" if record.at_most is None else f"≤ {record.at_most:g}"
+def _ratio_cells(found: Ratio | None, at_most: float | None) -> list[str]:
+    aim = "" if at_most is None else f"≤ {at_most:g}"
     if found is None:
         return ["", "", aim]
     return [
-        f"{found.value:.2f}" if found.carries else NOISY,
-        f"{found.low:.2f} – {found.high:.2f}",
+        _number(found.value) if found.carries else NOISY,
+        f"{_number(found.low)} – {_number(found.high)}",
         aim,
     ]
+
+
+def _number(value: float) -> str:
+    """Write a ratio to two places, or more where these would say nothing."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def _time(record: Record, engine: str) -> str:
@@ -106,6 +131,14 @@ def _engines(results: Results) -> list[str]:
     return list(dict.fromkeys(engine for record in results.records for engine in record.samples))
 
 
+def _about(results: Results) -> list[str]:
+    return list(dict.fromkeys(name for record in results.records for name in record.about))
+
+
+def _about_cells(results: Results, record: Record) -> list[str]:
+    return [str(record.about.get(name, "")) for name in _about(results)]
+
+
 def _exponents(results: Results) -> list[str]:
     """Say how cost grows along each axis."""
     if results.suite != "scaling":
@@ -121,6 +154,10 @@ def _exponents(results: Results) -> list[str]:
             fits.append(f"{engine} {exponent(sizes, medians):.2f}")
         lines.append(f"time ∝ ({axis})^p with p = {', '.join(fits)}")
     return lines
+
+
+def _table(names: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
+    return [_line(names), _line(["---"] * len(names)), *map(_line, cells), ""]
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -25,13 +25,16 @@ class Record:
         One number for each round, in `unit`.
     unit : str
     at_most : float, optional
-        The ratio that was aimed at.
+        The ratio to PyTorch that was aimed at.
+    peers_at_most : mapping from engines to floats
+        The same for peers, where anything was.
     """
 
     about: Mapping[str, Any]
     samples: Mapping[str, Sequence[float]]
     unit: str = "s"
     at_most: float | None = None
+    peers_at_most: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def ratio(ours: Sequence[float], theirs: Mapping[str, Sequence[float]]) -> Ratio
     ----------
     ours : sequence of float
     theirs : mapping from names to sequences of float
-        As long as ours.
+        From the first round on; rounds that someone did not take part in do not count.
 
     Returns
     -------
@@ -74,7 +74,9 @@ def ratio(ours: Sequence[float], theirs: Mapping[str, Sequence[float]]) -> Ratio
     Ratio(value=0.5, low=0.5, high=0.5, against='a', rounds=3)
     """
     names = list(theirs)
-    rounds = np.array([ours, *(theirs[name] for name in names)])  # (engines, rounds)
+    samples = [ours, *(theirs[name] for name in names)]
+    shared = min(map(len, samples))
+    rounds = np.array([of_one[:shared] for of_one in samples])  # (engines, rounds)
     generator = np.random.default_rng(0)  # the same samples have the same interval
     drawn = generator.integers(rounds.shape[1], size=(RESAMPLES, rounds.shape[1]))
     low, high = np.quantile(_ratios(np.median(rounds[:, drawn], axis=2)), [0.025, 0.975])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks import peers
 from benchmarks.contenders import EVERYONE, UNCOMPILED, of_work
 from benchmarks.environment import threads_of_all
 from benchmarks.results import Record, Results
@@ -13,17 +14,20 @@ COMPILED_TOO = ("LeNet-5", "four 3×3 convolutions")  # where compiling may be w
 
 
 def measure(settings: Settings) -> Results:
-    """Time npnet and PyTorch on the same weights and minibatches."""
+    """Time npnet, PyTorch and the peers that are installed on the same weights and minibatches."""
     results = settings.results("step")
     kinds = {"training step": True, "inference": False}
-    for work in told("step", settings.some(WORKS, 4)):
+    works = settings.some(WORKS, 4)
+    for work in told("step", works):
         for kind, training in kinds.items():
             compiles = not settings.quick and work.name in COMPILED_TOO
-            engines = EVERYONE if compiles else UNCOMPILED
+            engines = (*(EVERYONE if compiles else UNCOMPILED), *peers.PEERS)
             with (
                 threads_of_all(settings.threads),
                 of_work(work, settings.threads, training=training, engines=engines) as contenders,
             ):
                 samples = race(contenders, rounds=settings.rounds, turn=settings.turn)
-            results.records.append(Record({"work": str(work), "kind": kind}, samples, at_most=work.at_most))
+            about, aims = {"work": str(work), "kind": kind}, peers.aims(work, training=training)
+            results.records.append(Record(about, samples, at_most=work.at_most, peers_at_most=aims))
+    results.notes.extend(peers.absences(works, settings.threads))
     return results

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 Measure = Callable[[int], float]
 
+SLOW = 0.25  # seconds; who takes longer for one run
+FEW = 10  # has no more turns than this
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -52,7 +55,8 @@ def race(
 
     In each round everyone has a turn of as many runs as fill `turn` seconds, and the order moves on by one.
     A turn begins with a run that does not count: it fetches what the others have driven out of the caches,
-    and gives their threads, which wait for more work for a while without sleeping, time to stop.
+    and gives their threads, which wait for more work for a while without sleeping, time to stop. Those who
+    are `SLOW` go without, as it would change nothing for them, and are in the first `FEW` rounds alone.
 
     Parameters
     ----------
@@ -73,28 +77,29 @@ def race(
     >>> len(samples["nothing"])
     3
     """
-    runs = {
-        contender.name: _runs_in(contender, turn, turn if warm_up is None else warm_up)
-        for contender in contenders
-    }
+    warm_up = turn if warm_up is None else warm_up
+    fastest = {contender.name: _warmed_up(contender, warm_up) for contender in contenders}
     samples: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     with _garbage_waits():
         for i in range(rounds):
             first = i % len(contenders)
             for contender in [*contenders[first:], *contenders[:first]]:
-                contender.measure(1)
-                times = runs[contender.name]
+                if fastest[contender.name] <= SLOW:
+                    contender.measure(1)
+                elif i >= FEW:
+                    continue
+                times = max(1, round(turn / max(fastest[contender.name], 1e-9)))
                 samples[contender.name].append(contender.measure(times) / times)
     return samples
 
 
-def _runs_in(contender: Contender, turn: float, warm_up: float) -> int:
-    """Warm up, and return how many runs fill a turn."""
+def _warmed_up(contender: Contender, warm_up: float) -> float:
+    """Warm up, and return how many seconds the fastest run took."""
     fastest, spent = float("inf"), 0.0
     while spent < warm_up or fastest == float("inf"):
         seconds = contender.measure(1)
         fastest, spent = min(fastest, seconds), spent + seconds
-    return max(1, round(turn / max(fastest, 1e-9)))
+    return fastest
 
 
 @contextmanager

@@ -45,6 +45,31 @@ def test_peers_and_compilers_are_shown_but_do_not_count():
     assert "| 1 ± 0 ms | 0.50 |" in table
 
 
+def test_peers_have_a_table_of_their_own():
+    about = {"work": "LeNet-5", "kind": "training step"}
+    samples = {
+        "npnet": [0.002] * 40,
+        "PyTorch": [0.004] * 40,
+        "JAX": [0.001] * 40,
+        "autograd": [0.05] * 10,
+    }
+    found = results("step", Record(about, samples, at_most=1.0, peers_at_most={"autograd": 0.15}))
+    for shown in (report.markdown(found), report.terminal(found).replace("   ", " | ")):
+        assert "npnet ÷ peer" in shown
+    lines = report.markdown(found).splitlines()
+    assert "| LeNet-5 | training step | JAX | 2.00 | 2.00 – 2.00 |  |" in lines
+    assert "| LeNet-5 | training step | autograd | 0.04 | 0.04 – 0.04 | ≤ 0.15 |" in lines
+
+
+def test_without_peers_there_is_no_such_table():
+    found = results("step", step([0.002] * 5, [0.004] * 5))
+    assert "peer" not in report.markdown(found) + report.terminal(found)
+
+
+def test_small_ratios_keep_their_digits():
+    assert "| 0.0033 | 0.0033 – 0.0033 |" in report.markdown(results("step", step([0.001] * 5, [0.3] * 5)))
+
+
 @pytest.mark.parametrize(
     ("unit", "value", "shown"),
     [("s", 2e-6, "2 ± 0 µs"), ("s", 0.02, "20 ± 0 ms"), ("s", 20.0, "20 ± 0 s"), ("byte", 2**21, "2 ± 0 MiB"),
@@ -70,6 +95,18 @@ def test_notes_say_what_is_missing():
     assert report.terminal(results("accuracy", notes=["accuracy: not measured"])).endswith("not measured")
 
 
+def test_the_figure_of_ratios_marks_peers():
+    found = results("step", step([1.0] * 5, [2.0] * 5, JAX=[0.7] * 5, autograd=[90.0] * 5))
+    (plot,) = figures._ratios(found).axes
+    marked = {line.get_label(): list(line.get_xdata()) for line in plot.lines}
+    assert marked["npnet ÷ JAX, step"] == [pytest.approx(1 / 0.7)]
+    assert marked["npnet ÷ autograd, step"] == [pytest.approx(1 / 90)]
+    assert min(plot.get_xticks()) <= 1 / 90
+    (plot,) = figures._ratios(results("step", step([1.0] * 5, [2.0] * 5))).axes
+    assert not any(line.get_label().startswith("npnet ÷") for line in plot.lines)
+    assert min(plot.get_xticks()) == 0.1
+
+
 def test_figures(tmp_path):
     noisy = step([0.001, 0.002, 0.009, 0.02, 0.1], [0.1, 0.01, 0.004, 0.02, 0.001])
     inference = Record({"work": "MLP", "kind": "inference"}, {"npnet": [1.0] * 5, "PyTorch": [2.0] * 5})
@@ -80,6 +117,7 @@ def test_figures(tmp_path):
     ]
     for found in (
         results("step", noisy, step([1.0] * 5, [2.0] * 5), inference),
+        results("step", step([1.0] * 5, [2.0] * 5, JAX=[0.7] * 5, autograd=[90.0] * 5), inference),
         results("scaling", *scaling),
     ):
         path = figures.draw(found, tmp_path)

@@ -10,7 +10,11 @@ from npnet.errors import InputError, MissingError
 def some():
     about = {"axis": "batch", "size": 2, "work": "w"}
     return Results(
-        "step", {"cores": 2}, {"rounds": 3}, [Record(about, {"npnet": [1.0, 2.0]}, at_most=0.5)], ["a note"]
+        "step",
+        {"cores": 2},
+        {"rounds": 3},
+        [Record(about, {"npnet": [1.0, 2.0]}, at_most=0.5, peers_at_most={"p": 0.1})],
+        ["a note"],
     )
 
 
@@ -18,6 +22,14 @@ def test_what_is_written_is_read(tmp_path):
     path = results.write(some(), tmp_path / "new" / "folder")
     assert results.read(path) == some()
     assert [file.name for file in path.parent.iterdir()] == ["step.json"]
+
+
+def test_results_from_before_there_were_peers_are_read(tmp_path):
+    path = results.write(some(), tmp_path)
+    raw = json.loads(path.read_text())
+    del raw["records"][0]["peers_at_most"]
+    path.write_text(json.dumps(raw))
+    assert results.read(path).records[0].peers_at_most == {}
 
 
 def test_a_missing_file_says_what_makes_it(tmp_path):

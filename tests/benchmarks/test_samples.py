@@ -18,6 +18,11 @@ def test_the_ratio_is_to_the_fastest():
     assert found.carries
 
 
+def test_only_rounds_that_all_took_part_in_count():
+    found = ratio([1.0] * 6 + [9.0] * 30, {"slow": [10.0] * 6, "slower": [20.0] * 7})
+    assert (found.value, found.rounds) == (pytest.approx(0.1), 6)
+
+
 def test_noise_carries_no_ratio():
     found = ratio(rounds(2, 1.0), {"a": rounds(4, 1.0, seed=1)})
     assert not found.carries

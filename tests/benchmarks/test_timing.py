@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from benchmarks.timing import Contender, race
+from benchmarks.timing import FEW, SLOW, Contender, race
 
 
 class Clockwork:
@@ -47,12 +47,21 @@ def test_the_first_slow_run_does_not_set_the_length_of_turns():
     assert diary[-1] == ("a", 5)
 
 
+def test_the_slow_have_few_turns_and_no_run_that_does_not_count():
+    diary = []
+    slow, fast = Clockwork("slow", [2 * SLOW], diary), Clockwork("fast", [0.05], diary)
+    samples = race([slow.contender(), fast.contender()], rounds=FEW + 5, turn=0.1)
+    assert {name: len(seconds) for name, seconds in samples.items()} == {"slow": FEW, "fast": FEW + 5}
+    assert diary.count(("slow", 1)) == 1 + FEW  # the first to warm up
+    assert all(name == "fast" for name, _ in diary[-10:])  # in the last rounds
+
+
 def test_garbage_waits_until_everyone_has_had_a_turn():
     enabled = []
 
     def measure(times):
         enabled.append(gc.isenabled())
-        return 1.0
+        return 0.1
 
     race([Contender("a", measure)], rounds=2, turn=0.1)
     assert enabled == [True, False, False, False, False]
