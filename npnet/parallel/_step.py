@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
 from types import TracebackType
@@ -188,7 +188,8 @@ class Step:
         try:
             own = do(jobs[::count])
         finally:
-            wait(others)
+            for other in others:
+                other.exception()  # wait for it, since what it works on belongs to this call
         done = [own, *(other.result() for other in others)]
         return [done[i % count][i // count] for i in range(len(jobs))]
 
