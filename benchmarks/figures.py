@@ -81,8 +81,8 @@ def _jax(plot: Axes, results: Results, works: list[str]) -> None:
     ]
     if ratios:
         values, places = zip(*ratios, strict=True)
-        look = {"color": "#555555", "fillstyle": "none", "markersize": 5}
-        plot.plot(values, places, "s", label=f"npnet ÷ {JAX}, training step", **look)
+        label = f"npnet ÷ {JAX}, training step"
+        plot.plot(values, places, "s", color="#555555", fillstyle="none", markersize=5, label=label)
 
 
 def _scaling(results: Results) -> Figure:

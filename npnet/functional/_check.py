@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
@@ -43,9 +43,24 @@ def shape(operation: str, name: str, array: ndarray | None, expected: tuple[int,
         raise InputError(f"{operation}: {name} must have shape {expected} {why}, got {array.shape}")
 
 
-def upstream(operation: str, grad_y: ndarray, y: ndarray) -> None:
+class Form(NamedTuple):
+    """Shape and dtype of an array: all of an output that a backward must know which does not compute with it.
+
+    What a backward holds on to is kept until it has run; an output that is not needed can be freed.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def form(y: ndarray) -> Form:
+    """Return the form of an array."""
+    return Form(y.shape, y.dtype)
+
+
+def upstream(operation: str, grad_y: ndarray, y: ndarray | Form) -> None:
     """Require that the upstream gradient has the dtype and, to the letter, the shape of the output."""
     if type(grad_y) is ndarray and grad_y.shape == y.shape and grad_y.dtype == y.dtype:
         return  # at once, since every operation of every step asks
-    float_arrays(operation, y=y, grad_y=grad_y)
+    float_arrays(operation, y=np.empty(0, y.dtype), grad_y=grad_y)
     shape(operation, "grad_y", grad_y, y.shape, "like the output y")

@@ -93,12 +93,13 @@ def batch_norm(
     """
     _check_shapes(x, running_mean, running_var, weight, bias)
     _check_mode(x, running_mean, running_var, training)
-    axes = (0, *range(2, x.ndim))
+    dtype, ndim, channels = x.dtype, x.ndim, x.shape[1]
+    axes = (0, *range(2, ndim))
     m = prod(x.shape[axis] for axis in axes)
 
     def per_channel(values: ndarray) -> ndarray:
         """Shape (c,) values to stand beside x: (1, c, 1, …)."""
-        return values.astype(x.dtype, copy=False).reshape(-1, *[1] * (x.ndim - 2))
+        return values.astype(dtype, copy=False).reshape(-1, *[1] * (ndim - 2))
 
     if training:
         mean = x.sum(axis=axes, dtype=np.float64) / max(m, 1)
@@ -117,13 +118,14 @@ def batch_norm(
     y = normalised if weight is None else normalised * per_channel(weight)
     if bias is not None:
         y = y + per_channel(bias)
+    form = _check.form(y)
 
     def backward(
         grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
-        _check.upstream("batch_norm", grad_y, y)
+        _check.upstream("batch_norm", grad_y, form)
         through_statistics = needs[0] and training
-        unused = np.zeros(x.shape[1])
+        unused = np.zeros(channels)
         sum_g = unused  # Σ g
         if through_statistics or needs[2]:
             sum_g = grad_y.sum(axis=axes, dtype=np.float64)
@@ -138,8 +140,8 @@ def batch_norm(
                     grad_y - per_channel(sum_g / max(m, 1)) - normalised * per_channel(sum_gx / max(m, 1))
                 )
             grad_x = through * per_channel(scale)
-        grad_weight = sum_gx.astype(x.dtype) if needs[1] and weight is not None else None
-        grad_bias = sum_g.astype(x.dtype) if needs[2] and bias is not None else None
+        grad_weight = sum_gx.astype(dtype) if needs[1] and weight is not None else None
+        grad_bias = sum_g.astype(dtype) if needs[2] and bias is not None else None
         return grad_x, grad_weight, grad_bias
 
     return y, backward

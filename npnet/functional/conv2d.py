@@ -105,13 +105,14 @@ def conv2d(
     else:
         y_batch, backward_batch = _convolve_plainly(batch, weight, bias, place, groups)
     y = y_batch.reshape(*x.shape[:-3], *y_batch.shape[1:])
+    x_shape, batch_shape, form = x.shape, y_batch.shape, _check.form(y)
 
     def backward(
         grad_y: Float[ndarray, "*n o oh ow"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
-        _check.upstream("conv2d", grad_y, y)
-        grad_x, grad_weight, grad_bias = backward_batch(grad_y.reshape(y_batch.shape), needs)
-        return None if grad_x is None else grad_x.reshape(x.shape), grad_weight, grad_bias
+        _check.upstream("conv2d", grad_y, form)
+        grad_x, grad_weight, grad_bias = backward_batch(grad_y.reshape(batch_shape), needs)
+        return None if grad_x is None else grad_x.reshape(x_shape), grad_weight, grad_bias
 
     return y, backward
 
@@ -131,11 +132,12 @@ def _convolve_plainly(
     y_rows = kernels @ _columns(padded, place, groups)  # (n, g, o/g, oh·ow)
     if bias is not None:
         y_rows += bias.reshape(groups, o // groups, 1)
+    rows_shape = y_rows.shape
 
     def backward(
         grad_y: Float[ndarray, "n o oh ow"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
-        grad_rows = grad_y.reshape(y_rows.shape)  # (n, g, o/g, oh·ow)
+        grad_rows = grad_y.reshape(rows_shape)  # (n, g, o/g, oh·ow)
         grad_x = grad_weight = grad_bias = None
         if needs[0]:
             grad_columns = kernels.swapaxes(1, 2) @ grad_rows  # (n, g, c/g·kh·kw, oh·ow)

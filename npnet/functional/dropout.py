@@ -79,9 +79,10 @@ def dropout(
     factor = np.where(kept, x.dtype.type(scale), 0)  # r / (1 − p)
     with np.errstate(invalid="ignore"):  # 0 · ∞ is NaN, as in PyTorch
         y = np.asarray(x * factor)
+    form = _check.form(y)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-        _check.upstream("dropout", grad_y, y)
+        _check.upstream("dropout", grad_y, form)
         with np.errstate(invalid="ignore"):
             return np.asarray(grad_y * factor)
 

@@ -52,9 +52,10 @@ def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     _check.float_arrays("relu", x=x)
     passes = np.asarray(~(x <= 0))
     y = keep_where(passes, x)
+    form = _check.form(y)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-        _check.upstream("relu", grad_y, y)
+        _check.upstream("relu", grad_y, form)
         return keep_where(passes, grad_y)
 
     return y, backward
