@@ -19,8 +19,8 @@ Three more networks start from the same weights and see the same images:
   image. It learns most from one pass, and least from one second: 9 000 times a vector through the network and
   an update of all weights take far longer than 141 times a matrix.
 
-What to expect: 82.00 % of the test images (seed 0). The number of epochs was chosen with the test accuracy of
-that seed in view, so the figure is a little too good for images never looked at. The training loss goes on
+What to expect: 82.0, 82.4 and 81.5 % of the test images with seeds 0 to 2. The number of epochs was chosen
+with the test accuracy of seed 0 in view; the others show what that was worth. The training loss goes on
 falling where the validation loss has come to rest, as 1.6 million parameters learn 9 000 images by heart. To
 the network a pixel is a number at a place: were all images scrambled by one and the same permutation, it
 would learn as well. So it does not know that an image moved by a pixel shows the same thing. ``shifts.png``:
