@@ -387,5 +387,5 @@ def against_size(
     handles = [
         Line2D([], [], marker=MARKERS[i], color=COLOURS[i], label=name) for i, name in enumerate(names)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(names), frameon=False, fontsize=9)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(names)), frameon=False, fontsize=9)
     return figure
