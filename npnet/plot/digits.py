@@ -387,5 +387,6 @@ def against_size(
     handles = [
         Line2D([], [], marker=MARKERS[i], color=COLOURS[i], label=name) for i, name in enumerate(names)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(names)), frameon=False, fontsize=9)
+    columns = min(5, len(names))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
     return figure
