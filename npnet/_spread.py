@@ -1,4 +1,4 @@
-"""Work in pieces that may be done side by side: large products, and the updates of large parameters.
+"""Work in pieces that may be done side by side: large products, convolutions, updates of large parameters.
 
 Where the pieces are done is up to whoever calls `spread_over`, such as `npnet.parallel.Step` with its
 threads. What the pieces are is not: that follows from the work alone, so that the same numbers are computed
@@ -26,7 +26,32 @@ _spread: ContextVar[Spread] = ContextVar("spread", default=one_by_one)
 
 def spread(work: Work, pieces: Sequence[slice]) -> None:
     """Do all pieces of some work, in any order and perhaps at the same time."""
-    _spread.get()(work, pieces)
+    if len(pieces) < 2:  # nothing to share, and small work should not wait to be told so
+        one_by_one(work, pieces)
+    else:
+        _spread.get()(work, pieces)
+
+
+def evenly(size: int, count: int) -> list[slice]:
+    """Cut a range into so many pieces of one size, or sizes that differ by one.
+
+    Examples
+    --------
+    >>> evenly(5, 2)
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+    return [slice(i * size // count, (i + 1) * size // count) for i in range(count)]
+
+
+def in_blocks(size: int, block: int) -> list[slice]:
+    """Cut a range into pieces of a size, of which the last may be smaller.
+
+    Examples
+    --------
+    >>> in_blocks(5, 2)
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    return [slice(begin, min(size, begin + block)) for begin in range(0, size, block)]
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from npnet._spread import in_blocks
+
 # Bytes of intermediate results between two passes over them: a core's own (L2) cache is about this large.
 CACHE = 1024 * 1024
 
@@ -22,8 +24,7 @@ def blocks(count: int, bytes_each: int) -> list[slice]:
     >>> blocks(5, CACHE // 2)
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
-    step = max(1, CACHE // max(1, bytes_each))
-    return [slice(begin, min(count, begin + step)) for begin in range(0, count, step)]
+    return in_blocks(count, max(1, CACHE // max(1, bytes_each)))
 
 
 @cache

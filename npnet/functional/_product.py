@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet._spread import spread
+from npnet._spread import evenly, spread
 
 # Multiply-adds of a piece at least: about half a millisecond's worth, beside which handing it on is little.
 PIECE = 16_000_000
@@ -31,7 +31,6 @@ def product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray
     while multiply_adds >= 2 * count * PIECE and side >= 2 * count:
         count *= 2
     out = np.empty((len(a), b.shape[1]), a.dtype)
-    pieces = [slice(i * side // count, (i + 1) * side // count) for i in range(count)]
 
     def multiply(piece: slice) -> None:
         if len(a) == side:
@@ -42,5 +41,5 @@ def product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray
         else:
             np.matmul(a, b[:, piece], out=out[:, piece])
 
-    spread(multiply, pieces)
+    spread(multiply, evenly(side, count))
     return out

@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from npnet._spread import spread
+from npnet._spread import in_blocks, spread
 from npnet.errors import InputError
 from npnet.functional import _check as arrays_check
 from npnet.optim import _check
 
 # Elements updated at a time. An update rule runs over its arrays some ten times; a block of each stays
-# in the processor's cache from the first pass to the last, where whole arrays would come from memory.
+# in the processor's cache from the first pass to the last, where whole arrays would come from memory. And it
+# is worth a thread's while: about a tenth of a millisecond's work.
 BLOCK = 262_144
-# And elements that are worth a thread's while: about a tenth of a millisecond's work.
-PIECE = BLOCK
 
 
 class Optimizer:
@@ -152,18 +151,12 @@ class Optimizer:
         flat, flat_grad = parameter.reshape(-1), grad.reshape(-1)  # views, unless strides forbid it
         flat_state = {kind: array.reshape(-1) for kind, array in state.items()}
 
-        def update(piece: slice) -> None:
-            first, second = np.empty((2, min(BLOCK, piece.stop - piece.start)), flat.dtype)
-            for start in range(piece.start, piece.stop, BLOCK):
-                block = slice(start, min(start + BLOCK, piece.stop))
-                kept = {kind: array[block] for kind, array in flat_state.items()}
-                size = block.stop - start
-                self.update(flat[block], flat_grad[block], kept, step, (first[:size], second[:size]))
+        def update(block: slice) -> None:
+            first, second = np.empty((2, block.stop - block.start), flat.dtype)
+            kept = {kind: array[block] for kind, array in flat_state.items()}
+            self.update(flat[block], flat_grad[block], kept, step, (first, second))
 
-        if flat.size <= PIECE:
-            update(slice(0, flat.size))
-        else:
-            spread(update, [slice(i, min(i + PIECE, flat.size)) for i in range(0, flat.size, PIECE)])
+        spread(update, in_blocks(flat.size, BLOCK))
         if not parameter.flags.c_contiguous:
             parameter[...] = flat.reshape(parameter.shape)
 

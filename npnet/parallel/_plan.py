@@ -8,6 +8,7 @@ from weakref import ref
 
 from numpy import ndarray
 
+from npnet._spread import evenly
 from npnet.nn import Identity, Layer, Sequential
 
 # A shard has at least so many samples.
@@ -84,8 +85,7 @@ def plan(model: Layer, x: ndarray, *, training: bool) -> Plan:
     plan : Plan
     """
     cut, count = _division(model, x.shape)
-    n = len(x)
-    whole = Plan(model, Identity(), [slice(0, n)])
+    whole = Plan(model, Identity(), evenly(len(x), 1))
     if count == 1:
         return whole
     trunk, head = model, whole.head
@@ -94,7 +94,7 @@ def plan(model: Layer, x: ndarray, *, training: bool) -> Plan:
         trunk, head = Sequential(dict(layers[:cut])), Sequential(dict(layers[cut:]))
     if any(layer.couples_samples(training) for _, layer in trunk.named_layers()):
         return whole
-    return Plan(trunk, head, [slice(i * n // count, (i + 1) * n // count) for i in range(count)])
+    return Plan(trunk, head, evenly(len(x), count))
 
 
 class _Division(NamedTuple):

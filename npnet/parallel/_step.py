@@ -165,8 +165,7 @@ class Step:
         -------
         outputs : array
         """
-        division = plan(model, x, training=False)
-        trunk, head, parts = division
+        trunk, head, parts = plan(model, x, training=False)
         with self:
             if len(parts) == 1:
                 return model(x)

@@ -361,7 +361,6 @@ def test_repr_shows_the_settings():
 @every_rule
 def test_large_parameters_are_updated_over_threads_to_the_same_bit(rule, options, monkeypatch):
     monkeypatch.setattr(optim.optimizer, "BLOCK", 100)
-    monkeypatch.setattr(optim.optimizer, "PIECE", 300)
     used, empty = set(), np.empty
     monkeypatch.setattr(
         np, "empty", lambda *shape: (used.add(threading.current_thread().name), empty(*shape))[1]
@@ -382,3 +381,12 @@ def test_large_parameters_are_updated_over_threads_to_the_same_bit(rule, options
         ended.append(weight)
     np.testing.assert_array_equal(ended[0], ended[1])
     np.testing.assert_array_equal(ended[0], ended[2])
+
+
+def test_a_parameter_without_elements_is_passed_over():
+    weight = np.ones(3)
+    with parallel.Step(2):
+        optim.SGD({"none": np.ones((0, 4)), "w": weight}, lr=1.0).step(
+            {"none": np.ones((0, 4)), "w": np.ones(3)}
+        )
+    np.testing.assert_array_equal(weight, 0)
