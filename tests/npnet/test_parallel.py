@@ -263,11 +263,13 @@ def test_a_layer_may_be_exchanged_between_steps():
 
 def test_a_shard_keeps_its_products_to_its_own_thread(monkeypatch):
     monkeypatch.setattr(_product, "PIECE", 10)
-    names = {}
+    names, all_at_work = {}, []
 
     class Spy(nn.Layer):
         def apply(self, x, *, training, generator):
             own = threading.current_thread().name
+            if all_at_work and own not in names:
+                all_at_work[0].wait(timeout=30)  # lest one that is done early takes another's share
             _spread.spread(lambda _: names.setdefault(own, set()).add(threading.current_thread().name),
                            [slice(0, 1)] * 4)  # fmt: skip
             return x, lambda grad_y: grad_y
@@ -275,6 +277,7 @@ def test_a_shard_keeps_its_products_to_its_own_thread(monkeypatch):
     model = network(Spy())
     parallel.shards(model, minibatch(40)[0])  # goes through the model once, to see what it costs
     names.clear()
+    all_at_work.append(threading.Barrier(3))
     step(3, model, *minibatch(40))
     assert len(names) == 3
     assert all(used == {own} for own, used in names.items())
