@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from numpy import ndarray
 
+from npnet.errors import InputError
 from npnet.train import Epoch
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -40,6 +41,17 @@ def draw_picture(axes: Axes, image: ndarray, *, frame: str | None) -> None:
         axes.imshow(scaled.transpose(1, 2, 0))
     else:
         axes.imshow(scaled[0], cmap="gray", vmin=0, vmax=1)
+
+
+def check_judged(
+    figure: str, images: ndarray, target: ndarray, probabilities: ndarray, *, least: int = 0
+) -> None:
+    """Require images (n, c, h, w), their classes, and what they were taken for, of as many as `least`."""
+    if images.ndim != 4 or not least <= len(images) == len(target) == len(probabilities):
+        raise InputError(
+            f"{figure}: images (n, c, h, w), target (n,) and probabilities (n, classes) must fit, "
+            f"got {images.shape}, {target.shape} and {probabilities.shape}"
+        )
 
 
 def losses_of(epoch: Epoch) -> list[float]:

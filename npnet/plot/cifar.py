@@ -13,7 +13,17 @@ from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 
 from npnet.errors import InputError
-from npnet.plot._style import BLUE, GREEN, GREY, ORANGE, PURPLE, draw_picture, new_figure, own_style
+from npnet.plot._style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    check_judged,
+    draw_picture,
+    new_figure,
+    own_style,
+)
 from npnet.train import History
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
@@ -219,11 +229,7 @@ def predictions(
     InputError
         If the arrays do not speak of the same images.
     """
-    if images.ndim != 4 or not len(images) == len(target) == len(probabilities) > 0:
-        raise InputError(
-            "predictions: images (n, c, h, w), target (n,) and probabilities (n, classes) must fit, "
-            f"got {images.shape}, {target.shape} and {probabilities.shape}"
-        )
+    check_judged("predictions", images, target, probabilities, least=1)
     columns = min(4, len(images))
     rows = math.ceil(len(images) / columns)
     figure = new_figure(2.5 * columns, 2.75 * rows + 0.5, title)

@@ -21,6 +21,7 @@ from npnet.plot._style import (
     GREY,
     ORANGE,
     PURPLE,
+    check_judged,
     draw_picture,
     log_axis,
     losses_of,
@@ -119,11 +120,7 @@ def hardest(
     InputError
         If the arrays do not speak of the same images.
     """
-    if not (len(images) == len(target) == len(probabilities) > 0) or images.ndim != 4:
-        raise InputError(
-            "hardest: images (n, c, h, w), target (n,) and probabilities (n, classes) must fit, "
-            f"got {images.shape}, {target.shape} and {probabilities.shape}"
-        )
+    check_judged("hardest", images, target, probabilities, least=1)
     # The smallest float stands for a probability that is rounded to 0.
     tiny = np.finfo(probabilities.dtype).tiny
     losses = -np.log(np.maximum(probabilities[np.arange(len(target)), target], tiny))

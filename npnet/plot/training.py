@@ -20,6 +20,7 @@ from npnet.plot._style import (
     GREY,
     ORANGE,
     PURPLE,
+    check_judged,
     draw_picture,
     log_axis,
     losses_of,
@@ -246,11 +247,7 @@ def misclassified(
     InputError
         If the arrays do not speak of the same images.
     """
-    if not (len(images) == len(target) == len(probabilities)) or images.ndim != 4:
-        raise InputError(
-            "misclassified: images (n, c, h, w), target (n,) and probabilities (n, classes) must fit, "
-            f"got {images.shape}, {target.shape} and {probabilities.shape}"
-        )
+    check_judged("misclassified", images, target, probabilities)
     predicted = probabilities.argmax(axis=1)
     sureness = probabilities.max(axis=1)
     wrong = predicted != target
