@@ -13,6 +13,13 @@ from npnet.functional._types import LossBackward
 
 REDUCTIONS = ("mean", "sum", "none")
 
+Numbers = ndarray | np.floating[Any]  # arithmetic on arrays without axes gives scalars
+
+
+def quiet() -> np.errstate:
+    """Switch NumPy's warnings off, for a ``with`` block: in a loss ∞ and NaN speak for themselves."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
 
 def check_reduction(operation: str, reduction: str) -> None:
     """Require one of the three reductions."""
@@ -22,12 +29,12 @@ def check_reduction(operation: str, reduction: str) -> None:
 
 def reduced(
     operation: str,
-    losses: ndarray | np.floating[Any],  # arithmetic on arrays without axes gives scalars
+    losses: Numbers,
     reduction: str,
     dtype: np.dtype[Any],
     total: float | None = None,
 ) -> tuple[ndarray, LossBackward]:
-    """Reduce the losses of all positions; an operation of its own, with a backward.
+    """Reduce the losses of all positions; an operation of its own, with a backward. Both go inside `quiet`.
 
     "none" leaves them as they are, "sum" adds them up: Lᵢ has slope 1 in the result. "mean" divides the
     sum by `total`, by default the number of positions: Lᵢ has slope 1/total. A mean over nothing is 0/0,
@@ -39,21 +46,18 @@ def reduced(
     """
     if total is None:
         total = float(losses.size)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # inf and NaN speak for themselves
-        loss = losses if reduction == "none" else losses.sum()
-        if reduction == "mean":
-            loss = loss / total
-        loss = np.asarray(loss, dtype)
+    loss = losses if reduction == "none" else losses.sum()
+    if reduction == "mean":
+        loss = loss / total
+    loss = np.asarray(loss, dtype)
 
     def backward(grad_loss: ndarray | None = None) -> ndarray:
         if grad_loss is None:
-            grad_loss = np.ones_like(loss)
-        _check.float_arrays(operation, loss=loss, grad_loss=grad_loss)
-        _check.shape(operation, "grad_loss", grad_loss, loss.shape, "like the loss")
-        if reduction != "mean":
-            return grad_loss
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return np.asarray(grad_loss / total, dtype)
+            grad_loss = np.ones(loss.shape, dtype)
+        else:
+            _check.float_arrays(operation, loss=loss, grad_loss=grad_loss)
+            _check.shape(operation, "grad_loss", grad_loss, loss.shape, "like the loss")
+        return np.asarray(grad_loss / total, dtype) if reduction == "mean" else grad_loss
 
     return loss, backward
 
@@ -74,8 +78,13 @@ def along_classes(per_class: ndarray, x: ndarray) -> ndarray:
     return per_class.reshape(shape)
 
 
-def check_labels(operation: str, x: ndarray, target: Any, ignore_index: int) -> tuple[ndarray, ndarray]:
-    """Require a class label for every position of x; return the labels, 0 where ignored, and which count."""
+def check_labels(
+    operation: str, x: ndarray, target: Any, ignore_index: int
+) -> tuple[ndarray, ndarray | None]:
+    """Require a class label for every position of x.
+
+    Returns the labels, 0 where ignored, and which positions count: None if all do.
+    """
     if not isinstance(target, ndarray):
         raise DTypeError(f"{operation}: target must be a NumPy array, got {type(target).__name__}")
     if target.dtype.kind not in "iu":
@@ -83,10 +92,11 @@ def check_labels(operation: str, x: ndarray, target: Any, ignore_index: int) -> 
     axis = class_axis(operation, x)
     classes = x.shape[axis]
     positions = x.shape[:axis] + x.shape[axis + 1 :]
-    _check.shape(operation, "target", target, positions, f"for x of shape {x.shape}")
+    if target.shape != positions:
+        _check.shape(operation, "target", target, positions, f"for x of shape {x.shape}")
 
     if ignore_index < 0 and target.size and target.min() >= 0 and target.max() < classes:
-        return target.astype(np.intp, copy=False), np.ones(target.shape, bool)  # as nearly always
+        return target, None  # as nearly always
     counts = np.asarray(target != ignore_index)
     wrong = counts & ((target < 0) | (target >= classes))
     if wrong.any():
@@ -95,6 +105,11 @@ def check_labels(operation: str, x: ndarray, target: Any, ignore_index: int) -> 
             f"got {first(wrong, target)}"
         )
     return np.where(counts, target, 0).astype(np.intp), counts
+
+
+def if_counting(values: Numbers, counts: ndarray | None) -> ndarray:
+    """Return the values of positions that count, 0 at the others, as `check_labels` tells them apart."""
+    return np.asarray(values) if counts is None else np.where(counts, values, 0)
 
 
 def one_hot(x: ndarray, axis: int, labels: ndarray, counts: ndarray) -> ndarray:

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from npnet.errors import InputError
 from npnet.functional import _check
-from npnet.functional._losses import check_broadcast, check_reduction, first, reduced
+from npnet.functional._losses import check_broadcast, check_reduction, first, quiet, reduced
 from npnet.functional._types import LossBackward
 
 LEAST_LOG = -100.0  # stands for log 0
@@ -75,15 +75,15 @@ def binary_cross_entropy(
     """
     _check_arguments(x, target, weight, reduction)
     w = 1.0 if weight is None else weight
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+    with quiet():
         log_yes = np.maximum(np.log(x, dtype=np.float64), LEAST_LOG)
         log_no = np.maximum(np.log1p(-x, dtype=np.float64), LEAST_LOG)
         losses = w * ((target - 1) * log_no - target * log_yes)
-    loss, spread = reduced("binary_cross_entropy", losses, reduction, x.dtype)
+        loss, spread = reduced("binary_cross_entropy", losses, reduction, x.dtype)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*n"]:
-        slope = (x - target) / np.maximum(x * (1 - x), LEAST_DENOMINATOR)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with quiet():
+            slope = (x - target) / np.maximum(x * (1 - x), LEAST_DENOMINATOR)
             return np.asarray(w * slope * spread(grad_loss))
 
     return loss, backward

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet.functional import _check
-from npnet.functional._losses import check_broadcast, check_reduction, reduced
+from npnet.functional._losses import check_broadcast, check_reduction, quiet, reduced
 from npnet.functional._types import LossBackward
 from npnet.functional.sigmoid import sigmoid
 
@@ -81,13 +81,13 @@ def binary_cross_entropy_with_logits(
     w = 1.0 if weight is None else weight
     yes = target if pos_weight is None else pos_weight * target
     no = 1 - target
-    with np.errstate(over="ignore", invalid="ignore"):
+    with quiet():
         tail = np.log1p(np.exp(-np.abs(x), dtype=np.float64))
         losses = w * (no * (np.maximum(x, 0) + tail) + yes * (np.maximum(-x, 0) + tail))
-    loss, spread = reduced("binary_cross_entropy_with_logits", losses, reduction, x.dtype)
+        loss, spread = reduced("binary_cross_entropy_with_logits", losses, reduction, x.dtype)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*n"]:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with quiet():
             slope = no * sigmoid(x)[0] - yes * sigmoid(np.asarray(-x))[0]
             return np.asarray(w * slope * spread(grad_loss))
 

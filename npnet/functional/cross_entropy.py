@@ -13,7 +13,9 @@ from npnet.functional._losses import (
     check_labels,
     check_reduction,
     class_axis,
+    if_counting,
     one_hot,
+    quiet,
     reduced,
 )
 from npnet.functional._types import LossBackward
@@ -107,26 +109,26 @@ def cross_entropy(
         has_term = np.expand_dims(counts, axis)
         q, total = _weighted_target(x, target, weight, label_smoothing), float(counts.size)
     else:
-        labels, counts = check_labels("cross_entropy", x, target, ignore_index)
+        labels, counting = check_labels("cross_entropy", x, target, ignore_index)
+        counts = np.ones(labels.shape, bool) if counting is None else counting
         chosen = one_hot(x, axis, labels, counts)
         has_term = np.expand_dims(counts, axis) if label_smoothing else chosen
         q = np.where(has_term, _weighted_target(x, chosen, weight, label_smoothing), 0)
         total = float(counts.sum()) if weight is None else weight[labels].sum(where=counts, dtype=np.float64)
         total = total or np.nan  # a mean over no weight is NaN, whatever label smoothing adds to it
 
-    shifted, powers, z = exponentials(x, axis)
-    with np.errstate(over="ignore", invalid="ignore"):  # 0 log 0 is left out, or becomes NaN
+    with quiet():  # 0 log 0 is left out, or becomes NaN
+        shifted, powers, z = exponentials(x, axis)
         losses = -np.sum(q * (shifted - np.log(z)), axis=axis, where=has_term)
-    loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, total)
+        loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, total)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*x"]:
-        grad_losses = np.expand_dims(np.where(counts, spread(grad_loss), 0), axis)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with quiet():
             grad: ndarray = powers / z
             grad *= q.sum(axis=axis, keepdims=True)
             grad -= q
-            grad *= grad_losses
-            return grad.astype(x.dtype, copy=False)
+            grad *= np.expand_dims(np.where(counts, spread(grad_loss), 0), axis)
+            return grad.astype(x.dtype, order="C", copy=False)
 
     return loss, backward
 
@@ -144,24 +146,19 @@ def _of_labels(
     """
     labels, counts = check_labels("cross_entropy", x, target, ignore_index)
     own = np.arange(len(x)), labels  # the places of the labels in x
-    shifted, powers, z = exponentials(x, 1)
-    losses = np.log(z[:, 0])
-    with np.errstate(over="ignore", invalid="ignore"):
-        losses -= shifted[own]
-    number = np.count_nonzero(counts)
-    if number < len(x):
-        losses[~counts] = 0
-    loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, float(number) or np.nan)
+    with quiet():
+        shifted, powers, z = exponentials(x, 1)
+        losses = if_counting(np.log(z[:, 0]) - shifted[own], counts)
+        number = float(len(x) if counts is None else counts.sum())
+        loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, number or np.nan)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "n c"]:
-        grad_losses = spread(grad_loss)
-        if number < len(x):
-            grad_losses = np.where(counts, grad_losses, 0)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with quiet():
+            grad_losses = if_counting(spread(grad_loss), counts)
             grad: ndarray = powers / z
             grad[own] -= 1
             grad *= grad_losses[..., np.newaxis]
-            return grad.astype(x.dtype, copy=False)
+            return grad.astype(x.dtype, order="C", copy=False)
 
     return loss, backward
 
@@ -176,7 +173,8 @@ def _weighted_target(x: ndarray, target: ndarray, weight: ndarray | None, smooth
 def _check_arguments(x: ndarray, weight: ndarray | None, reduction: str, label_smoothing: float) -> None:
     _check.float_arrays("cross_entropy", x=x, weight=weight)
     classes = x.shape[class_axis("cross_entropy", x)]
-    _check.shape("cross_entropy", "weight", weight, (classes,), f"for x of shape {x.shape}")
+    if weight is not None:
+        _check.shape("cross_entropy", "weight", weight, (classes,), f"for x of shape {x.shape}")
     check_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}")

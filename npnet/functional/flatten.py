@@ -55,9 +55,9 @@ def flatten(
     """
     _check.float_arrays("flatten", x=x)
     ndim = max(x.ndim, 1)
-    for name, axis in (("start_dim", start_dim), ("end_dim", end_dim)):
-        if not -ndim <= axis < ndim:
-            raise InputError(f"flatten: {name} must be an axis of x, whose shape is {x.shape}, got {axis}")
+    if not (-ndim <= start_dim < ndim and -ndim <= end_dim < ndim):
+        name, axis = ("end_dim", end_dim) if -ndim <= start_dim < ndim else ("start_dim", start_dim)
+        raise InputError(f"flatten: {name} must be an axis of x, whose shape is {x.shape}, got {axis}")
     first, last = start_dim % ndim, end_dim % ndim
     if first > last:
         raise InputError(f"flatten: start_dim must not come after end_dim, got {start_dim} and {end_dim}")

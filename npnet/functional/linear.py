@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from npnet.errors import InputError
 from npnet.functional import _check
-from npnet.functional._product import product
+from npnet.functional._product import product, total
 from npnet.functional._types import BackwardMany
 
 
@@ -73,12 +73,12 @@ def linear(
     """
     _check_shapes(x, weight, bias)
     out_features, in_features = weight.shape
-    rows = x.reshape(prod(x.shape[:-1]), in_features)  # (n, in)
+    rows = x if x.ndim == 2 else x.reshape(prod(x.shape[:-1]), in_features)  # (n, in)
 
     y_rows = product(rows, weight.T)  # (n, out)
     if bias is not None:
         y_rows += bias
-    y = y_rows.reshape(*x.shape[:-1], out_features)
+    y = y_rows if x.ndim == 2 else y_rows.reshape(*x.shape[:-1], out_features)
 
     def backward(
         grad_y: Float[ndarray, "*n out_features"], needs: tuple[bool, bool, bool] = (True, True, True)
@@ -87,7 +87,7 @@ def linear(
         grad_rows = grad_y.reshape(y_rows.shape)  # (n, out)
         grad_x = product(grad_rows, weight).reshape(x.shape) if needs[0] else None
         grad_weight = product(grad_rows.T, rows) if needs[1] else None
-        grad_bias = grad_rows.sum(axis=0) if needs[2] and bias is not None else None
+        grad_bias = total(grad_rows) if needs[2] and bias is not None else None
         return grad_x, grad_weight, grad_bias
 
     return y, backward
@@ -97,9 +97,10 @@ def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None) -> None:
     _check.float_arrays("linear", x=x, weight=weight, bias=bias)
     _check.axes("linear", "weight", weight, (2,), "(out_features, in_features)")
     out_features, in_features = weight.shape
-    if x.ndim == 0 or x.shape[-1] != in_features:
+    if x.shape[-1:] != (in_features,):
         raise InputError(
             f"linear: x must have {in_features} features in its last axis, "
             f"as weight {weight.shape} asks, got shape {x.shape}"
         )
-    _check.shape("linear", "bias", bias, (out_features,), f"for weight of shape {weight.shape}")
+    if bias is not None and bias.shape != (out_features,):
+        _check.shape("linear", "bias", bias, (out_features,), f"for weight of shape {weight.shape}")

@@ -62,9 +62,9 @@ def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, 
     """
     _check.float_arrays("log_softmax", x=x)
     check_dim("log_softmax", x, dim)
-    shifted, _, total = exponentials(x, dim)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # an empty axis sums to 0
-        y = np.asarray(shifted - np.log(total), x.dtype)
+        shifted, _, total = exponentials(x, dim)
+        y = np.asarray(shifted - np.log(total), x.dtype, order="C")
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         _check.upstream("log_softmax", grad_y, y)

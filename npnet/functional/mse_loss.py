@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet.functional import _check
-from npnet.functional._losses import check_reduction, reduced
+from npnet.functional._losses import check_reduction, quiet, reduced
 from npnet.functional._types import LossBackward
 
 
@@ -59,13 +59,13 @@ def mse_loss(
     _check.float_arrays("mse_loss", x=x, target=target)
     _check.shape("mse_loss", "target", target, x.shape, "like x")
     check_reduction("mse_loss", reduction)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with quiet():
         difference = x - target
         losses = difference * difference
-    loss, spread = reduced("mse_loss", losses, reduction, x.dtype)
+        loss, spread = reduced("mse_loss", losses, reduction, x.dtype)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*n"]:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with quiet():
             return np.asarray(2 * spread(grad_loss) * difference)
 
     return loss, backward

@@ -7,7 +7,7 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from npnet.functional import _check
-from npnet.functional._losses import check_labels, check_reduction, class_axis, one_hot, reduced
+from npnet.functional._losses import check_labels, check_reduction, class_axis, if_counting, quiet, reduced
 from npnet.functional._types import LossBackward
 
 
@@ -72,17 +72,20 @@ def nll_loss(
     axis = class_axis("nll_loss", x)
     _check.shape("nll_loss", "weight", weight, (x.shape[axis],), f"for x of shape {x.shape}")
     labels, counts = check_labels("nll_loss", x, target, ignore_index)
-    chosen = one_hot(x, axis, labels, counts)
-    charge = counts.astype(x.dtype) if weight is None else np.where(counts, weight[labels], 0)
+    own = np.expand_dims(labels, axis)  # of each line of classes the one that counts
+    # w[tₙ]
+    charge = if_counting(np.ones(labels.shape, x.dtype) if weight is None else weight[labels], counts)
 
-    with np.errstate(over="ignore", invalid="ignore"):
-        # The sum has one term, or none if the label is ignored: a way to pick x[n, tₙ].
-        losses = -charge * np.sum(x, axis=axis, where=chosen)
-    loss, spread = reduced("nll_loss", losses, reduction, x.dtype, charge.sum(dtype=np.float64))
+    with quiet():
+        # Cleared again, since 0 · ∞ is NaN.
+        losses = if_counting(-charge * np.take_along_axis(x, own, axis).squeeze(axis), counts)
+        loss, spread = reduced("nll_loss", losses, reduction, x.dtype, charge.sum(dtype=np.float64))
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*x"]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            grad_chosen = -charge * spread(grad_loss)
-        return np.where(chosen, np.expand_dims(grad_chosen, axis), 0)
+        with quiet():
+            grad_chosen = if_counting(-charge * spread(grad_loss), counts)
+        grad = np.zeros(x.shape, x.dtype)
+        np.put_along_axis(grad, own, np.expand_dims(grad_chosen, axis), axis)
+        return grad
 
     return loss, backward

@@ -10,6 +10,9 @@ from npnet.errors import InputError
 from npnet.functional import _check
 from npnet.functional._types import Backward
 
+# Up to so many numbers are a short line to add up.
+SHORT = 64
+
 
 def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"], Backward]:
     """Turn numbers into probabilities along one axis: yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ).
@@ -62,8 +65,9 @@ def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"
     """
     _check.float_arrays("softmax", x=x)
     check_dim("softmax", x, dim)
-    _, powers, total = exponentials(x, dim)
-    y = np.asarray(powers / total, x.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        _, powers, total = exponentials(x, dim)
+    y = np.asarray(powers / total, x.dtype, order="C")
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         _check.upstream("softmax", grad_y, y)
@@ -82,9 +86,16 @@ def check_dim(operation: str, x: ndarray, dim: int) -> None:
 
 
 def exponentials(x: ndarray, axis: int) -> tuple[ndarray, ndarray, ndarray]:
-    """Return x less its maximum along the axis, the exponentials of that, and their sum, in float64."""
-    maximum = x.max(axis=axis, keepdims=True, initial=-np.inf)  # of an axis of size 0 too
-    with np.errstate(over="ignore", invalid="ignore"):  # ∞ − ∞ is NaN, and is meant to be
-        shifted = np.asarray(np.subtract(x, maximum, dtype=np.float64))
+    """Return x less its maximum along the axis, the exponentials of that, and their sum, in float64.
+
+    A short axis comes first in memory: maxima and sums along it are then taken of whole rows at a time,
+    three times as fast as of many short lines. ∞ − ∞ is NaN and is meant to be; NumPy's warning of it is for
+    the caller to switch off.
+    """
+    if x.ndim and x.shape[axis] <= SHORT:
+        shifted = np.array(x.swapaxes(0, axis), np.float64, order="C").swapaxes(0, axis)
+    else:
+        shifted = x.astype(np.float64)
+    shifted -= shifted.max(axis=axis, keepdims=True, initial=-np.inf)  # of an axis of size 0 too
     powers = np.asarray(np.exp(shifted))
     return shifted, powers, np.asarray(powers.sum(axis=axis, keepdims=True))

@@ -62,21 +62,18 @@ class Sequential(Layer):
             except InputError as error:
                 raise _named(error, name, layer) from None
             backwards.append((name, layer, layer_backward))
-        # Before this one nothing is trained, so no gradient need travel further when grad_x is not wanted.
-        first_trainable = next(
-            (i for i, layer in enumerate(self.layers.values()) if layer.trainable), len(self.layers)
-        )
 
         def backward(grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
             _check.upstream("Sequential", grad_y, y)
-            last_stop = 0 if needs_grad_x else first_trainable
+            # If grad_x is not wanted, the gradient need not travel beyond the first layer that is trained.
+            first = 0 if needs_grad_x else self._first_trainable()
             grads: Gradients = {}
             grad: ndarray | None = grad_y
-            for i in reversed(range(last_stop, len(backwards))):
+            for i in range(len(backwards) - 1, first - 1, -1):
                 name, layer, layer_backward = backwards[i]
                 assert grad is not None
                 try:
-                    grad, layer_grads = layer_backward(grad, needs_grad_x=needs_grad_x or i > first_trainable)
+                    grad, layer_grads = layer_backward(grad, needs_grad_x=needs_grad_x or i > first)
                 except InputError as error:
                     raise _named(error, name, layer) from None
                 for key, value in layer_grads.items():
@@ -93,6 +90,11 @@ class Sequential(Layer):
             except InputError as error:
                 raise _named(error, name, layer) from None
         return x
+
+    def _first_trainable(self) -> int:
+        """Return the place of the first layer with something to learn, or how many layers there are."""
+        trainable = (i for i, layer in enumerate(self.layers.values()) if layer.trainable)
+        return next(trainable, len(self.layers))
 
     def __len__(self) -> int:
         return len(self.layers)

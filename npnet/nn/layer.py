@@ -159,11 +159,11 @@ class Layer:
             raise InputError(f"{type(self).__name__}.apply must return (y, backward), got {applied!r:.60}")
         y, operation_backward = applied
         names = self.parameter_names
-        wanted = [getattr(self, name) is not None and name not in self.frozen for name in names]
 
         def backward(grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
             if not names and not needs_grad_x:
                 return None, {}
+            wanted = [getattr(self, name) is not None and name not in self.frozen for name in names]
             arguments = (grad_y, (needs_grad_x, *wanted)) if names else (grad_y,)
             try:
                 found = operation_backward(*arguments)
@@ -239,7 +239,10 @@ class Layer:
     @property
     def trainable(self) -> bool:
         """Whether at least one parameter is trained."""
-        return len(self.frozen_parameters) < len(self.parameters)
+        learns = any(
+            getattr(self, name) is not None and name not in self.frozen for name in self.parameter_names
+        )
+        return learns or any(child.trainable for child in self.children().values())
 
     def _named_arrays(self, kind: str) -> Iterator[tuple[str, ndarray]]:
         for place, layer in self.named_layers():

@@ -152,21 +152,24 @@ class Optimizer:
         flat_state = {kind: array.reshape(-1) for kind, array in state.items()}
 
         def update(block: slice) -> None:
-            first, second = np.empty((2, block.stop - block.start), flat.dtype)
             kept = {kind: array[block] for kind, array in flat_state.items()}
-            self.update(flat[block], flat_grad[block], kept, step, (first, second))
+            self.update(flat[block], flat_grad[block], kept, step, _scratch(flat[block]))
 
-        spread(update, in_blocks(flat.size, BLOCK))
+        if flat.size <= BLOCK:  # nothing to cut, which takes longer than a small update
+            self.update(flat, flat_grad, flat_state, step, _scratch(flat))
+        else:
+            spread(update, in_blocks(flat.size, BLOCK))
         if not parameter.flags.c_contiguous:
             parameter[...] = flat.reshape(parameter.shape)
 
     def _kept(self, name: str, kinds: tuple[str, ...]) -> dict[str, ndarray]:
         """Return what is kept for a parameter, started from zero where anything is not there yet."""
-        if not self._state.get(name, {}).keys() >= set(kinds):
+        kept = self._state.setdefault(name, {})
+        if not all(kind in kept for kind in kinds):
             shape, dtype = self.parameters[name].shape, self.parameters[name].dtype
-            self._state[name] = {kind: np.zeros(shape, dtype) for kind in kinds}
+            self._state[name] = kept = {kind: np.zeros(shape, dtype) for kind in kinds}
             self._steps[name] = 0
-        return self._state.setdefault(name, {})
+        return kept
 
     # ---- state -------------------------------------------------------------------------------------
 
@@ -283,6 +286,10 @@ class Optimizer:
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
         return f"{type(self).__name__}({settings})"
+
+
+def _scratch(block: ndarray) -> tuple[ndarray, ndarray]:
+    return np.empty(block.size, block.dtype), np.empty(block.size, block.dtype)
 
 
 def _plain(value: Any) -> Any:

@@ -20,6 +20,8 @@ WORK = 5_000_000
 # And so many multiply-adds for each parameter: adding up gradients takes one for each, but from main memory.
 WORK_FOR_PARAMETER = 128
 
+NOTHING = Identity()  # the head where the trunk is the whole model
+
 
 class Plan(NamedTuple):
     """How a minibatch goes through a model.
@@ -85,7 +87,7 @@ def plan(model: Layer, x: ndarray, *, training: bool) -> Plan:
     plan : Plan
     """
     cut, count = _division(model, x.shape)
-    whole = Plan(model, Identity(), evenly(len(x), 1))
+    whole = Plan(model, NOTHING, [slice(0, len(x))])
     if count == 1:
         return whole
     trunk, head = model, whole.head

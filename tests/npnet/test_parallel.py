@@ -1,7 +1,9 @@
 """A step over threads is the plain step, and the same to the bit for every number of threads."""
 
+import gc
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -301,6 +303,33 @@ def test_the_first_mistake_is_told_once_all_threads_have_ended():
         with pytest.raises(InputError, match="this thread's mistake"):
             over_threads.predict(model, minibatch(8)[0])
         assert ended  # before the pool is shut down, which waits too
+
+
+def test_a_mistake_in_another_thread_is_told_in_this_one():
+    class OnlyHere(nn.Layer):
+        def apply(self, x, *, training, generator):
+            if threading.current_thread() is not threading.main_thread():
+                raise InputError("the other thread's mistake")
+            return x, lambda grad_y: grad_y
+
+    model, (x, _) = network(OnlyHere()), minibatch(8)
+    with parallel.Step(2) as over_threads:
+        with pytest.raises(InputError, match="the other thread's mistake"):
+            over_threads.predict(model, x)
+        assert over_threads.predict(network(), x).shape == (8, 4)  # it goes on working
+
+
+def test_idle_threads_hold_on_to_nothing():
+    model, (x, _) = network(), minibatch(8)
+    with parallel.Step(2) as over_threads:
+        over_threads.predict(model, x)
+        reference, x = weakref.ref(x), None
+        for _ in range(100):
+            gc.collect()
+            if reference() is None:
+                return
+            time.sleep(0.01)  # the other thread may have been on its way
+    pytest.fail("a thread without work still has the minibatch of its last one")
 
 
 @pytest.mark.parametrize("threads", [1, 3])
