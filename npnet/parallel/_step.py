@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -19,7 +20,6 @@ from npnet.errors import InputError
 from npnet.nn import Gradients, Layer, Loss
 from npnet.nn.layer import LayerBackward
 from npnet.parallel._plan import Plan, plan
-from npnet.parallel._workers import Workers
 from npnet.train.engine import plain_step
 
 # Of larger arrays glibc takes no such notice.
@@ -80,7 +80,7 @@ class Step:
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise InputError(f"Step: threads must be a positive integer, got {threads!r}")
         self.threads = threads
-        self._workers: Workers | None = None
+        self._pool: ThreadPoolExecutor | None = None
         self._entered = ExitStack()
         self._depth = 0
 
@@ -89,7 +89,7 @@ class Step:
             _keep_freed_memory()
             self._entered.enter_context(_blas().limit(limits=1, user_api="blas"))
             if self.threads > 1:
-                self._workers = self._entered.enter_context(closing(Workers(self.threads - 1)))
+                self._pool = self._entered.enter_context(ThreadPoolExecutor(self.threads - 1, "npnet"))
                 self._entered.enter_context(spread_over(self._map))
         self._depth += 1
         return self
@@ -99,7 +99,7 @@ class Step:
     ) -> None:
         self._depth -= 1
         if self._depth == 0:
-            self._workers = None
+            self._pool = None
             self._entered.close()
 
     def __call__(
@@ -174,7 +174,7 @@ class Step:
     def _map(self, work: Callable[..., Result], *items: Sequence[Any]) -> list[Result]:
         """Return what `work` returns for each item, in their order; this thread does its share."""
         jobs = list(zip(*items, strict=True))
-        if self._workers is None or len(jobs) == 1:
+        if self._pool is None or len(jobs) == 1:
             return [work(*job) for job in jobs]
 
         def do(share: list[tuple[Any, ...]]) -> list[Result]:
@@ -182,7 +182,14 @@ class Step:
                 return [work(*job) for job in share]
 
         count = min(self.threads, len(jobs))
-        done = self._workers.together([partial(do, jobs[i::count]) for i in range(count)])
+        # NumPy's error settings, like whatever else hangs on the context, hold in the threads too.
+        others = [self._pool.submit(copy_context().run, do, jobs[i::count]) for i in range(1, count)]
+        try:
+            own = do(jobs[::count])
+        finally:
+            for other in others:
+                other.exception()  # wait for it, since what it works on belongs to this call
+        done = [own, *(other.result() for other in others)]
         return [done[i % count][i // count] for i in range(len(jobs))]
 
 
