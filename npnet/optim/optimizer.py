@@ -12,6 +12,7 @@ from npnet._spread import in_blocks, spread
 from npnet.errors import InputError
 from npnet.functional import _check as arrays_check
 from npnet.optim import _check
+from npnet.optim._groups import Group, grouped
 
 # Elements updated at a time. An update rule runs over its arrays some ten times; a block of each stays
 # in the processor's cache from the first pass to the last, where whole arrays would come from memory. And it
@@ -80,7 +81,8 @@ class Optimizer:
         self.setting_names = tuple(settings)
         self.check_settings(settings)
         self._set(settings)
-        self._state: dict[str, dict[str, ndarray]] = {}  # by parameter, then by what is kept
+        self._groups = grouped(self.parameters)
+        self._state: dict[str, dict[str, ndarray]] = {}  # by parameter, then by what is kept: views of groups
         self._steps: dict[str, int] = {}
 
     # ---- what a rule of one's own implements -------------------------------------------------------
@@ -93,7 +95,10 @@ class Optimizer:
         step: int,
         scratch: tuple[ndarray, ndarray],
     ) -> None:
-        """Apply the rule to one block of a parameter, in place; blocks may be in different threads.
+        """Apply the rule to one block, in place; blocks may be in different threads.
+
+        A block is a stretch of a large parameter, or small parameters end to end: a rule treats each element
+        by itself.
 
         Parameters
         ----------
@@ -139,37 +144,46 @@ class Optimizer:
         """
         present = {name: grad for name, grad in grads.items() if grad is not None}
         self._check_grads(present)
+        kinds = self.state_names(self.settings)
         # What overflows or is not a number shows in the loss; here it passes, as in PyTorch.
         with np.errstate(all="ignore"):
-            kinds = self.state_names(self.settings)
-            for name, grad in present.items():
-                self._update_parameter(name, grad, self._kept(name, kinds))
+            for group in self._groups:
+                names = [name for name in group.parts if name in present]
+                steps = [self._begin_step(group, name, kinds) for name in names]
+                if len(names) == len(group.parts) > 1 and steps.count(steps[0]) == len(steps):
+                    flat = group.end_to_end()
+                    flat_grad = np.concatenate([present[name] for name in names], axis=None)
+                    self._update_flat(flat, flat_grad, group.kept(kinds), steps[0])
+                    group.put_back(flat)
+                else:
+                    for name, step in zip(names, steps, strict=True):
+                        self._update_parameter(name, present[name], kinds, step)
 
-    def _update_parameter(self, name: str, grad: ndarray, state: Mapping[str, ndarray]) -> None:
-        parameter = self.parameters[name]
+    def _begin_step(self, group: Group, name: str, kinds: tuple[str, ...]) -> int:
+        """Count an update of a parameter, and start what is kept for it where anything is not there yet."""
+        kept = self._state.setdefault(name, {})
+        if not all(kind in kept for kind in kinds):
+            self._state[name] = {kind: group.room(name, kind) for kind in kinds}
+            self._steps[name] = 0
         step = self._steps[name] = self._steps.get(name, 0) + 1
+        return step
+
+    def _update_parameter(self, name: str, grad: ndarray, kinds: tuple[str, ...], step: int) -> None:
+        parameter, state = self.parameters[name], self._state[name]
         flat, flat_grad = parameter.reshape(-1), grad.reshape(-1)  # views, unless strides forbid it
-        flat_state = {kind: array.reshape(-1) for kind, array in state.items()}
-
-        def update(block: slice) -> None:
-            kept = {kind: array[block] for kind, array in flat_state.items()}
-            self.update(flat[block], flat_grad[block], kept, step, _scratch(flat[block]))
-
-        if flat.size <= BLOCK:  # nothing to cut, which takes longer than a small update
-            self.update(flat, flat_grad, flat_state, step, _scratch(flat))
-        else:
-            spread(update, in_blocks(flat.size, BLOCK))
+        self._update_flat(flat, flat_grad, {kind: state[kind].reshape(-1) for kind in kinds}, step)
         if not parameter.flags.c_contiguous:
             parameter[...] = flat.reshape(parameter.shape)
 
-    def _kept(self, name: str, kinds: tuple[str, ...]) -> dict[str, ndarray]:
-        """Return what is kept for a parameter, started from zero where anything is not there yet."""
-        kept = self._state.setdefault(name, {})
-        if not all(kind in kept for kind in kinds):
-            shape, dtype = self.parameters[name].shape, self.parameters[name].dtype
-            self._state[name] = kept = {kind: np.zeros(shape, dtype) for kind in kinds}
-            self._steps[name] = 0
-        return kept
+    def _update_flat(self, flat: ndarray, grad: ndarray, state: Mapping[str, ndarray], step: int) -> None:
+        def update(block: slice) -> None:
+            kept = {kind: array[block] for kind, array in state.items()}
+            self.update(flat[block], grad[block], kept, step, _scratch(flat[block]))
+
+        if flat.size <= BLOCK:  # nothing to cut, which takes longer than a small update
+            self.update(flat, grad, state, step, _scratch(flat))
+        else:
+            spread(update, in_blocks(flat.size, BLOCK))
 
     # ---- state -------------------------------------------------------------------------------------
 
@@ -214,12 +228,14 @@ class Optimizer:
         self._set(settings)
         self._steps = {name: int(arrays[f"step.{name}"]) for name in names}
         self._state = {
-            name: {
-                kind: np.array(arrays[f"{kind}.{name}"], self.parameters[name].dtype, order="C")
-                for kind in kinds
-            }
-            for name in names
+            name: {kind: group.room(name, kind) for kind in kinds}
+            for group in self._groups
+            for name in group.parts
+            if name in names
         }
+        for name, kept in self._state.items():
+            for kind, array in kept.items():
+                array[...] = arrays[f"{kind}.{name}"]
 
     def _set(self, settings: Mapping[str, Any]) -> None:
         for name, value in settings.items():

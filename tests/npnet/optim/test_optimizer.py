@@ -6,6 +6,7 @@ import pytest
 
 from npnet import optim, parallel
 from npnet.errors import DTypeError, InputError
+from npnet.optim import _groups
 
 RULES = [
     (optim.SGD, {"lr": 0.1}),
@@ -117,6 +118,46 @@ def test_a_large_parameter_is_updated_as_its_pieces_would_be(rule, options):
         by_whole.step({"w": grad})
         by_piece.step(grads)
     np.testing.assert_array_equal(whole, np.concatenate(list(pieces.values())))
+
+
+@every_rule
+def test_small_parameters_are_updated_together_as_each_would_be_alone(rule, options, monkeypatch):
+    monkeypatch.setattr(_groups, "SMALL", 12)
+    rng = np.random.default_rng(0)
+    parameters = {
+        "a": rng.standard_normal((4, 3)),
+        "b": rng.standard_normal(4),
+        "c": rng.standard_normal(()),
+        "single": rng.standard_normal((2, 2)).astype(np.float32),
+        "singles": rng.standard_normal(3).astype(np.float32),
+        "turned": rng.standard_normal((3, 2)).T,
+        "large": rng.standard_normal(13),
+    }
+    together = rule(parameters, **options)
+    alone = {name: array.copy() for name, array in parameters.items()}
+    each = {name: rule({name: array}, **options) for name, array in alone.items()}
+    counts = []
+    original = together.update
+    monkeypatch.setattr(together, "update", lambda *given: (counts.append(len(given[0])), original(*given)))
+    for step in range(6):
+        absent = {"b", "large"} if step in (2, 3) else set()
+        if step == 4:  # from now on b has had two updates fewer than a and c
+            state = together.state_dict()
+            together.load_state_dict(state)
+        grads = {
+            name: rng.standard_normal(array.shape).astype(array.dtype)
+            for name, array in parameters.items()
+            if name not in absent
+        }
+        together.step(grads)
+        for name, grad in grads.items():
+            each[name].step({name: grad})
+    assert_same(parameters, alone)
+    for name, optimizer in each.items():
+        for key, kept in optimizer.state_dict().items():
+            np.testing.assert_array_equal(together.state_dict()[key], kept, err_msg=f"{name} {key}")
+    assert counts.count(17) == 2  # a, b and c, as long as they had been updated equally often
+    assert counts.count(7) == 6  # the two of float32
 
 
 @every_rule
