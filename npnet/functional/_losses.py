@@ -44,20 +44,19 @@ def reduced(
     shape of the losses or none, being then the same for all of them; by default the loss is what is
     minimised, and the upstream gradient is 1.
     """
-    if total is None:
-        total = float(losses.size)
+    total = np.float64(losses.size if total is None else total)  # divides by 0 without an exception
     loss = losses if reduction == "none" else losses.sum()
     if reduction == "mean":
         loss = loss / total
     loss = np.asarray(loss, dtype)
 
     def backward(grad_loss: ndarray | None = None) -> ndarray:
-        if grad_loss is None:
-            grad_loss = np.ones(loss.shape, dtype)
-        else:
+        if grad_loss is not None:
             _check.float_arrays(operation, loss=loss, grad_loss=grad_loss)
             _check.shape(operation, "grad_loss", grad_loss, loss.shape, "like the loss")
-        return np.asarray(grad_loss / total, dtype) if reduction == "mean" else grad_loss
+        if reduction == "mean":
+            return np.asarray((1 if grad_loss is None else grad_loss) / total, dtype)
+        return np.ones(loss.shape, dtype) if grad_loss is None else grad_loss
 
     return loss, backward
 

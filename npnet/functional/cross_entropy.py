@@ -100,9 +100,9 @@ def cross_entropy(
            [-0.25 ,  0.25 ]])
     """
     _check_arguments(x, weight, reduction, label_smoothing)
-    axis = class_axis("cross_entropy", x)
     if x.ndim == 2 and weight is None and not label_smoothing and _are_labels(target):
         return _of_labels(x, target, ignore_index, reduction)
+    axis = class_axis("cross_entropy", x)
     if isinstance(target, ndarray) and target.dtype.kind == "f":
         _check_probabilities(x, target, ignore_index)
         counts = np.ones(x.shape[:axis] + x.shape[axis + 1 :], dtype=bool)
