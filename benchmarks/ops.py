@@ -16,6 +16,7 @@ from benchmarks.results import Record, Results
 from benchmarks.suite import Settings, told
 from benchmarks.timing import Contender, on_the_cpu, race
 from npnet import functional as F
+from npnet.parallel import Step
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def measure(settings: Settings) -> Results:
     """Time each operation, forward and backward."""
     results = settings.results("ops")
     chosen = OPERATIONS[::9] if settings.quick else OPERATIONS
-    with threads_of_all(settings.threads):
+    with threads_of_all(settings.threads), Step(settings.threads):  # where npnet's threads share the work
         for operation in told("ops", chosen):
             sides = _npnet(operation), _torch(operation), _torch(operation, channels_last=True)
             is_image = len(operation.shapes["x"]) == 4

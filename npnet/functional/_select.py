@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
+
+# The integers that read the bits of float32 and float64, by their size.
+INTEGERS: dict[int, np.dtype[Any]] = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 
 
 def keep_where(
@@ -22,10 +27,28 @@ def keep_where(
     >>> keep_where(np.array([False, True, True]), np.array([np.nan, 2.0, np.inf]))
     array([ 0.,  2., inf])
     """
-    integer = np.dtype(f"i{values.itemsize}")
+    integer = INTEGERS[values.itemsize]
     kept = np.empty_like(mask, values.dtype) if out is None else out
     np.multiply(values.view(integer), mask, out=kept.view(integer))
     return kept
+
+
+def either(mask: Bool[ndarray, "*n"], yes: np.floating, no: np.floating) -> Float[ndarray, "*n"]:
+    """Return one number where the mask is true and another elsewhere.
+
+    Of the bits, read as integers, no + (yes − no) and no + 0 are exact, whatever the numbers are.
+
+    Examples
+    --------
+    >>> either(np.array([False, True]), np.float64(1), np.float64(np.inf))
+    array([inf,  1.])
+    """
+    integer = INTEGERS[yes.itemsize]
+    # Too large a step begins anew at the other end; unlike the operator, the function does not warn of that.
+    step = np.subtract(yes.view(integer), no.view(integer))
+    bits = np.asarray(np.multiply(mask, step))
+    bits += no.view(integer)
+    return bits.view(yes.dtype)
 
 
 def move_where(
@@ -38,6 +61,6 @@ def move_where(
 
     Exclusive or of the bits takes away what was kept, to the bit; `rest` may be the source itself.
     """
-    integer = np.dtype(f"i{source.itemsize}")
+    integer = INTEGERS[source.itemsize]
     keep_where(mask, source, out)
     np.bitwise_xor(source.view(integer), out.view(integer), out=rest.view(integer))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from npnet.errors import InputError
 from npnet.functional import _check
+from npnet.functional._elementwise import Part, over_images
 from npnet.functional._types import Backward
-from npnet.functional._window import Size, Window, images, pooling_window
+from npnet.functional._window import Pair, Size, Window, images, pooling_window
 
 
 def avg_pool2d(
@@ -61,6 +64,9 @@ def avg_pool2d(
     window's gradient, and a pixel under several windows takes the sum of its shares:
     **grad_x[p] = Σ grad_y/m over the windows that cover p**.
 
+    Pixels are added up along one axis and then along the other, so that each window takes kh + kw steps, not
+    kh·kw; and so are shares dealt out.
+
     References
     ----------
     LeCun, Bottou, Bengio, Haffner, *Gradient-based learning applied to document recognition* (1998),
@@ -79,20 +85,30 @@ def avg_pool2d(
     batch = images("avg_pool2d", x)
     place = pooling_window("avg_pool2d", batch, kernel_size, stride, padding, 1, ceil_mode)
     divisor = _divisor(place, count_include_pad, divisor_override).astype(x.dtype)  # (oh, ow)
-    padded = place.pad(batch)
+    averages = np.empty_like(batch, shape=(*batch.shape[:2], *place.out))  # in the memory layout of x
 
-    total = np.zeros_like(batch, shape=(*batch.shape[:2], *place.out))  # in the memory layout of x
-    for cell in place.cells(padded):
-        total += cell
-    total /= divisor
-    y = total.reshape(*x.shape[:-2], *place.out)
+    def average(some: Part) -> None:
+        of_row = _sum(_under(place.pad(batch[some]), place, 2))
+        total = _sum(_under(of_row, place, 3), out=averages[some])
+        total /= divisor
+
+    over_images(average, batch)
+    y = averages.reshape(*x.shape[:-2], *place.out)
 
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
         _check.upstream("avg_pool2d", grad_y, y)
-        share = np.divide(grad_y.reshape(total.shape), divisor, out=np.empty_like(total))
-        grad_padded = np.zeros_like(padded)
-        for cell in place.cells(grad_padded):
-            cell += share
+        grad_averages = grad_y.reshape(averages.shape)
+        grad_padded = np.zeros_like(batch, shape=(*batch.shape[:2], *_padded(place)))
+
+        def share_out(some: Part) -> None:
+            share = np.divide(grad_averages[some], divisor, out=np.empty_like(averages[some]))
+            grad_of_row = np.zeros_like(share, shape=(*share.shape[:3], grad_padded.shape[3]))
+            for column in _under(grad_of_row, place, 3):
+                column += share
+            for row in _under(grad_padded[some], place, 2):
+                row += grad_of_row
+
+        over_images(share_out, batch)
         return place.crop(grad_padded).reshape(x.shape)
 
     return y, backward
@@ -163,6 +179,31 @@ def adaptive_avg_pool2d(
         return grad_batch.reshape(x.shape)
 
     return y, backward
+
+
+def _under(
+    padded: Float[ndarray, "n c hp wp"], place: Window, axis: int
+) -> list[Float[ndarray, "n c _h _w"]]:
+    """View what lies under each row of the windows, for axis 2, or under each column, for axis 3."""
+    kernel, stride, out = (pair[axis - 2] for pair in (place.kernel, place.stride, place.out))
+    spans = [slice(k, k + (out - 1) * stride + 1, stride) for k in range(kernel)]
+    return [padded[:, :, span] if axis == 2 else padded[..., span] for span in spans]
+
+
+def _sum(
+    cells: Sequence[Float[ndarray, "*n"]], out: Float[ndarray, "*n"] | None = None
+) -> Float[ndarray, "*n"]:
+    """Return the sum of several arrays, element by element."""
+    total: ndarray = np.add(cells[0], cells[1], out=out) if cells[1:] else np.positive(cells[0], out=out)
+    for cell in cells[2:]:
+        total += cell
+    return total
+
+
+def _padded(place: Window) -> Pair:
+    """Return the height and the width of an image with its border."""
+    (top, left), (bottom, right), (h, w) = place.before, place.after, place.image
+    return top + h + bottom, left + w + right
 
 
 def _divisor(place: Window, count_include_pad: bool, divisor_override: int | None) -> ndarray:

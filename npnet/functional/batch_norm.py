@@ -9,8 +9,10 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet.errors import InputError
-from npnet.functional import _check
+from npnet.functional import _batch_norm_runs, _check
 from npnet.functional._types import BackwardMany
+
+Statistics = tuple[Float[ndarray, " c"], Float[ndarray, " c"]]
 
 
 def batch_norm(
@@ -73,7 +75,7 @@ def batch_norm(
       **grad_x = (γ/s) (g − mean(g) − x̂ · mean(g x̂))**: what is left of g after its part along 1 and along
       x̂ is taken out, the two directions in which normalisation lets nothing through.
 
-    Statistics are summed in float64 also for float32 arrays.
+    Statistics are summed in float64 also for float32 arrays; those of large images in runs of pixels first.
 
     References
     ----------
@@ -93,25 +95,44 @@ def batch_norm(
     """
     _check_shapes(x, running_mean, running_var, weight, bias)
     _check_mode(x, running_mean, running_var, training)
+    given = None
+    if not training:
+        assert running_mean is not None
+        assert running_var is not None
+        given = running_mean, running_var
+    normalise = _batch_norm_runs.normalise if _batch_norm_runs.suits(x) else _normalise_plainly
+    y, backward, (mean, var) = normalise(x, given, weight, bias, eps)
+    m = x.size // max(x.shape[1], 1)
+    if training and m:  # an empty minibatch says nothing about the statistics
+        _follow(running_mean, mean, momentum)
+        _follow(running_var, var * m / max(m - 1, 1), momentum)
+    return y, backward
+
+
+def _normalise_plainly(
+    x: Float[ndarray, "n c *spatial"],
+    given: Statistics | None,
+    weight: Float[ndarray, " c"] | None,
+    bias: Float[ndarray, " c"] | None,
+    eps: float,
+) -> tuple[Float[ndarray, "n c *spatial"], BackwardMany, Statistics]:
+    """Normalise by the given mean and variance, or by those of x, which are also returned."""
     dtype, ndim, channels = x.dtype, x.ndim, x.shape[1]
     axes = (0, *range(2, ndim))
     m = prod(x.shape[axis] for axis in axes)
+    training = given is None
 
     def per_channel(values: ndarray) -> ndarray:
         """Shape (c,) values to stand beside x: (1, c, 1, …)."""
         return values.astype(dtype, copy=False).reshape(-1, *[1] * (ndim - 2))
 
-    if training:
+    if given is None:
         mean = x.sum(axis=axes, dtype=np.float64) / max(m, 1)
         centred = x - per_channel(mean)
         var = np.square(centred).sum(axis=axes, dtype=np.float64) / max(m, 1)
-        if m:  # an empty minibatch says nothing about the statistics
-            _follow(running_mean, mean, momentum)
-            _follow(running_var, var * m / max(m - 1, 1), momentum)
     else:
-        assert running_mean is not None
-        assert running_var is not None
-        centred, var = x - per_channel(running_mean), running_var
+        mean, var = given
+        centred = x - per_channel(mean)
     inverse_deviation = 1 / np.sqrt(var + eps)  # (c,)
     scale = inverse_deviation if weight is None else inverse_deviation * weight
     normalised = centred * per_channel(inverse_deviation)  # x̂
@@ -144,7 +165,7 @@ def batch_norm(
         grad_bias = sum_g.astype(dtype) if needs[2] and bias is not None else None
         return grad_x, grad_weight, grad_bias
 
-    return y, backward
+    return y, backward, (mean, var)
 
 
 def _follow(running: ndarray | None, batch: ndarray, momentum: float) -> None:

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet.functional import _check
+from npnet.functional._elementwise import elementwise
+from npnet.functional._select import either
 from npnet.functional._types import Backward
 
 
@@ -40,6 +42,9 @@ def leaky_relu(
     zero its gradient is a grad_y. With a = 0 this is `relu` but for two corners, the same as PyTorch's:
     −∞ · 0 is NaN, and NaN has the gradient 0.
 
+    For slopes above 0 and up to 1, x is the larger of x and a x where x > 0, and a x elsewhere: y is found
+    without asking for signs.
+
     References
     ----------
     Maas, Hannun, Ng, *Rectifier nonlinearities improve neural network acoustic models* (2013).
@@ -54,13 +59,28 @@ def leaky_relu(
     array([ 5.,  5., 10.])
     """
     _check.float_arrays("leaky_relu", x=x)
-    slope = float(negative_slope)  # a NumPy float64 would turn float32 into float64
+    slope = x.dtype.type(negative_slope)
+    positive, y = np.empty_like(x, bool), np.empty_like(x)
+    form = _check.form(y)
+
+    def multiply(positive: ndarray, values: ndarray, out: ndarray) -> None:
+        np.multiply(values, either(positive, x.dtype.type(1), slope), out=out)
+
+    def forward(x: ndarray, positive: ndarray, y: ndarray) -> None:
+        np.greater(x, 0, out=positive)
+        if 0 < slope <= 1:
+            np.maximum(x, np.multiply(x, slope, out=y), out=y)
+        else:
+            multiply(positive, x, y)
+
     with np.errstate(over="ignore", invalid="ignore"):
-        y = np.where(x > 0, x, slope * x)
+        elementwise(forward, x, positive, y)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-        _check.upstream("leaky_relu", grad_y, y)
+        _check.upstream("leaky_relu", grad_y, form)
+        grad_x = np.empty_like(positive, grad_y.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.where(x > 0, grad_y, slope * grad_y)
+            elementwise(multiply, positive, grad_y, grad_x)
+        return grad_x
 
     return y, backward

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
 from npnet.functional import _check
+from npnet.functional._elementwise import Part, over_images
 from npnet.functional._select import move_where
 from npnet.functional._types import Backward
 from npnet.functional._window import Size, Window, images, pooling_window
+
+# The most cells of a window that can be numbered by a byte.
+NUMBERED = 256
 
 
 def max_pool2d(
@@ -81,7 +86,9 @@ def max_pool2d(
     _check.float_arrays("max_pool2d", x=x)
     batch = images("max_pool2d", x)
     place = pooling_window("max_pool2d", batch, kernel_size, stride, padding, dilation, ceil_mode)
-    pool = _pool_apart if _lie_apart(place) else _pool_plainly
+    pool = _pool_anywhere if prod(place.kernel) <= NUMBERED else _pool_plainly
+    if _lie_apart(place):
+        pool = _pool_apart
     y_batch, backward_batch = pool(batch, place)
     y = y_batch.reshape(*x.shape[:-2], *place.out)
 
@@ -123,31 +130,107 @@ def _pool_apart(x: Float[ndarray, "n c h w"], place: Window) -> tuple[Float[ndar
     written rather than added. NaN equals nothing: where there is one, the plain form takes over.
     """
     (oh, ow), (kh, kw) = place.out, place.kernel
-    covered = x[:, :, : oh * kh, : ow * kw]
-    cells = [covered[..., j::kw] for j in range(kw)]
-    of_row = _largest(cells)
-    rows = [of_row[:, :, i::kh] for i in range(kh)]
-    y = _largest(rows)
+
+    def columns(images: ndarray) -> list[ndarray]:
+        return [images[:, :, : oh * kh, j : ow * kw : kw] for j in range(kw)]
+
+    def rows(images: ndarray) -> list[ndarray]:
+        return [images[:, :, i::kh] for i in range(kh)]
+
+    y = np.empty_like(x, shape=(*x.shape[:2], oh, ow))
+
+    def forward(some: Part) -> None:
+        _largest(rows(_largest(columns(x[some]))), out=y[some])
+
+    over_images(forward, x)
 
     def backward(grad_y: Float[ndarray, "n c oh ow"]) -> Float[ndarray, "n c h w"]:
         if np.isnan(y.max(initial=-np.inf)):
             return np.asarray(_pool_plainly(x, place)[1](grad_y))
-        grad_of_row = np.empty_like(of_row)
-        _to_first(rows, y, _laid_out_as(y, grad_y), [grad_of_row[:, :, i::kh] for i in range(kh)])
-        grad_x = np.empty_like(x) if covered.shape == x.shape else np.zeros_like(x)
-        grad_covered = grad_x[:, :, : oh * kh, : ow * kw]
-        _to_first(cells, of_row, grad_of_row, [grad_covered[..., j::kw] for j in range(kw)])
+        upstream = _laid_out_as(y, grad_y)
+        covered = (oh * kh, ow * kw) == place.image
+        grad_x = np.empty_like(x) if covered else np.zeros_like(x)
+
+        def some_images(some: Part) -> None:
+            of_row = _largest(columns(x[some]))
+            grad_of_row = np.empty_like(of_row)
+            _to_first(rows(of_row), y[some], upstream[some], rows(grad_of_row))
+            _to_first(columns(x[some]), of_row, grad_of_row, columns(grad_x[some]))
+
+        over_images(some_images, x)
         return grad_x
 
     return y, backward
 
 
-def _largest(cells: Sequence[Float[ndarray, "*n"]]) -> Float[ndarray, "*n"]:
+def _pool_anywhere(
+    x: Float[ndarray, "n c h w"], place: Window
+) -> tuple[Float[ndarray, "n c oh ow"], Backward]:
+    """Find the maxima alone going forward, and only on the way back which cell of its window each was.
+
+    Cells are then counted until the first that has the maximum, for all windows at once, and every gradient
+    is added at that cell's place in memory by one call. NaN equals nothing, and −∞ may be the border's as
+    well as a pixel's: where there is either, the plain form takes over.
+    """
+    y = np.empty_like(x, shape=(*x.shape[:2], *place.out))
+
+    def forward(some: Part) -> None:
+        _largest(list(place.cells(place.pad(x[some], -np.inf))), out=y[some])
+
+    over_images(forward, x)
+    bordered = place.before != (0, 0) or place.after != (0, 0)
+    if np.isnan(y.max(initial=-np.inf)) or (bordered and y.min(initial=0) == -np.inf):
+        return _pool_plainly(x, place)
+
+    def backward(grad_y: Float[ndarray, "n c oh ow"]) -> Float[ndarray, "n c h w"]:
+        grad_x = np.empty_like(x)
+
+        def some_images(some: Part) -> None:
+            padded = place.pad(x[some], -np.inf)
+            pixels = _pixels(_first(list(place.cells(padded)), y[some]), place, padded.shape)
+            grad_padded = np.zeros(padded.shape, x.dtype)
+            np.add.at(grad_padded.reshape(-1), pixels.reshape(-1), grad_y[some].reshape(-1))
+            grad_x[some] = place.crop(grad_padded)
+
+        over_images(some_images, x)
+        return grad_x
+
+    return y, backward
+
+
+def _largest(
+    cells: Sequence[Float[ndarray, "*n"]], out: Float[ndarray, "*n"] | None = None
+) -> Float[ndarray, "*n"]:
     """Return the largest of several arrays, element by element."""
-    largest: ndarray = np.maximum(cells[0], cells[-1])
+    largest: ndarray = np.maximum(cells[0], cells[-1], out=out)
     for cell in cells[1:-1]:
         np.maximum(largest, cell, out=largest)
     return largest
+
+
+def _first(cells: Sequence[Float[ndarray, "*n"]], largest: Float[ndarray, "*n"]) -> UInt8[ndarray, "*n"]:
+    """Return the number of the first array that has the largest element: of those before it, none has."""
+    if len(cells) == 1:
+        return np.zeros_like(largest, np.uint8)
+    passed = np.asarray(cells[0] != largest)
+    number = passed.view(np.uint8)
+    for cell in cells[1:-1]:
+        passed = passed & (cell != largest)
+        number = number + passed.view(np.uint8)
+    return number
+
+
+def _pixels(
+    number: UInt8[ndarray, "n c oh ow"], place: Window, padded: tuple[int, ...]
+) -> Int[ndarray, "n c oh ow"]:
+    """Return where in memory, among padded images of a shape, the cell of each window's number is."""
+    (n, c, hp, wp), (oh, ow), (kh, kw) = padded, place.out, place.kernel
+    (sh, sw), (dh, dw) = place.stride, place.dilation
+    images = np.arange(n * c).reshape(n, c, 1, 1) * (hp * wp)
+    corners = np.add.outer(np.arange(oh) * (sh * wp), np.arange(ow) * sw)
+    cells = np.add.outer(np.arange(kh) * (dh * wp), np.arange(kw) * dw)
+    pixels: ndarray = images + corners + cells.reshape(-1)[number]
+    return pixels
 
 
 def _to_first(

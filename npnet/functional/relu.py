@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from npnet.functional import _check
+from npnet.functional._elementwise import elementwise
 from npnet.functional._select import keep_where
 from npnet.functional._types import Backward
 
@@ -34,7 +35,7 @@ def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     y depends on its own x alone, with slope 1 where x > 0 and slope 0 where x < 0, so
     **grad_x = grad_y where x > 0, else 0**. At the kink x = 0 any slope between the two is a
     subgradient; 0 is taken, as PyTorch does, for −0.0 too. NaN passes forward, and its gradient
-    passes unchanged, again as in PyTorch: "not at or below zero" is what lets a gradient through.
+    passes unchanged, again as in PyTorch: an output that is not zero is what lets a gradient through.
 
     References
     ----------
@@ -50,12 +51,19 @@ def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     array([ 0.,  0., 10.])
     """
     _check.float_arrays("relu", x=x)
-    passes = np.asarray(~(x <= 0))
-    y = keep_where(passes, x)
+    passes, y = np.empty_like(x, bool), np.empty_like(x)
+    elementwise(_cut_off, x, passes, y)
     form = _check.form(y)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         _check.upstream("relu", grad_y, form)
-        return keep_where(passes, grad_y)
+        grad_x = np.empty_like(passes, grad_y.dtype)
+        elementwise(keep_where, passes, grad_y, grad_x)
+        return grad_x
 
     return y, backward
+
+
+def _cut_off(x: Float[ndarray, "*n"], passes: Bool[ndarray, "*n"], y: Float[ndarray, "*n"]) -> None:
+    x.clip(0, np.inf, out=y)  # three times as fast as np.maximum with a number
+    np.not_equal(y, 0, out=passes)

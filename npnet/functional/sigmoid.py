@@ -7,6 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet.functional import _check
+from npnet.functional._elementwise import elementwise
 from npnet.functional._types import Backward
 
 
@@ -33,9 +34,8 @@ def sigmoid(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     Differentiate the quotient: ∂y/∂x = e⁻ˣ / (1 + e⁻ˣ)², the product of 1/(1 + e⁻ˣ) = y and
     e⁻ˣ/(1 + e⁻ˣ) = 1 − y, so **grad_x = grad_y y (1 − y)**: the output is all that backward needs.
 
-    For very negative x, e⁻ˣ overflows. Multiplying numerator and denominator by eˣ gives the equal form
-    eˣ/(1 + eˣ), good there. Both use the exponential of −|x|, which is never above 1. float32
-    values are worked out in float64 and rounded once.
+    For very negative x, e⁻ˣ overflows to ∞, of which 1/(1 + ∞) makes the 0 that y is by then. Of float32
+    values 1 + e⁻ˣ is worked out in float64, so that no more than two roundings are left.
 
     References
     ----------
@@ -51,12 +51,28 @@ def sigmoid(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     array([0., 4., 3.])
     """
     _check.float_arrays("sigmoid", x=x)
-    small = np.exp(-np.abs(x), dtype=np.float64)
-    y = np.asarray(np.where(x >= 0, 1, small) / (1 + small), x.dtype)
+    y = np.empty_like(x)
+    with np.errstate(over="ignore"):
+        elementwise(_sigmoid, x, y, effort=4)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         _check.upstream("sigmoid", grad_y, y)
+        grad_x = np.empty_like(y)
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(grad_y * (y * (1 - y)))
+            elementwise(_grad_x, y, grad_y, grad_x)
+        return grad_x
 
     return y, backward
+
+
+def _sigmoid(x: Float[ndarray, "*n"], y: Float[ndarray, "*n"]) -> None:
+    sums = np.exp(-x, dtype=np.float64)
+    sums += 1
+    y[...] = sums
+    np.divide(1, y, out=y)
+
+
+def _grad_x(y: Float[ndarray, "*n"], grad_y: Float[ndarray, "*n"], grad_x: Float[ndarray, "*n"]) -> None:
+    np.subtract(1, y, out=grad_x)
+    grad_x *= y
+    grad_x *= grad_y

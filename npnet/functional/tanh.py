@@ -7,6 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet.functional import _check
+from npnet.functional._elementwise import elementwise
 from npnet.functional._types import Backward
 
 
@@ -34,8 +35,8 @@ def tanh(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     quotient rule ∂y/∂x = (c·c − s·s)/c² = 1 − y², so **grad_x = grad_y (1 − y²)**: the output is all
     that backward needs.
 
-    float32 values are worked out in float64 and rounded once, forward and backward: y² in float32 would
-    be rounded, and near ±1 the difference from 1 is little more than that rounding.
+    float32 values are worked out in float64 and rounded once. Of that rounding of y, near ±1 little else is
+    left in 1 − y², so backward is content with float32.
 
     References
     ----------
@@ -51,14 +52,24 @@ def tanh(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     array([10. ,  3.6])
     """
     _check.float_arrays("tanh", x=x)
-    y = np.asarray(np.tanh(x, dtype=np.float64), x.dtype)
+    y = np.empty_like(x)
+    elementwise(_tanh, x, y, effort=4)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         _check.upstream("tanh", grad_y, y)
+        grad_x = np.empty_like(y)
         with np.errstate(over="ignore", invalid="ignore"):
-            slope = np.asarray(np.square(y, dtype=np.float64))
-            np.subtract(1, slope, out=slope)
-            slope *= grad_y
-            return slope.astype(x.dtype, copy=False)
+            elementwise(_grad_x, y, grad_y, grad_x)
+        return grad_x
 
     return y, backward
+
+
+def _tanh(x: Float[ndarray, "*n"], y: Float[ndarray, "*n"]) -> None:
+    y[...] = np.tanh(x, dtype=np.float64)
+
+
+def _grad_x(y: Float[ndarray, "*n"], grad_y: Float[ndarray, "*n"], grad_x: Float[ndarray, "*n"]) -> None:
+    np.square(y, out=grad_x)
+    np.subtract(1, grad_x, out=grad_x)
+    grad_x *= grad_y

@@ -16,7 +16,7 @@ SAMPLES = 16
 # While the interpreter works on one shard it works on no other: time that grows with the number of shards,
 # as what each has of the work shrinks. So twice as many ask for four times the work, count² · WORK
 # multiply-adds going forward.
-WORK = 5_000_000
+WORK = 8_000_000
 # And so many multiply-adds for each parameter: adding up gradients takes one for each, but from main memory.
 WORK_FOR_PARAMETER = 128
 

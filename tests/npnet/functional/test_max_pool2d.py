@@ -1,61 +1,131 @@
-"""Max-pooling by windows side by side is the plain form, to the bit, ties and NaN included."""
+"""Max-pooling in its fast forms is the plain form, to the bit, ties, NaN and the border's −∞ included."""
 
 import importlib
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from npnet import functional as F
+from npnet.functional import _elementwise
 
 max_pool2d = importlib.import_module("npnet.functional.max_pool2d")
 
 # Few values, so that nearly every window has its maximum twice.
-VALUES = st.sampled_from([-np.inf, -1.0, 0.0, 1.0, np.inf])
+VALUES = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1.0, np.inf])
+FINITE = st.sampled_from([-2.0, -1.0, -0.0, 0.0, 1.0])
 VALUES_AND_NAN = st.sampled_from([-np.inf, 0.0, 1.0, np.nan])
 
 
+def images(draw, values, least):
+    """Draw images at least so high and wide, their axes in memory in any order."""
+    shape = draw(st.integers(0, 3)), draw(st.integers(1, 3)), *(draw(st.integers(k, k + 6)) for k in least)
+    x = draw(hnp.arrays(draw(st.sampled_from([np.float32, np.float64])), shape, elements=values))
+    order = draw(st.permutations(range(4)))
+    return x.transpose(order).copy().transpose(np.argsort(order))
+
+
 @st.composite
-def cases(draw, values):
+def windows_apart(draw, values):
     """Draw images and a window that lies apart from the next one."""
     kernel = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    shape = draw(st.integers(0, 3)), draw(st.integers(1, 2)), *(draw(st.integers(k, 7)) for k in kernel)
-    dtype = draw(st.sampled_from([np.float32, np.float64]))
-    x = draw(hnp.arrays(dtype, shape, elements=values))
-    place = max_pool2d.pooling_window("max_pool2d", x, kernel, None, 0, 1, ceil_mode=False)
-    return (np.asarray(x, order=draw(st.sampled_from("CF"))), place)
+    x = images(draw, values, kernel)
+    return x, max_pool2d.pooling_window("max_pool2d", x, kernel, None, 0, 1, ceil_mode=False)
 
 
-def assert_forms_agree(case):
+@st.composite
+def windows_of_every_kind(draw, values):
+    """Draw images and a window with all options."""
+    kernel, stride, dilation = (
+        (draw(st.integers(1, most)), draw(st.integers(1, most))) for most in (4, 4, 3)
+    )
+    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
+    least = [max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, padding, strict=True)]
+    x = images(draw, values, least)
+    ceil_mode = draw(st.booleans())
+    return x, max_pool2d.pooling_window("max_pool2d", x, kernel, stride, padding, dilation, ceil_mode)
+
+
+def assert_forms_agree(form, case, block=1 << 20):
     x, place = case
-    y, backward = max_pool2d._pool_apart(x, place)
-    expected_y, expected_backward = max_pool2d._pool_plainly(x, place)
-    np.testing.assert_array_equal(y, expected_y)
-    grad_y = np.random.default_rng(0).standard_normal(y.shape).astype(x.dtype)
-    grad_y.reshape(-1)[:1], grad_y.reshape(-1)[1:2] = np.inf, np.nan
-    np.testing.assert_array_equal(backward(grad_y), expected_backward(grad_y))
-    assert y.dtype == backward(grad_y).dtype == x.dtype
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_elementwise, "BLOCK", block)
+        y, backward = form(x, place)
+        expected_y, expected_backward = max_pool2d._pool_plainly(x, place)
+        np.testing.assert_array_equal(y, expected_y, strict=True)
+        # Whole numbers, whose sums do not depend on their order; in the usual layout and in that of y.
+        grad_y = np.random.default_rng(0).integers(-99, 99, y.shape).astype(x.dtype)
+        grad_y.reshape(-1)[:1], grad_y.reshape(-1)[1:2] = np.inf, np.nan
+        same = np.empty_like(y)
+        same[...] = grad_y
+        expected = expected_backward(grad_y)
+        for upstream in (grad_y, same):
+            np.testing.assert_array_equal(backward(upstream), expected, strict=True)
 
 
-@given(cases(VALUES))
-def test_the_fast_form_agrees_with_the_plain_one_at_ties(case):
-    assert_forms_agree(case)
+@given(windows_apart(VALUES), st.integers(1, 200))
+def test_windows_apart_agree_with_the_plain_form_at_ties(case, block):
+    assert_forms_agree(max_pool2d._pool_apart, case, block)
 
 
-@given(cases(VALUES_AND_NAN))
+@given(windows_apart(VALUES_AND_NAN))
 def test_and_at_nan(case):
-    assert_forms_agree(case)
+    assert_forms_agree(max_pool2d._pool_apart, case)
 
 
-def test_windows_of_every_other_kind_take_the_plain_form(monkeypatch):
-    monkeypatch.setattr(max_pool2d, "_pool_apart", None)  # calling it would fail
-    x = np.ones((1, 1, 7, 7))
+@given(windows_of_every_kind(FINITE), st.integers(1, 200))
+def test_windows_of_every_kind_agree_with_the_plain_form_at_ties(case, block):
+    assert_forms_agree(max_pool2d._pool_anywhere, case, block)
+
+
+@given(windows_of_every_kind(VALUES))
+def test_and_at_infinities(case):
+    assert_forms_agree(max_pool2d._pool_anywhere, case)
+
+
+@given(windows_of_every_kind(VALUES_AND_NAN))
+def test_and_there_at_nan(case):
+    assert_forms_agree(max_pool2d._pool_anywhere, case)
+
+
+def test_which_form_is_taken(monkeypatch):
+    taken = []
+    for name in ("_pool_apart", "_pool_anywhere", "_pool_plainly"):
+        form = getattr(max_pool2d, name)
+        monkeypatch.setattr(max_pool2d, name, lambda *a, name=name, form=form: taken.append(name) or form(*a))
+    x = np.ones((1, 1, 7, 300))
+    F.max_pool2d(x, 2)
+    F.max_pool2d(x, (1, 300))
     F.max_pool2d(x, 3, stride=2)
     F.max_pool2d(x, 2, stride=3)
     F.max_pool2d(x, 2, padding=1)
     F.max_pool2d(x, 2, dilation=2)
     F.max_pool2d(x, 2, ceil_mode=True)
+    F.max_pool2d(x, (1, 256), stride=1)
+    assert taken == ["_pool_apart"] * 2 + ["_pool_anywhere"] * 6
+    F.max_pool2d(x, (1, 257), stride=1)
+    assert taken[8:] == ["_pool_plainly"]
+    F.max_pool2d(np.full_like(x, np.nan), 3, stride=2)
+    F.max_pool2d(np.full_like(x, -np.inf), 3, stride=2, padding=1)
+    assert taken[9:] == ["_pool_anywhere", "_pool_plainly"] * 2
+
+
+def test_the_last_of_as_many_columns_as_a_byte_numbers_is_found():
+    x = np.zeros((1, 1, 1, 257))
+    x[..., 255:] = 1, 2
+    y, backward = F.max_pool2d(x, (1, 256), stride=1)
+    assert y.tolist() == [[[[1, 2]]]]
+    assert backward(np.array([[[[3.0, 4.0]]]]))[0, 0, 0, 254:].tolist() == [0, 3, 4]
+
+
+@pytest.mark.parametrize("settings", [{}, {"stride": 2, "padding": 1}])
+def test_the_memory_layout_is_kept(settings):
+    x = np.ones((32, 6, 9, 64)).transpose(3, 1, 0, 2)
+    y, backward = F.max_pool2d(x, 3, **settings)
+    assert np.argsort(y.strides).tolist() == np.argsort(x.strides).tolist()
+    assert backward(np.ones(y.shape)).strides == x.strides
 
 
 def test_pixels_that_no_window_covers_have_no_gradient():

@@ -9,7 +9,6 @@ def test_kinks_infinities_and_nan(dtype):
     x = np.array([-np.inf, -1, -0.0, 0.0, 1e-45, 2, np.inf, np.nan], dtype)
     y, backward = F.relu(x)
     np.testing.assert_array_equal(y, np.maximum(x, 0))
-    assert not np.signbit(y[:4]).any()
     grad_y = np.array([np.inf, np.nan, 3, 4, 5, -np.inf, -6, 7], dtype)
     expected = np.array([0, 0, 0, 0, 5 if x[4] else 0, -np.inf, -6, 7], dtype)
     np.testing.assert_array_equal(backward(grad_y), expected)

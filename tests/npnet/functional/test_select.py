@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from npnet.functional._select import keep_where, move_where
+from npnet.functional._select import either, keep_where, move_where
 
 VALUES = [1.5, -0.0, np.nan, -np.inf, np.inf, 5e-324, -3.25, np.nan]
 MASK = np.array([True, False, True, True, False, True, False, False])
@@ -31,6 +31,15 @@ def test_what_is_not_kept_is_moved(dtype):
     np.testing.assert_array_equal(bits(rest), bits(keep_where(~MASK, source)))
     move_where(MASK, source, out=out, rest=source)
     np.testing.assert_array_equal(bits(source), bits(rest))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_of_two_numbers(dtype):
+    for yes in VALUES:
+        for no in VALUES:
+            chosen = either(MASK, dtype(yes), dtype(no))
+            assert chosen.dtype == dtype
+            np.testing.assert_array_equal(bits(chosen), bits(np.where(MASK, dtype(yes), dtype(no))))
 
 
 def test_views_are_written_through():

@@ -39,6 +39,12 @@ def test_bad_input_is_refused():
         backward(np.ones((2, 1)))
 
 
+def test_float32_is_rounded_twice():
+    x = np.random.default_rng(1).uniform(-87, 20, 20000).astype(np.float32)
+    exact = 1 / (1 + np.exp(-x.astype(np.float64)))
+    np.testing.assert_allclose(F.sigmoid(x)[0], exact, rtol=2.01 * 2**-24, atol=0)
+
+
 def test_small_probabilities_keep_their_digits():
     y, backward = F.sigmoid(np.array([-50.0, -700.0]))
     expected = np.exp([-50.0, -700.0])

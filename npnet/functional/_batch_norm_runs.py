@@ -1,0 +1,156 @@
+"""Batch normalization in runs of pixels: the fast form for large images.
+
+In memory the pixels of a channel stand together in runs. Of each run BLAS finds the sum, and the sum of
+products with another, in one go; the runs of a channel are then added up in float64. What is the same for a
+whole channel is worked out once, so that y and grad_x are sums of terms, each an array less a number, times a
+number, made block by block while it is in the cache. Threads share the blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from npnet._spread import spread
+from npnet.functional import _check
+from npnet.functional._cache import scratch
+from npnet.functional._elementwise import image_blocks
+from npnet.functional._types import BackwardMany
+
+Statistics = tuple[Float[ndarray, " c"], Float[ndarray, " c"]]
+Runs = Float[ndarray, "outer c inner"]
+
+# More elements than this are many, and fewer pixels than this a short run.
+LARGE = 32 * 1024
+SHORT = 16
+
+
+class Term(NamedTuple):
+    """A term of a sum, factor · (runs − origin), with one factor and one origin for each channel."""
+
+    factor: Float[ndarray, " c"]
+    runs: Runs
+    origin: Float[ndarray, " c"]
+
+
+def suits(x: Float[ndarray, "n c *spatial"]) -> bool:
+    """Say whether there are many elements, in runs that are not short."""
+    return x.size > LARGE and _run(x) >= SHORT
+
+
+def normalise(
+    x: Float[ndarray, "n c *spatial"],
+    given: Statistics | None,
+    weight: Float[ndarray, " c"] | None,
+    bias: Float[ndarray, " c"] | None,
+    eps: float,
+) -> tuple[Float[ndarray, "n c *spatial"], BackwardMany, Statistics]:
+    """Normalise by the given mean and variance, or by those of x, which are also returned."""
+    m = x.size // x.shape[1]
+    y = np.empty_like(x)
+    order = _order(y)
+    runs = _as_runs(x, order)
+    mean, var = _statistics(runs) if given is None else (a.astype(np.float64) for a in given)
+    inverse_deviation = 1 / np.sqrt(var + eps)  # (c,)
+    scale = inverse_deviation if weight is None else inverse_deviation * weight
+    _fill(_as_runs(y, order), [Term(scale, runs, mean)], bias)
+    form, training = _check.form(y), given is None
+
+    def backward(
+        grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool] = (True, True, True)
+    ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
+        _check.upstream("batch_norm", grad_y, form)
+        g = _as_runs(grad_y, order)
+        through_statistics = needs[0] and training
+        sum_g = sum_gx = np.zeros_like(mean)  # Σ g, Σ g x̂
+        if through_statistics or needs[2]:
+            sum_g = _sum(g)
+        if through_statistics or needs[1]:
+            sum_gx = inverse_deviation * _sum_of_products(g, runs, mean)
+        grad_x = None
+        if needs[0]:
+            grad_x = np.empty_like(x)
+            terms = [Term(scale, g, sum_g / m if training else np.zeros_like(mean))]
+            if training:
+                terms.append(Term(-scale * inverse_deviation * sum_gx / m, runs, mean))
+            _fill(_as_runs(grad_x, order), terms, None)
+        grad_weight = sum_gx.astype(x.dtype) if needs[1] and weight is not None else None
+        grad_bias = sum_g.astype(x.dtype) if needs[2] and bias is not None else None
+        return grad_x, grad_weight, grad_bias
+
+    return y, backward, (mean, var)
+
+
+def _as_runs(array: Float[ndarray, "n c *spatial"], order: list[int]) -> Runs:
+    """View an array as (outer, c, inner), its axes in an order; images in their usual one are (n, c, h·w)."""
+    after = prod(array.shape[axis] for axis in order[order.index(1) + 1 :])
+    return array.transpose(order).reshape(-1, array.shape[1], after)
+
+
+def _statistics(x: Runs) -> Statistics:
+    """Return the mean and the variance of each channel."""
+    m = len(x) * x.shape[2]
+    mean = _sum(x) / m
+    return mean, _sum_of_products(None, x, mean) / m
+
+
+def _sum(g: Runs) -> Float[ndarray, " c"]:
+    """Return Σ g of each channel."""
+    sums, ones = np.empty(g.shape[:2], g.dtype), np.ones(g.shape[2], g.dtype)
+    spread(lambda some: np.vecdot(g[some], ones, out=sums[some]), image_blocks(len(g), g.size))
+    return np.asarray(sums.sum(axis=0, dtype=np.float64))
+
+
+def _sum_of_products(g: Runs | None, x: Runs, mean: Float[ndarray, " c"]) -> Float[ndarray, " c"]:
+    """Return Σ g (x − mean) of each channel, or Σ (x − mean)² without g."""
+    sums, origin = np.empty(x.shape[:2], x.dtype), _beside(mean, x)
+
+    def products(some: slice) -> None:
+        centred = np.subtract(x[some], origin, out=scratch(x[some].shape, x.dtype))
+        np.vecdot(centred if g is None else g[some], centred, out=sums[some])
+
+    spread(products, image_blocks(len(x), x.size))
+    return np.asarray(sums.sum(axis=0, dtype=np.float64))
+
+
+def _fill(out: Runs, terms: Sequence[Term], constant: Float[ndarray, " c"] | None) -> None:
+    """Fill out with the sum of terms and, for each channel, a constant."""
+    beside = [(term.runs, _beside(term.origin, out), _beside(term.factor, out)) for term in terms]
+    last = None if constant is None else _beside(constant, out)
+
+    def fill(some: slice) -> None:
+        total = out[some]
+        for i, (runs, origin, factor) in enumerate(beside):
+            term = scratch(total.shape, total.dtype) if i else total
+            np.subtract(runs[some], origin, out=term)
+            term *= factor
+            if i:
+                total += term
+        if last is not None:
+            total += last
+
+    spread(fill, image_blocks(len(out), out.size))
+
+
+def _beside(values: Float[ndarray, " c"], runs: Runs) -> Float[ndarray, "c inner"]:
+    """Repeat one number for each channel to stand beside its runs: NumPy is then twice as fast."""
+    return np.repeat(values.astype(runs.dtype), runs.shape[2]).reshape(runs.shape[1:])
+
+
+# ---- the order in memory -------------------------------------------------------------------------------
+
+
+def _run(x: ndarray) -> int:
+    """Return how many pixels of a channel stand together."""
+    order = _order(x)
+    return prod(x.shape[axis] for axis in order[order.index(1) + 1 :])
+
+
+def _order(x: ndarray) -> list[int]:
+    """Return the axes in the order in which they stand in memory."""
+    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))

@@ -1,0 +1,102 @@
+"""Large arrays, worked on in blocks, give the same bits as small ones, in every layout and by any thread."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from npnet import functional as F
+from npnet._spread import spread_over
+from npnet.functional import _elementwise
+
+LAYOUTS = {
+    "as it is": lambda a: a,
+    "transposed": lambda a: a.T.copy().T,
+    "reversed": lambda a: np.flip(np.flip(a).copy()),
+    "spaced": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+    "batch innermost": lambda a: np.moveaxis(np.moveaxis(a, 0, -1).copy(), -1, 0),
+}
+OPERATIONS = {
+    "relu": {},
+    "leaky_relu": {"negative_slope": 0.1},
+    "leaky_relu of another slope": {"negative_slope": -2.0},
+    "tanh": {},
+    "sigmoid": {},
+    "max_pool2d": {"kernel_size": 2},
+    "max_pool2d, overlapping": {"kernel_size": 3, "stride": 2, "padding": 1},
+    "avg_pool2d": {"kernel_size": 2},
+    "avg_pool2d, overlapping": {"kernel_size": 3, "stride": 2, "padding": 1},
+}
+
+
+class Blocks(list):
+    """All lists of pieces that were handed out to be done, last ones first."""
+
+    def __call__(self, work, pieces):
+        self.append(pieces)
+        for piece in reversed(pieces):
+            work(piece)
+
+
+def both_ways(name, x, layouts):
+    operation, settings = getattr(F, name.split(",")[0].split(" ")[0]), OPERATIONS[name]
+    y, backward = operation(layouts[0](x), **settings)
+    grad_y = np.random.default_rng(2).integers(-9, 9, y.shape).astype(x.dtype)
+    return y, backward(layouts[1](grad_y))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_blocks_give_the_bits_of_the_whole(name, layout, dtype, monkeypatch):
+    x = np.random.default_rng(1).standard_normal((5, 3, 7, 6)).astype(dtype)
+    whole = both_ways(name, x, [LAYOUTS["as it is"]] * 2)
+    monkeypatch.setattr(_elementwise, "BLOCK", 200)
+    for layouts in ([LAYOUTS[layout]] * 2, [LAYOUTS[layout], LAYOUTS["as it is"]]):
+        blocks = Blocks()
+        with spread_over(blocks):
+            in_blocks = both_ways(name, x, layouts)
+        assert len(blocks) >= 1
+        for one, other in zip(whole, in_blocks, strict=True):
+            np.testing.assert_array_equal(one, other, strict=True)
+
+
+@given(
+    hnp.array_shapes(min_dims=0, max_dims=4, max_side=6),
+    st.integers(1, 10),
+    st.permutations(range(4)),
+    st.booleans(),
+)
+def test_every_element_is_worked_on_once(shape, block, order, spaced):
+    axes = [axis for axis in order if axis < len(shape)]
+    x, out = (np.zeros([shape[axis] for axis in axes]).transpose(np.argsort(axes)) for _ in range(2))
+    if spaced:  # a view into a larger array
+        out = np.zeros([size + 1 for size in shape])[(..., *map(slice, shape))]
+
+    def add_one(x, out):
+        assert spaced or x.flags.c_contiguous or np.prod(shape) <= block
+        np.add(x + 1, out, out=out)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_elementwise, "BLOCK", block)
+        _elementwise.elementwise(add_one, x, out)
+    np.testing.assert_array_equal(out, np.ones(shape))
+
+
+def test_the_axis_that_is_cut_is_the_outer_one_in_memory(monkeypatch):
+    monkeypatch.setattr(_elementwise, "BLOCK", 4)
+    seen = []
+    _elementwise.over_images(seen.append, np.zeros((2, 3, 2, 2)))
+    assert seen == [(slice(0, 1),), (slice(1, 2),)]
+    seen.clear()
+    _elementwise.over_images(seen.append, np.zeros((3, 2, 2, 2)).transpose(1, 0, 2, 3))
+    assert seen == [(slice(None), slice(i, i + 1)) for i in range(3)]
+
+
+def test_small_arrays_are_not_handed_out():
+    blocks = Blocks()
+    with spread_over(blocks):
+        for name in OPERATIONS:
+            both_ways(name, np.ones((2, 3, 7, 6)), [LAYOUTS["as it is"]] * 2)
+    assert not blocks
