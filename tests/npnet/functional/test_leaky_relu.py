@@ -4,7 +4,6 @@ import pytest
 from npnet import functional as F
 from npnet.errors import DTypeError, InputError
 
-
 INF, NAN = np.inf, np.nan
 
 
