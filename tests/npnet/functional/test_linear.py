@@ -53,3 +53,23 @@ def test_unwanted_gradients_are_none():
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("n", "inputs", "outputs"), [(1, 1, 1), (1, 1, 4), (3, 1, 1), (3, 1, 2), (1, 2, 2), (2, 2, 3)]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nan_and_infinity_are_not_lost_against_zero(n, inputs, outputs, dtype):
+    zeros, ones = np.zeros((n, inputs), dtype), np.ones((n, inputs), dtype)
+    for odd in (np.nan, np.inf):
+        weight = np.full((outputs, inputs), odd, dtype)
+        with np.errstate(invalid="ignore"):
+            y, backward = F.linear(zeros, weight)
+            assert np.isnan(y).all()
+            grad_x, _, _ = backward(np.zeros_like(y))
+            assert np.isnan(grad_x).all()
+            _, backward = F.linear(odd * ones, np.zeros_like(weight), np.zeros(outputs, dtype))
+            _, grad_weight, _ = backward(np.zeros_like(y))
+            assert np.isnan(grad_weight).all()
+            _, _, grad_bias = backward(np.full_like(y, odd))
+            np.testing.assert_array_equal(grad_bias, np.full(outputs, odd, dtype))
