@@ -20,7 +20,7 @@ def keep_where(
     ``np.where(mask, values, 0)`` decides anew for each element, and where signs are random the processor
     guesses wrong half of the time, at ten times the cost of everything else. Here the bits of each value,
     read as an integer, are multiplied by 1 or 0, which keeps a value as it is, NaN and infinities included,
-    or clears it: the same work for every element, in one call.
+    or clears it: the same work for every element, in two calls.
 
     Examples
     --------
@@ -29,7 +29,9 @@ def keep_where(
     """
     integer = INTEGERS[values.itemsize]
     kept = np.empty_like(mask, values.dtype) if out is None else out
-    np.multiply(values.view(integer), mask, out=kept.view(integer))
+    bits = kept.view(integer)
+    bits[...] = mask
+    bits *= values.view(integer)
     return kept
 
 
@@ -59,8 +61,9 @@ def move_where(
 ) -> None:
     """Write what `keep_where` keeps of the source to `out`, and all else of it to `rest`.
 
-    Exclusive or of the bits takes away what was kept, to the bit; `rest` may be the source itself.
+    Exclusive or of the bits takes away what was kept, to the bit; `rest` may be the source itself. Here the
+    mask is turned into integers on the way: numbers that stand apart should be gone through once only.
     """
     integer = INTEGERS[source.itemsize]
-    keep_where(mask, source, out)
+    np.multiply(source.view(integer), mask, out=out.view(integer))
     np.bitwise_xor(source.view(integer), out.view(integer), out=rest.view(integer))

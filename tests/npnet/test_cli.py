@@ -106,7 +106,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(quick, tmp_path)
 
 
 def test_the_number_of_threads_changes_no_bit(tmp_path):
-    """LeNet-5's minibatch of 64 is cut into shards."""
+    """LeNet-5's minibatch of 128 is cut into shards."""
     weights = []
     for threads in (1, 3):
         options = Options(threads=threads, progress=False)
@@ -117,14 +117,14 @@ def test_the_number_of_threads_changes_no_bit(tmp_path):
 
 def lenet_on_noise():
     rng = np.random.default_rng(0)
-    images = ArrayDataset(rng.standard_normal((128, 1, 28, 28), dtype=np.float32), rng.integers(10, size=128))
-    assert len(parallel.shards(models.lenet5(generator=rng), images.x[:64])) > 1
+    images = ArrayDataset(rng.standard_normal((256, 1, 28, 28), dtype=np.float32), rng.integers(10, size=256))
+    assert len(parallel.shards(models.lenet5(generator=rng), images.x[:128])) > 1
     return replace(
         recipes.get("digits"),
         data=lambda _: Splits(images, None, images, name="noise"),
         model=lambda generator: models.lenet5(generator=generator),
         epochs=1,
-        batch_size=64,
+        batch_size=128,
     )
 
 
