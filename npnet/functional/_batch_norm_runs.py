@@ -19,7 +19,7 @@ from numpy import ndarray
 from npnet._spread import spread
 from npnet.functional import _check
 from npnet.functional._cache import scratch
-from npnet.functional._elementwise import image_blocks
+from npnet.functional._elementwise import image_blocks, order_in_memory
 from npnet.functional._types import BackwardMany
 
 Statistics = tuple[Float[ndarray, " c"], Float[ndarray, " c"]]
@@ -40,7 +40,7 @@ class Term(NamedTuple):
 
 def suits(x: Float[ndarray, "n c *spatial"]) -> bool:
     """Say whether there are many elements, in runs that are not short."""
-    return x.size > LARGE and _run(x) >= SHORT
+    return x.size > LARGE and _run(x, order_in_memory(x)) >= SHORT
 
 
 def normalise(
@@ -53,7 +53,7 @@ def normalise(
     """Normalise by the given mean and variance, or by those of x, which are also returned."""
     m = x.size // x.shape[1]
     y = np.empty_like(x)
-    order = _order(y)
+    order = order_in_memory(y)
     runs = _as_runs(x, order)
     mean, var = _statistics(runs) if given is None else (a.astype(np.float64) for a in given)
     inverse_deviation = 1 / np.sqrt(var + eps)  # (c,)
@@ -88,8 +88,12 @@ def normalise(
 
 def _as_runs(array: Float[ndarray, "n c *spatial"], order: list[int]) -> Runs:
     """View an array as (outer, c, inner), its axes in an order; images in their usual one are (n, c, h·w)."""
-    after = prod(array.shape[axis] for axis in order[order.index(1) + 1 :])
-    return array.transpose(order).reshape(-1, array.shape[1], after)
+    return array.transpose(order).reshape(-1, array.shape[1], _run(array, order))
+
+
+def _run(array: Float[ndarray, "n c *spatial"], order: list[int]) -> int:
+    """Return how many pixels of a channel stand together, its axes being in an order."""
+    return prod(array.shape[axis] for axis in order[order.index(1) + 1 :])
 
 
 def _statistics(x: Runs) -> Statistics:
@@ -140,17 +144,3 @@ def _fill(out: Runs, terms: Sequence[Term], constant: Float[ndarray, " c"] | Non
 def _beside(values: Float[ndarray, " c"], runs: Runs) -> Float[ndarray, "c inner"]:
     """Repeat one number for each channel to stand beside its runs: NumPy is then twice as fast."""
     return np.repeat(values.astype(runs.dtype), runs.shape[2]).reshape(runs.shape[1:])
-
-
-# ---- the order in memory -------------------------------------------------------------------------------
-
-
-def _run(x: ndarray) -> int:
-    """Return how many pixels of a channel stand together."""
-    order = _order(x)
-    return prod(x.shape[axis] for axis in order[order.index(1) + 1 :])
-
-
-def _order(x: ndarray) -> list[int]:
-    """Return the axes in the order in which they stand in memory."""
-    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))

@@ -37,10 +37,17 @@ def axes(operation: str, name: str, array: ndarray, numbers: tuple[int, ...], la
         raise InputError(f"{operation}: {name} must have shape {layout}, got {array.shape}")
 
 
-def shape(operation: str, name: str, array: ndarray | None, expected: tuple[int, ...], why: str) -> None:
-    """Require exactly the expected shape; `why` says what asks for it. None is absent and passes."""
+def shape(
+    operation: str, name: str, array: ndarray | None, expected: tuple[int, ...], why: str, *of: object
+) -> None:
+    """Require exactly the expected shape; None is absent and passes.
+
+    `why` says what asks for it. Its {} stand for what comes after it: small networks would notice the time
+    to put a message together that is hardly ever needed.
+    """
     if array is not None and array.shape != expected:
-        raise InputError(f"{operation}: {name} must have shape {expected} {why}, got {array.shape}")
+        reason = why.format(*of)
+        raise InputError(f"{operation}: {name} must have shape {expected} {reason}, got {array.shape}")
 
 
 class Form(NamedTuple):

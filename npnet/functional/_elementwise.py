@@ -24,6 +24,11 @@ def few(x: ndarray, effort: int = 1) -> bool:
     return x.size * effort <= BLOCK
 
 
+def order_in_memory(x: ndarray) -> list[int]:
+    """Return the axes of an array in the order in which they stand in memory."""
+    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+
+
 def elementwise(function: Callable[..., object], *arrays: ndarray, effort: int = 1) -> None:
     """Call a function that fills its last arrays element by element from the others, all of one shape.
 
@@ -41,8 +46,7 @@ def elementwise(function: Callable[..., object], *arrays: ndarray, effort: int =
     if few(arrays[-1], effort):
         function(*arrays)
         return
-    strides = arrays[-1].strides
-    order = sorted(range(len(strides)), key=lambda axis: -strides[axis])
+    order = order_in_memory(arrays[-1])
     turned = [array.transpose(order) for array in arrays]
     if all(array.flags.c_contiguous for array in turned):
         turned = [array.reshape(-1) for array in turned]

@@ -91,8 +91,7 @@ def check_labels(
     axis = class_axis(operation, x)
     classes = x.shape[axis]
     positions = x.shape[:axis] + x.shape[axis + 1 :]
-    if target.shape != positions:
-        _check.shape(operation, "target", target, positions, f"for x of shape {x.shape}")
+    _check.shape(operation, "target", target, positions, "for x of shape {}", x.shape)
 
     if ignore_index < 0 and target.size and target.min() >= 0 and target.max() < classes:
         return target, None  # as nearly always

@@ -8,7 +8,7 @@ operations are loops over the same views.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import index
 from typing import Literal, NamedTuple
@@ -35,14 +35,19 @@ class Window(NamedTuple):
     image: Pair  # h, w
     out: Pair  # places the window stands in: oh, ow
 
+    @property
+    def padded(self) -> Pair:
+        """Height and width of an image with its border."""
+        (top, left), (bottom, right), (h, w) = self.before, self.after, self.image
+        return top + h + bottom, left + w + right
+
     def pad(self, x: Float[ndarray, "n c h w"], fill: float = 0.0) -> Float[ndarray, "n c hp wp"]:
         """Return x inside a border of `fill`, or x itself when there is no border."""
-        (top, left), (bottom, right), (h, w) = self.before, self.after, self.image
-        if not (top or left or bottom or right):
+        if self.padded == self.image:
             return x
         # In the memory layout of x: what is done to both is done along contiguous runs.
-        padded = np.full_like(x, fill, shape=(*x.shape[:2], top + h + bottom, left + w + right))
-        padded[:, :, top : top + h, left : left + w] = x
+        padded = np.full_like(x, fill, shape=(*x.shape[:2], *self.padded))
+        self.crop(padded)[...] = x
         return padded
 
     def crop(self, padded: Float[ndarray, "n c hp wp"]) -> Float[ndarray, "n c h w"]:
@@ -160,3 +165,19 @@ def pooling_window(
         )
     image = (batch.shape[2], batch.shape[3])
     return window(operation, image, kernel, steps, border, spread, ceil_mode=ceil_mode)
+
+
+def combined(
+    function: np.ufunc, cells: Sequence[Float[ndarray, "*n"]], out: Float[ndarray, "*n"] | None = None
+) -> Float[ndarray, "*n"]:
+    """Return several arrays combined element by element by a function of two, first to last.
+
+    Examples
+    --------
+    >>> combined(np.add, [np.array([1.0]), np.array([2.0]), np.array([4.0])])
+    array([7.])
+    """
+    total: ndarray = function(cells[0], cells[1], out=out) if cells[1:] else np.positive(cells[0], out=out)
+    for cell in cells[2:]:
+        function(total, cell, out=total)
+    return total

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -12,7 +10,7 @@ from npnet.errors import InputError
 from npnet.functional import _check
 from npnet.functional._elementwise import Part, over_images
 from npnet.functional._types import Backward
-from npnet.functional._window import Pair, Size, Window, images, pooling_window
+from npnet.functional._window import Size, Window, combined, images, pooling_window
 
 
 def avg_pool2d(
@@ -88,8 +86,8 @@ def avg_pool2d(
     averages = np.empty_like(batch, shape=(*batch.shape[:2], *place.out))  # in the memory layout of x
 
     def average(some: Part) -> None:
-        of_row = _sum(_under(place.pad(batch[some]), place, 2))
-        total = _sum(_under(of_row, place, 3), out=averages[some])
+        of_row = combined(np.add, _under(place.pad(batch[some]), place, 2))
+        total = combined(np.add, _under(of_row, place, 3), out=averages[some])
         total /= divisor
 
     over_images(average, batch)
@@ -98,7 +96,7 @@ def avg_pool2d(
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
         _check.upstream("avg_pool2d", grad_y, y)
         grad_averages = grad_y.reshape(averages.shape)
-        grad_padded = np.zeros_like(batch, shape=(*batch.shape[:2], *_padded(place)))
+        grad_padded = np.zeros_like(batch, shape=(*batch.shape[:2], *place.padded))
 
         def share_out(some: Part) -> None:
             share = np.divide(grad_averages[some], divisor, out=np.empty_like(averages[some]))
@@ -188,22 +186,6 @@ def _under(
     kernel, stride, out = (pair[axis - 2] for pair in (place.kernel, place.stride, place.out))
     spans = [slice(k, k + (out - 1) * stride + 1, stride) for k in range(kernel)]
     return [padded[:, :, span] if axis == 2 else padded[..., span] for span in spans]
-
-
-def _sum(
-    cells: Sequence[Float[ndarray, "*n"]], out: Float[ndarray, "*n"] | None = None
-) -> Float[ndarray, "*n"]:
-    """Return the sum of several arrays, element by element."""
-    total: ndarray = np.add(cells[0], cells[1], out=out) if cells[1:] else np.positive(cells[0], out=out)
-    for cell in cells[2:]:
-        total += cell
-    return total
-
-
-def _padded(place: Window) -> Pair:
-    """Return the height and the width of an image with its border."""
-    (top, left), (bottom, right), (h, w) = place.before, place.after, place.image
-    return top + h + bottom, left + w + right
 
 
 def _divisor(place: Window, count_include_pad: bool, divisor_override: int | None) -> ndarray:

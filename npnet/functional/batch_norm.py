@@ -10,9 +10,8 @@ from numpy import ndarray
 
 from npnet.errors import InputError
 from npnet.functional import _batch_norm_runs, _check
+from npnet.functional._batch_norm_runs import Statistics
 from npnet.functional._types import BackwardMany
-
-Statistics = tuple[Float[ndarray, " c"], Float[ndarray, " c"]]
 
 
 def batch_norm(
@@ -179,7 +178,7 @@ def _check_shapes(x: ndarray, *per_channel: ndarray | None) -> None:
     if x.ndim < 2:
         raise InputError(f"batch_norm: x must have shape (n, c) or (n, c, *spatial), got {x.shape}")
     for name, array in named.items():
-        _check.shape("batch_norm", name, array, (x.shape[1],), f"for the channels of x {x.shape}")
+        _check.shape("batch_norm", name, array, (x.shape[1],), "for the channels of x {}", x.shape)
 
 
 def _check_mode(

@@ -209,4 +209,4 @@ def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None, groups: int
             f"conv2d: x must have {weight.shape[1] * groups} channels, as weight {weight.shape} "
             f"with groups={groups} asks, got shape {x.shape}"
         )
-    _check.shape("conv2d", "bias", bias, (o,), f"for weight of shape {weight.shape}")
+    _check.shape("conv2d", "bias", bias, (o,), "for weight of shape {}", weight.shape)

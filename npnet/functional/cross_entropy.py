@@ -173,8 +173,7 @@ def _weighted_target(x: ndarray, target: ndarray, weight: ndarray | None, smooth
 def _check_arguments(x: ndarray, weight: ndarray | None, reduction: str, label_smoothing: float) -> None:
     _check.float_arrays("cross_entropy", x=x, weight=weight)
     classes = x.shape[class_axis("cross_entropy", x)]
-    if weight is not None:
-        _check.shape("cross_entropy", "weight", weight, (classes,), f"for x of shape {x.shape}")
+    _check.shape("cross_entropy", "weight", weight, (classes,), "for x of shape {}", x.shape)
     check_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}")

@@ -102,5 +102,4 @@ def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None) -> None:
             f"linear: x must have {in_features} features in its last axis, "
             f"as weight {weight.shape} asks, got shape {x.shape}"
         )
-    if bias is not None and bias.shape != (out_features,):
-        _check.shape("linear", "bias", bias, (out_features,), f"for weight of shape {weight.shape}")
+    _check.shape("linear", "bias", bias, (out_features,), "for weight of shape {}", weight.shape)

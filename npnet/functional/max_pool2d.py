@@ -13,7 +13,7 @@ from npnet.functional import _check
 from npnet.functional._elementwise import Part, over_images
 from npnet.functional._select import move_where
 from npnet.functional._types import Backward
-from npnet.functional._window import Size, Window, images, pooling_window
+from npnet.functional._window import Size, Window, combined, images, pooling_window
 
 # The most cells of a window that can be numbered by a byte.
 NUMBERED = 256
@@ -140,7 +140,7 @@ def _pool_apart(x: Float[ndarray, "n c h w"], place: Window) -> tuple[Float[ndar
     y = np.empty_like(x, shape=(*x.shape[:2], oh, ow))
 
     def forward(some: Part) -> None:
-        _largest(rows(_largest(columns(x[some]))), out=y[some])
+        combined(np.maximum, rows(combined(np.maximum, columns(x[some]))), out=y[some])
 
     over_images(forward, x)
 
@@ -152,7 +152,7 @@ def _pool_apart(x: Float[ndarray, "n c h w"], place: Window) -> tuple[Float[ndar
         grad_x = np.empty_like(x) if covered else np.zeros_like(x)
 
         def some_images(some: Part) -> None:
-            of_row = _largest(columns(x[some]))
+            of_row = combined(np.maximum, columns(x[some]))
             grad_of_row = np.empty_like(of_row)
             _to_first(rows(of_row), y[some], upstream[some], rows(grad_of_row))
             _to_first(columns(x[some]), of_row, grad_of_row, columns(grad_x[some]))
@@ -175,10 +175,10 @@ def _pool_anywhere(
     y = np.empty_like(x, shape=(*x.shape[:2], *place.out))
 
     def forward(some: Part) -> None:
-        _largest(list(place.cells(place.pad(x[some], -np.inf))), out=y[some])
+        combined(np.maximum, list(place.cells(place.pad(x[some], -np.inf))), out=y[some])
 
     over_images(forward, x)
-    bordered = place.before != (0, 0) or place.after != (0, 0)
+    bordered = place.padded != place.image
     if np.isnan(y.max(initial=-np.inf)) or (bordered and y.min(initial=0) == -np.inf):
         return _pool_plainly(x, place)
 
@@ -196,16 +196,6 @@ def _pool_anywhere(
         return grad_x
 
     return y, backward
-
-
-def _largest(
-    cells: Sequence[Float[ndarray, "*n"]], out: Float[ndarray, "*n"] | None = None
-) -> Float[ndarray, "*n"]:
-    """Return the largest of several arrays, element by element."""
-    largest: ndarray = np.maximum(cells[0], cells[-1], out=out)
-    for cell in cells[1:-1]:
-        np.maximum(largest, cell, out=largest)
-    return largest
 
 
 def _first(cells: Sequence[Float[ndarray, "*n"]], largest: Float[ndarray, "*n"]) -> UInt8[ndarray, "*n"]:

@@ -70,7 +70,7 @@ def nll_loss(
     _check.float_arrays("nll_loss", x=x, weight=weight)
     check_reduction("nll_loss", reduction)
     axis = class_axis("nll_loss", x)
-    _check.shape("nll_loss", "weight", weight, (x.shape[axis],), f"for x of shape {x.shape}")
+    _check.shape("nll_loss", "weight", weight, (x.shape[axis],), "for x of shape {}", x.shape)
     labels, counts = check_labels("nll_loss", x, target, ignore_index)
     own = np.expand_dims(labels, axis)  # of each line of classes the one that counts
     # w[tₙ]

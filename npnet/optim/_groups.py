@@ -31,9 +31,8 @@ class Group:
             name: slice(end - array.size, end)
             for end, (name, array) in zip(ends, parameters.items(), strict=True)
         }
-        self._flat = (
-            [array.reshape(-1) for array in parameters.values()] if len(parameters) > 1 else []
-        )  # views
+        # Views, which only several need.
+        self._flat = [array.reshape(-1) for array in parameters.values()] if len(parameters) > 1 else []
         self._shapes = {name: array.shape for name, array in parameters.items()}
         self._size, self._dtype = ends[-1], next(iter(parameters.values())).dtype
         self._kept: dict[str, ndarray] = {}  # by kind
