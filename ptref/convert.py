@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, skip_init
 
 from npnet import nn as npn
+from npnet.check import FLOATS
 from npnet.errors import DTypeError, InputError
-from npnet.functional._check import FLOATS
 from npnet.nn import Layer
 from ptref._follow import Converted, Forward, join, named, refusal
 

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet._spread import spread
-from npnet.functional import _check
 from npnet.functional._cache import scratch
 from npnet.functional._elementwise import image_blocks, order_in_memory
 from npnet.functional._types import BackwardMany
@@ -59,12 +59,12 @@ def normalise(
     inverse_deviation = 1 / np.sqrt(var + eps)  # (c,)
     scale = inverse_deviation if weight is None else inverse_deviation * weight
     _fill(_as_runs(y, order), [Term(scale, runs, mean)], bias)
-    form, training = _check.form(y), given is None
+    form, training = check.form(y), given is None
 
     def backward(
         grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
-        _check.upstream("batch_norm", grad_y, form)
+        check.upstream("batch_norm", grad_y, form)
         g = _as_runs(grad_y, order)
         through_statistics = needs[0] and training
         sum_g = sum_gx = np.zeros_like(mean)  # Σ g, Σ g x̂

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import DTypeError, InputError
-from npnet.functional import _check
 from npnet.functional._types import LossBackward
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -52,8 +52,8 @@ def reduced(
 
     def backward(grad_loss: ndarray | None = None) -> ndarray:
         if grad_loss is not None:
-            _check.float_arrays(operation, loss=loss, grad_loss=grad_loss)
-            _check.shape(operation, "grad_loss", grad_loss, loss.shape, "like the loss")
+            check.float_arrays(operation, loss=loss, grad_loss=grad_loss)
+            check.shape(operation, "grad_loss", grad_loss, loss.shape, "like the loss")
         if reduction == "mean":
             return np.asarray((1 if grad_loss is None else grad_loss) / total, dtype)
         return np.ones(loss.shape, dtype) if grad_loss is None else grad_loss
@@ -91,7 +91,7 @@ def check_labels(
     axis = class_axis(operation, x)
     classes = x.shape[axis]
     positions = x.shape[:axis] + x.shape[axis + 1 :]
-    _check.shape(operation, "target", target, positions, "for x of shape {}", x.shape)
+    check.shape(operation, "target", target, positions, "for x of shape {}", x.shape)
 
     if ignore_index < 0 and target.size and target.min() >= 0 and target.max() < classes:
         return target, None  # as nearly always

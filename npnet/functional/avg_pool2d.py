@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.functional import _check
 from npnet.functional._elementwise import Part, over_images
 from npnet.functional._types import Backward
 from npnet.functional._window import Size, Window, combined, images, pooling_window
@@ -79,7 +79,7 @@ def avg_pool2d(
     array([[[[2., 2.],
              [2., 2.]]]])
     """
-    _check.float_arrays("avg_pool2d", x=x)
+    check.float_arrays("avg_pool2d", x=x)
     batch = images("avg_pool2d", x)
     place = pooling_window("avg_pool2d", batch, kernel_size, stride, padding, 1, ceil_mode)
     divisor = _divisor(place, count_include_pad, divisor_override).astype(x.dtype)  # (oh, ow)
@@ -94,7 +94,7 @@ def avg_pool2d(
     y = averages.reshape(*x.shape[:-2], *place.out)
 
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
-        _check.upstream("avg_pool2d", grad_y, y)
+        check.upstream("avg_pool2d", grad_y, y)
         grad_averages = grad_y.reshape(averages.shape)
         grad_padded = np.zeros_like(batch, shape=(*batch.shape[:2], *place.padded))
 
@@ -154,7 +154,7 @@ def adaptive_avg_pool2d(
     >>> backward(np.array([[[2.0, 4.0]]]))
     array([[[1., 3., 2.]]])
     """
-    _check.float_arrays("adaptive_avg_pool2d", x=x)
+    check.float_arrays("adaptive_avg_pool2d", x=x)
     batch = images("adaptive_avg_pool2d", x)
     rows, columns = _adaptive_spans(output_size, batch.shape[2:])
 
@@ -167,7 +167,7 @@ def adaptive_avg_pool2d(
     y = averages.reshape(*x.shape[:-2], len(rows), len(columns))
 
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
-        _check.upstream("adaptive_avg_pool2d", grad_y, y)
+        check.upstream("adaptive_avg_pool2d", grad_y, y)
         grad_averages = grad_y.reshape(averages.shape)
         grad_batch = np.zeros_like(batch)
         for i, row in enumerate(rows):

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.functional import _batch_norm_runs, _check
+from npnet.functional import _batch_norm_runs
 from npnet.functional._batch_norm_runs import Statistics
 from npnet.functional._types import BackwardMany
 
@@ -138,12 +139,12 @@ def _normalise_plainly(
     y = normalised if weight is None else normalised * per_channel(weight)
     if bias is not None:
         y = y + per_channel(bias)
-    form = _check.form(y)
+    form = check.form(y)
 
     def backward(
         grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
-        _check.upstream("batch_norm", grad_y, form)
+        check.upstream("batch_norm", grad_y, form)
         through_statistics = needs[0] and training
         unused = np.zeros(channels)
         sum_g = unused  # Σ g
@@ -174,11 +175,11 @@ def _follow(running: ndarray | None, batch: ndarray, momentum: float) -> None:
 
 def _check_shapes(x: ndarray, *per_channel: ndarray | None) -> None:
     named = dict(zip(("running_mean", "running_var", "weight", "bias"), per_channel, strict=True))
-    _check.float_arrays("batch_norm", x=x, **named)
+    check.float_arrays("batch_norm", x=x, **named, optional=tuple(named))
     if x.ndim < 2:
         raise InputError(f"batch_norm: x must have shape (n, c) or (n, c, *spatial), got {x.shape}")
     for name, array in named.items():
-        _check.shape("batch_norm", name, array, (x.shape[1],), "for the channels of x {}", x.shape)
+        check.shape("batch_norm", name, array, (x.shape[1],), "for the channels of x {}", x.shape)
 
 
 def _check_mode(

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.functional import _check
 from npnet.functional._losses import check_broadcast, check_reduction, first, quiet, reduced
 from npnet.functional._types import LossBackward
 
@@ -91,8 +91,8 @@ def binary_cross_entropy(
 
 def _check_arguments(x: ndarray, target: ndarray, weight: ndarray | None, reduction: str) -> None:
     operation = "binary_cross_entropy"
-    _check.float_arrays(operation, x=x, target=target, weight=weight)
-    _check.shape(operation, "target", target, x.shape, "like x")
+    check.float_arrays(operation, x=x, target=target, weight=weight, optional=("weight",))
+    check.shape(operation, "target", target, x.shape, "like x")
     check_broadcast(operation, "weight", weight, x)
     check_reduction(operation, reduction)
     for name, array in (("x", x), ("target", target)):

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet.functional import _check
+from npnet import check
 from npnet.functional._losses import check_broadcast, check_reduction, quiet, reduced
 from npnet.functional._types import LossBackward
 from npnet.functional.sigmoid import sigmoid
@@ -98,8 +98,10 @@ def _check_arguments(
     x: ndarray, target: ndarray, weight: ndarray | None, pos_weight: ndarray | None, reduction: str
 ) -> None:
     operation = "binary_cross_entropy_with_logits"
-    _check.float_arrays(operation, x=x, target=target, weight=weight, pos_weight=pos_weight)
-    _check.shape(operation, "target", target, x.shape, "like x")
+    check.float_arrays(
+        operation, x=x, target=target, weight=weight, pos_weight=pos_weight, optional=("weight", "pos_weight")
+    )
+    check.shape(operation, "target", target, x.shape, "like x")
     check_broadcast(operation, "weight", weight, x)
     check_broadcast(operation, "pos_weight", pos_weight, x)
     check_reduction(operation, reduction)

@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.functional import _batch_last, _check
+from npnet.functional import _batch_last
 from npnet.functional._types import BackwardMany
 from npnet.functional._window import Padding, Size, Window, convolution_padding, images, pair, window
 
@@ -105,12 +106,12 @@ def conv2d(
     else:
         y_batch, backward_batch = _convolve_plainly(batch, weight, bias, place, groups)
     y = y_batch.reshape(*x.shape[:-3], *y_batch.shape[1:])
-    x_shape, batch_shape, form = x.shape, y_batch.shape, _check.form(y)
+    x_shape, batch_shape, form = x.shape, y_batch.shape, check.form(y)
 
     def backward(
         grad_y: Float[ndarray, "*n o oh ow"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
-        _check.upstream("conv2d", grad_y, form)
+        check.upstream("conv2d", grad_y, form)
         grad_x, grad_weight, grad_bias = backward_batch(grad_y.reshape(batch_shape), needs)
         return None if grad_x is None else grad_x.reshape(x_shape), grad_weight, grad_bias
 
@@ -194,8 +195,8 @@ def _place(batch: ndarray, weight: ndarray, stride: Size, padding: Padding, dila
 
 
 def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None, groups: int) -> None:
-    _check.float_arrays("conv2d", x=x, weight=weight, bias=bias)
-    _check.axes("conv2d", "weight", weight, (4,), "(o, c/groups, kh, kw)")
+    check.float_arrays("conv2d", x=x, weight=weight, bias=bias, optional=("bias",))
+    check.axes("conv2d", "weight", weight, (4,), "(o, c/groups, kh, kw)")
     if 0 in weight.shape:
         raise InputError(f"conv2d: weight must have no axis of size 0, got {weight.shape}")
     c, o = images("conv2d", x).shape[1], len(weight)
@@ -209,4 +210,4 @@ def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None, groups: int
             f"conv2d: x must have {weight.shape[1] * groups} channels, as weight {weight.shape} "
             f"with groups={groups} asks, got shape {x.shape}"
         )
-    _check.shape("conv2d", "bias", bias, (o,), "for weight of shape {}", weight.shape)
+    check.shape("conv2d", "bias", bias, (o,), "for weight of shape {}", weight.shape)

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import DTypeError, InputError
-from npnet.functional import _check
 from npnet.functional._losses import (
     along_classes,
     check_labels,
@@ -171,9 +171,9 @@ def _weighted_target(x: ndarray, target: ndarray, weight: ndarray | None, smooth
 
 
 def _check_arguments(x: ndarray, weight: ndarray | None, reduction: str, label_smoothing: float) -> None:
-    _check.float_arrays("cross_entropy", x=x, weight=weight)
+    check.float_arrays("cross_entropy", x=x, weight=weight, optional=("weight",))
     classes = x.shape[class_axis("cross_entropy", x)]
-    _check.shape("cross_entropy", "weight", weight, (classes,), "for x of shape {}", x.shape)
+    check.shape("cross_entropy", "weight", weight, (classes,), "for x of shape {}", x.shape)
     check_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}")
@@ -185,7 +185,7 @@ def _check_probabilities(x: ndarray, target: ndarray, ignore_index: int) -> None
             "cross_entropy: target must hold integer class labels, or probabilities in the shape of x, "
             f"{x.shape}, got {target.dtype} of shape {target.shape}; convert labels with .astype(np.int64)"
         )
-    _check.float_arrays("cross_entropy", x=x, target=target)
+    check.float_arrays("cross_entropy", x=x, target=target)
     if ignore_index >= 0:
         raise InputError(
             f"cross_entropy: ignore_index must be negative with probabilities as target, got {ignore_index}"

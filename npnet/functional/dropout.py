@@ -7,8 +7,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.random import Generator
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.functional import _check
 from npnet.functional._types import Backward
 
 
@@ -63,7 +63,7 @@ def dropout(
     >>> backward(np.ones(8))
     array([2., 2., 2., 0., 0., 0., 0., 0.])
     """
-    _check.float_arrays("dropout", x=x)
+    check.float_arrays("dropout", x=x)
     if not 0 <= p <= 1:
         raise InputError(f"dropout: p must be a probability, from 0 to 1, got {p!r}")
     if not training or p == 0:
@@ -79,10 +79,10 @@ def dropout(
     factor = np.where(kept, x.dtype.type(scale), 0)  # r / (1 − p)
     with np.errstate(invalid="ignore"):  # 0 · ∞ is NaN, as in PyTorch
         y = np.asarray(x * factor)
-    form = _check.form(y)
+    form = check.form(y)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-        _check.upstream("dropout", grad_y, form)
+        check.upstream("dropout", grad_y, form)
         with np.errstate(invalid="ignore"):
             return np.asarray(grad_y * factor)
 
@@ -90,5 +90,5 @@ def dropout(
 
 
 def _passed(grad_y: ndarray, x: ndarray) -> ndarray:
-    _check.upstream("dropout", grad_y, x)
+    check.upstream("dropout", grad_y, x)
     return grad_y

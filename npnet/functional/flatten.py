@@ -7,8 +7,8 @@ from math import prod
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.functional import _check
 from npnet.functional._types import Backward
 
 
@@ -53,7 +53,7 @@ def flatten(
     >>> y.shape, backward(y).shape
     ((2, 12), (2, 3, 4))
     """
-    _check.float_arrays("flatten", x=x)
+    check.float_arrays("flatten", x=x)
     ndim = max(x.ndim, 1)
     if not (-ndim <= start_dim < ndim and -ndim <= end_dim < ndim):
         name, axis = ("end_dim", end_dim) if -ndim <= start_dim < ndim else ("start_dim", start_dim)
@@ -64,7 +64,7 @@ def flatten(
     y = x.reshape(*x.shape[:first], prod(x.shape[first : last + 1]), *x.shape[last + 1 :])
 
     def backward(grad_y: Float[ndarray, "*flat"]) -> Float[ndarray, "*n"]:
-        _check.upstream("flatten", grad_y, y)
+        check.upstream("flatten", grad_y, y)
         return grad_y.reshape(x.shape)
 
     return y, backward

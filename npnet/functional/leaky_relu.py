@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet.functional import _check
+from npnet import check
 from npnet.functional._elementwise import elementwise
 from npnet.functional._select import either
 from npnet.functional._types import Backward
@@ -58,10 +58,10 @@ def leaky_relu(
     >>> backward(np.array([10.0, 10.0, 10.0]))
     array([ 5.,  5., 10.])
     """
-    _check.float_arrays("leaky_relu", x=x)
+    check.float_arrays("leaky_relu", x=x)
     slope = x.dtype.type(negative_slope)
     positive, y = np.empty_like(x, bool), np.empty_like(x)
-    form = _check.form(y)
+    form = check.form(y)
 
     def multiply(positive: ndarray, values: ndarray, out: ndarray) -> None:
         np.multiply(values, either(positive, x.dtype.type(1), slope), out=out)
@@ -77,7 +77,7 @@ def leaky_relu(
         elementwise(forward, x, positive, y)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-        _check.upstream("leaky_relu", grad_y, form)
+        check.upstream("leaky_relu", grad_y, form)
         grad_x = np.empty_like(positive, grad_y.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             elementwise(multiply, positive, grad_y, grad_x)

@@ -7,8 +7,8 @@ from math import prod
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.functional import _check
 from npnet.functional._product import product, total
 from npnet.functional._types import BackwardMany
 
@@ -83,7 +83,7 @@ def linear(
     def backward(
         grad_y: Float[ndarray, "*n out_features"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
-        _check.upstream("linear", grad_y, y)
+        check.upstream("linear", grad_y, y)
         grad_rows = grad_y.reshape(y_rows.shape)  # (n, out)
         grad_x = product(grad_rows, weight).reshape(x.shape) if needs[0] else None
         grad_weight = product(grad_rows.T, rows) if needs[1] else None
@@ -94,12 +94,12 @@ def linear(
 
 
 def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None) -> None:
-    _check.float_arrays("linear", x=x, weight=weight, bias=bias)
-    _check.axes("linear", "weight", weight, (2,), "(out_features, in_features)")
+    check.float_arrays("linear", x=x, weight=weight, bias=bias, optional=("bias",))
+    check.axes("linear", "weight", weight, (2,), "(out_features, in_features)")
     out_features, in_features = weight.shape
     if x.shape[-1:] != (in_features,):
         raise InputError(
             f"linear: x must have {in_features} features in its last axis, "
             f"as weight {weight.shape} asks, got shape {x.shape}"
         )
-    _check.shape("linear", "bias", bias, (out_features,), "for weight of shape {}", weight.shape)
+    check.shape("linear", "bias", bias, (out_features,), "for weight of shape {}", weight.shape)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet.functional import _check
+from npnet import check
 from npnet.functional._types import Backward
 from npnet.functional.softmax import check_dim, exponentials
 
@@ -60,14 +60,14 @@ def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, 
     >>> backward(np.array([4.0, 0.0])).round(9)
     array([ 3., -3.])
     """
-    _check.float_arrays("log_softmax", x=x)
+    check.float_arrays("log_softmax", x=x)
     check_dim("log_softmax", x, dim)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # an empty axis sums to 0
         shifted, _, total = exponentials(x, dim)
         y = np.asarray(shifted - np.log(total), x.dtype, order="C")
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-        _check.upstream("log_softmax", grad_y, y)
+        check.upstream("log_softmax", grad_y, y)
         with np.errstate(over="ignore", invalid="ignore"):
             total = np.sum(grad_y, axis=dim, keepdims=True, dtype=np.float64)
             return np.asarray(grad_y - np.exp(y, dtype=np.float64) * total, x.dtype)

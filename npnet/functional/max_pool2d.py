@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
-from npnet.functional import _check
+from npnet import check
 from npnet.functional._elementwise import Part, over_images
 from npnet.functional._select import move_where
 from npnet.functional._types import Backward
@@ -83,7 +83,7 @@ def max_pool2d(
     array([[[[ 0., 10.],
              [ 0.,  0.]]]])
     """
-    _check.float_arrays("max_pool2d", x=x)
+    check.float_arrays("max_pool2d", x=x)
     batch = images("max_pool2d", x)
     place = pooling_window("max_pool2d", batch, kernel_size, stride, padding, dilation, ceil_mode)
     pool = _pool_anywhere if prod(place.kernel) <= NUMBERED else _pool_plainly
@@ -93,7 +93,7 @@ def max_pool2d(
     y = y_batch.reshape(*x.shape[:-2], *place.out)
 
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
-        _check.upstream("max_pool2d", grad_y, y)
+        check.upstream("max_pool2d", grad_y, y)
         return backward_batch(grad_y.reshape(y_batch.shape)).reshape(x.shape)
 
     return y, backward

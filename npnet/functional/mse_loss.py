@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet.functional import _check
+from npnet import check
 from npnet.functional._losses import check_reduction, quiet, reduced
 from npnet.functional._types import LossBackward
 
@@ -56,8 +56,8 @@ def mse_loss(
     >>> backward()
     array([1., 3.])
     """
-    _check.float_arrays("mse_loss", x=x, target=target)
-    _check.shape("mse_loss", "target", target, x.shape, "like x")
+    check.float_arrays("mse_loss", x=x, target=target)
+    check.shape("mse_loss", "target", target, x.shape, "like x")
     check_reduction("mse_loss", reduction)
     with quiet():
         difference = x - target

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from npnet.functional import _check
+from npnet import check
 from npnet.functional._losses import check_labels, check_reduction, class_axis, if_counting, quiet, reduced
 from npnet.functional._types import LossBackward
 
@@ -67,10 +67,10 @@ def nll_loss(
     array([[ 0. , -0.5],
            [-0.5,  0. ]])
     """
-    _check.float_arrays("nll_loss", x=x, weight=weight)
+    check.float_arrays("nll_loss", x=x, weight=weight, optional=("weight",))
     check_reduction("nll_loss", reduction)
     axis = class_axis("nll_loss", x)
-    _check.shape("nll_loss", "weight", weight, (x.shape[axis],), "for x of shape {}", x.shape)
+    check.shape("nll_loss", "weight", weight, (x.shape[axis],), "for x of shape {}", x.shape)
     labels, counts = check_labels("nll_loss", x, target, ignore_index)
     own = np.expand_dims(labels, axis)  # of each line of classes the one that counts
     # w[tₙ]

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from npnet.functional import _check
+from npnet import check
 from npnet.functional._elementwise import elementwise
 from npnet.functional._select import keep_where
 from npnet.functional._types import Backward
@@ -50,13 +50,13 @@ def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     >>> backward(np.array([10.0, 10.0, 10.0]))
     array([ 0.,  0., 10.])
     """
-    _check.float_arrays("relu", x=x)
+    check.float_arrays("relu", x=x)
     passes, y = np.empty_like(x, bool), np.empty_like(x)
     elementwise(_cut_off, x, passes, y)
-    form = _check.form(y)
+    form = check.form(y)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-        _check.upstream("relu", grad_y, form)
+        check.upstream("relu", grad_y, form)
         grad_x = np.empty_like(passes, grad_y.dtype)
         elementwise(keep_where, passes, grad_y, grad_x)
         return grad_x

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet.functional import _check
+from npnet import check
 from npnet.functional._elementwise import elementwise
 from npnet.functional._types import Backward
 
@@ -50,13 +50,13 @@ def sigmoid(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     >>> backward(np.array([16.0, 16.0, 16.0]))
     array([0., 4., 3.])
     """
-    _check.float_arrays("sigmoid", x=x)
+    check.float_arrays("sigmoid", x=x)
     y = np.empty_like(x)
     with np.errstate(over="ignore"):
         elementwise(_sigmoid, x, y, effort=4)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-        _check.upstream("sigmoid", grad_y, y)
+        check.upstream("sigmoid", grad_y, y)
         grad_x = np.empty_like(y)
         with np.errstate(over="ignore", invalid="ignore"):
             elementwise(_grad_x, y, grad_y, grad_x)

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.functional import _check
 from npnet.functional._types import Backward
 
 # Up to so many numbers are a short line to add up.
@@ -63,14 +63,14 @@ def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"
     >>> backward(np.array([16.0, 0.0])).round(9)
     array([ 3., -3.])
     """
-    _check.float_arrays("softmax", x=x)
+    check.float_arrays("softmax", x=x)
     check_dim("softmax", x, dim)
     with np.errstate(over="ignore", invalid="ignore"):
         _, powers, total = exponentials(x, dim)
     y = np.asarray(powers / total, x.dtype, order="C")
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-        _check.upstream("softmax", grad_y, y)
+        check.upstream("softmax", grad_y, y)
         with np.errstate(over="ignore", invalid="ignore"):
             mean = np.sum(grad_y * y, axis=dim, keepdims=True)
             return np.asarray(y * (grad_y - mean))

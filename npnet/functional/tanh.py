@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet.functional import _check
+from npnet import check
 from npnet.functional._elementwise import elementwise
 from npnet.functional._types import Backward
 
@@ -51,12 +51,12 @@ def tanh(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     >>> backward(np.array([10.0, 10.0])).round(12)
     array([10. ,  3.6])
     """
-    _check.float_arrays("tanh", x=x)
+    check.float_arrays("tanh", x=x)
     y = np.empty_like(x)
     elementwise(_tanh, x, y, effort=4)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
-        _check.upstream("tanh", grad_y, y)
+        check.upstream("tanh", grad_y, y)
         grad_x = np.empty_like(y)
         with np.errstate(over="ignore", invalid="ignore"):
             elementwise(_grad_x, y, grad_y, grad_x)

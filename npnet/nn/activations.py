@@ -5,9 +5,9 @@ from __future__ import annotations
 from numpy import ndarray
 from numpy.random import Generator
 
+from npnet import check
 from npnet import functional as F
 from npnet.errors import InputError
-from npnet.functional import _check
 from npnet.functional._types import Backward
 from npnet.nn.layer import Layer
 
@@ -19,7 +19,7 @@ class Identity(Layer):
         """Return x as it is."""
 
         def backward(grad_y: ndarray) -> ndarray:
-            _check.upstream("identity", grad_y, x)
+            check.upstream("identity", grad_y, x)
             return grad_y
 
         return x, backward

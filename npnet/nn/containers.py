@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from numpy import ndarray
 from numpy.random import Generator
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.functional import _check
 from npnet.nn.layer import Gradients, Layer, LayerBackward
 
 
@@ -64,7 +64,7 @@ class Sequential(Layer):
             backwards.append((name, layer, layer_backward))
 
         def backward(grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
-            _check.upstream("Sequential", grad_y, y)
+            check.upstream("Sequential", grad_y, y)
             # If grad_x is not wanted, the gradient need not travel beyond the first layer that is trained.
             first = 0 if needs_grad_x else self._first_trainable()
             grads: Gradients = {}

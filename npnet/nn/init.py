@@ -9,8 +9,8 @@ from numpy import ndarray
 from numpy.random import Generator
 from numpy.typing import DTypeLike
 
+from npnet.check import FLOATS
 from npnet.errors import DTypeError, InputError
-from npnet.functional._check import FLOATS
 
 __all__ = ["SCHEMES", "initial"]
 

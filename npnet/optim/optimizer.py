@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from npnet import check
 from npnet._spread import in_blocks, spread
 from npnet.errors import InputError
-from npnet.functional import _check as arrays_check
 from npnet.optim import _check
 from npnet.optim._groups import Group, grouped
 
@@ -246,7 +246,7 @@ class Optimizer:
         for name, own in self.settings.items():
             if name not in arrays:
                 raise InputError(f"{type(self).__name__}: the state must have the setting {name!r}")
-            arrays_check.shape(type(self).__name__, name, arrays[name], np.shape(own), "in the state")
+            check.shape(type(self).__name__, name, arrays[name], np.shape(own), "in the state")
             settings[name] = arrays[name].tolist()
         self.check_settings(settings)
         return settings
@@ -267,8 +267,8 @@ class Optimizer:
             raise InputError(f"{owner}: step.{name} must be a positive integer in the state, got {step!r}")
         for kind in kinds:
             key, array = f"{kind}.{name}", arrays[f"{kind}.{name}"]
-            arrays_check.float_arrays(owner, **{key: array})
-            arrays_check.shape(owner, key, array, self.parameters[name].shape, "in the state")
+            check.float_arrays(owner, optional=(), **{key: array})
+            check.shape(owner, key, array, self.parameters[name].shape, "in the state")
 
     def _check_parameters(self) -> None:
         owner = type(self).__name__
@@ -276,7 +276,7 @@ class Optimizer:
             raise InputError(f"{owner}: parameters must hold at least one array, got none")
         seen: dict[int, str] = {}
         for name, array in self.parameters.items():
-            arrays_check.float_arrays(owner, **{f"parameter '{name}'": array})
+            check.float_arrays(owner, optional=(), **{f"parameter '{name}'": array})
             if not array.flags.writeable:
                 raise InputError(f"{owner}: parameter '{name}' must be writable, got a read-only array")
             if id(array) in seen:
@@ -296,8 +296,8 @@ class Optimizer:
             if isinstance(grad, ndarray) and (grad.dtype, grad.shape) == (parameter.dtype, parameter.shape):
                 continue  # at once, since this is asked at every step
             label = f"gradient of '{name}'"
-            arrays_check.float_arrays(owner, **{f"parameter '{name}'": parameter, label: grad})
-            arrays_check.shape(owner, label, grad, parameter.shape, "like its parameter")
+            check.float_arrays(owner, optional=(), **{f"parameter '{name}'": parameter, label: grad})
+            check.shape(owner, label, grad, parameter.shape, "like its parameter")
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())

@@ -1,0 +1,294 @@
+"""What arguments must be: one place for all checks, with one clear message for each mistake.
+
+A check takes the owner (the operation or class whose argument it is), the argument's name and its value. It
+returns the value as plain Python has it: NumPy's integers, floats and booleans are welcome wherever an int, a
+float or a bool is, and become one here, so that no small integer type wraps around in what is computed
+from them. Anything else meets `InputError`, or `DTypeError` for arrays, which says what was expected and what
+was got.
+
+Examples
+--------
+>>> integer("Conv2d", "in_channels", np.uint8(128), least=1)
+128
+>>> number("SGD", "lr", "fast", least=0)
+Traceback (most recent call last):
+npnet.errors.InputError: SGD: lr must be a finite number of at least 0, got 'fast'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
+
+from npnet.errors import DTypeError, InputError
+
+__all__ = ()  # for the rooms of this house, whose docstrings say what they ask for
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+LONGEST = 60  # characters of a value that a message shows
+
+T = TypeVar("T")
+
+
+# ---- settings ------------------------------------------------------------------------------------------
+
+
+def integer(owner: str, name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
+    """Return an integer as an int; True and False are none."""
+    if type(value) is not int:
+        if not isinstance(value, Integral) or _is_boolean(value):
+            raise _misfit(owner, name, _whole(least, most), value)
+        value = int(value)
+    if (least is not None and value < least) or (most is not None and value > most):
+        raise _misfit(owner, name, _whole(least, most), value)
+    result: int = value
+    return result
+
+
+def number(
+    owner: str,
+    name: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> float:
+    """Return a finite real number as a float; True and False are none.
+
+    Parameters
+    ----------
+    owner, name, value
+        As for every check.
+    least, above, most, below : float, optional
+        The range: at least, more than, at most, less than.
+
+    Returns
+    -------
+    number : float
+
+    Raises
+    ------
+    InputError
+        If it is no number, not finite, or out of range.
+    """
+    fits = isinstance(value, Real) and not _is_boolean(value) and _finite(value)
+    if (
+        not fits
+        or (least is not None and value < least)
+        or (above is not None and value <= above)
+        or (most is not None and value > most)
+        or (below is not None and value >= below)
+    ):
+        bounds = {"of at least": least, "above": above, "at most": most, "below": below}
+        limits = [f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None]
+        raise _misfit(owner, name, f"a finite number {' and '.join(limits)}".strip(), value)
+    return float(value)
+
+
+def flag(owner: str, name: str, value: Any) -> bool:
+    """Return a bool; numbers and text are none."""
+    if not _is_boolean(value):
+        raise _misfit(owner, name, "True or False", value)
+    return bool(value)
+
+
+def choice(owner: str, name: str, value: Any, options: Collection[str]) -> str:
+    """Return one of several words."""
+    if not isinstance(value, str) or value not in options:
+        raise _misfit(owner, name, f"one of {', '.join(options)}", value)
+    return value
+
+
+def instance(owner: str, name: str, value: Any, kind: type[T], expected: str) -> T:
+    """Return an object of a class; `expected` says in words what is asked for, with its article."""
+    if not isinstance(value, kind):
+        raise InputError(f"{owner}: {name} must be {expected}, got {described(value)}")
+    return value
+
+
+def function(owner: str, name: str, value: T, expected: str = "a function") -> T:
+    """Return something that can be called."""
+    if not callable(value):
+        raise _misfit(owner, name, expected, value)
+    return value
+
+
+def generator(owner: str, value: Any, name: str = "generator") -> Generator:
+    """Return an explicit source of randomness."""
+    return instance(
+        owner, name, value, Generator, "a numpy.random.Generator, such as np.random.default_rng(0)"
+    )
+
+
+def float_dtype(owner: str, value: Any, name: str = "dtype") -> np.dtype[np.floating[Any]]:
+    """Return float32 or float64 as a dtype of NumPy."""
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        dtype = None
+    if value is None or dtype not in FLOATS:
+        shown = described(value) if dtype is None or value is None else str(dtype)
+        raise DTypeError(f"{owner}: {name} must be float32 or float64, got {shown}")
+    native: np.dtype[np.floating[Any]] = np.dtype(value).newbyteorder("=")
+    return native
+
+
+# ---- arrays --------------------------------------------------------------------------------------------
+
+
+def array(owner: str, name: str, value: Any, kinds: str = "biuf") -> ndarray:
+    """Return a plain NumPy array whose dtype is of one of the given kinds.
+
+    A subclass of ndarray is refused: a matrix multiplies where an array scales, a masked array would lose its
+    mask.
+    """
+    if type(value) is not ndarray:
+        raise DTypeError(
+            f"{owner}: {name} must be a NumPy array, got {described(value)}{_conversion(name, value)}"
+        )
+    if value.dtype.kind not in kinds:
+        words = {"b": "booleans", "i": "integers", "f": "floating-point numbers"}
+        wanted = " or ".join(word for kind, word in words.items() if kind in kinds)
+        raise DTypeError(f"{owner}: {name} must hold {wanted}, got {value.dtype}")
+    return value
+
+
+def float_arrays(owner: str, *, optional: tuple[str, ...] = (), **arrays: Any) -> None:
+    """Require NumPy arrays of one common dtype, float32 or float64; an optional one may be None."""
+    first_name, first_dtype = "", None
+    for name, value in arrays.items():
+        if value is None and name in optional:
+            continue
+        if type(value) is not ndarray:
+            array(owner, name, value)
+        if value.dtype not in FLOATS:
+            raise DTypeError(
+                f"{owner}: {name} must be float32 or float64, got {_dtype_shown(value.dtype)}"
+                + (f"; write {name}.astype(np.float32)" if value.dtype.kind in "biuf" else "")
+            )
+        if first_dtype is None:
+            first_name, first_dtype = name, value.dtype
+        elif value.dtype != first_dtype:
+            raise DTypeError(
+                f"{owner}: {name} must have the dtype of {first_name}, {first_dtype}, got {value.dtype}; "
+                "convert one of the two with .astype"
+            )
+
+
+def axes(owner: str, name: str, value: ndarray, numbers: tuple[int, ...], layout: str) -> None:
+    """Require one of the given numbers of axes; `layout` spells out what the axes mean."""
+    if value.ndim not in numbers:
+        raise InputError(f"{owner}: {name} must have shape {layout}, got {value.shape}")
+
+
+def shape(
+    owner: str, name: str, value: ndarray | None, expected: tuple[int, ...], why: str, *details: object
+) -> None:
+    """Require exactly the expected shape; None is absent and passes.
+
+    `why` says what asks for it. Its {} stand for the details: small networks would notice the time to put a
+    message together that is hardly ever needed.
+    """
+    if value is not None and value.shape != expected:
+        reason = why.format(*details)
+        raise InputError(f"{owner}: {name} must have shape {expected} {reason}, got {value.shape}")
+
+
+class Form(NamedTuple):
+    """Shape and dtype of an array: all of an output that a backward must know which does not compute with it.
+
+    What a backward holds on to is kept until it has run; an output that is not needed can be freed.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def form(y: ndarray) -> Form:
+    """Return the form of an array."""
+    return Form(y.shape, y.dtype)
+
+
+def upstream(owner: str, grad_y: Any, y: ndarray | Form) -> None:
+    """Require that the upstream gradient has the dtype and, to the letter, the shape of the output."""
+    if type(grad_y) is ndarray and grad_y.shape == y.shape and grad_y.dtype == y.dtype:
+        return  # at once, since every operation of every step asks
+    float_arrays(owner, y=np.empty(0, y.dtype), grad_y=grad_y)
+    shape(owner, "grad_y", grad_y, y.shape, "like the output y")
+
+
+# ---- words ---------------------------------------------------------------------------------------------
+
+
+def described(value: Any) -> str:
+    """Return what a message says of a value: text, numbers and None as they are, of other things the kind.
+
+    Examples
+    --------
+    >>> described("0.1"), described(None), described(np.zeros((2, 3))), described({})
+    ("'0.1'", 'None', 'a float64 array of shape (2, 3)', 'dict')
+    """
+    if value is None or isinstance(value, str | bytes | Real | complex):
+        text = repr(value)
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    if type(value) is ndarray:
+        return f"a {value.dtype} array of shape {value.shape}"
+    kind = type(value)
+    if kind is type:  # the class instead of an object of it
+        return f"the class {value.__name__}"
+    module = kind.__module__.partition(".")[0]
+    return kind.__name__ if module in ("builtins", "__main__") else f"{module}.{kind.__name__}"
+
+
+def _misfit(owner: str, name: str, expected: str, value: Any) -> InputError:
+    if isinstance(value, tuple | list | set | dict) and len(repr(value)) <= LONGEST:
+        return InputError(f"{owner}: {name} must be {expected}, got {value!r}")
+    return InputError(f"{owner}: {name} must be {expected}, got {described(value)}")
+
+
+def _whole(least: int | None, most: int | None) -> str:
+    if most is not None:
+        return f"an integer from {least} to {most}" if least is not None else f"an integer of at most {most}"
+    if least is None:
+        return "an integer"
+    names = {0: "an integer of at least 0", 1: "a positive integer"}
+    return names.get(least, f"an integer of at least {least}")
+
+
+def _is_boolean(value: object) -> bool:
+    return isinstance(value, bool | np.bool_)
+
+
+def _finite(value: Any) -> bool:
+    try:
+        return isfinite(value)
+    except OverflowError:  # an int too large for a float
+        return False
+
+
+def _dtype_shown(dtype: np.dtype[Any]) -> str:
+    foreign = dtype.kind in "biuf" and not dtype.isnative
+    return f"{dtype.newbyteorder('=')} in foreign byte order ({dtype.str})" if foreign else str(dtype)
+
+
+def _conversion(name: str, value: Any) -> str:
+    """Say what to write instead of something that is nearly an array."""
+    if isinstance(value, np.ma.MaskedArray):
+        return f"; write {name}.filled(value) with a value for what is masked"
+    if isinstance(value, ndarray):
+        return f"; write np.asarray({name})"
+    if hasattr(value, "detach"):  # a tensor
+        return f"; write {name}.detach().numpy()"
+    if hasattr(value, "to_numpy"):  # a frame or a series
+        return f"; write {name}.to_numpy()"
+    if isinstance(value, list | tuple):
+        return f"; write np.array({name})"
+    return ""
