@@ -1,7 +1,9 @@
+from xml.etree import ElementTree as ET
+
 import pytest
 
 from npnet.errors import InputError
-from npnet.table import table
+from npnet.table import html_table, table
 
 
 def test_numbers_stand_to_the_right_and_text_to_the_left():
@@ -29,3 +31,16 @@ def test_long_text_stays_in_its_line():
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(InputError, match="must have 2 values, got 1"):
         table(["a", "b"], [["x"]])
+
+
+def test_html_has_the_same_cells_and_escapes_them():
+    drawn = html_table(["a<b", "n"], [["x & y", 1234]], title="<title>", footer=["all", 1234])
+    root = ET.fromstring(drawn.replace("scope=", "data-scope="))
+    assert [cell.text for cell in root.iter("th")] == ["a<b", "n"]
+    assert [cell.text for cell in root.iter("td")] == ["x & y", "1 234", "all", "1 234"]
+    assert root.find("caption").text == "<title>"
+
+
+def test_html_refuses_a_row_of_another_length():
+    with pytest.raises(InputError, match="must have 1 values, got 2"):
+        html_table(["a"], [["x", "y"]])
