@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, runtime_checkable
+from weakref import ref
 
 import numpy as np
 from numpy import ndarray
@@ -33,7 +34,19 @@ class LayerBackward(Protocol):
 
 
 class Parameters(dict[str, ndarray]):
-    """A dict of parameters, which knows that PyTorch has a method in its place."""
+    """A dict of parameters, which knows that PyTorch has a method in its place.
+
+    Attributes
+    ----------
+    layer : weak reference to a layer, optional
+        Whose parameters they are. An optimizer made with them can see whether that stays so.
+    """
+
+    layer: ref[Layer] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the weak reference out of copies."""
+        return type(self), (dict(self),)
 
     def __call__(self) -> NoReturn:
         """Say how to write what was meant by the brackets."""
@@ -220,7 +233,9 @@ class Layer:
     @property
     def parameters(self) -> Parameters:
         """The parameters by their dotted names: the arrays themselves, to be updated in place."""
-        return Parameters(self._named_arrays("parameter_names"))
+        found = Parameters(self._named_arrays("parameter_names"))
+        found.layer = ref(self)
+        return found
 
     @property
     def buffers(self) -> dict[str, ndarray]:
