@@ -25,7 +25,10 @@ def move_towards(average: ndarray, value: ndarray, weight: float, scratch: ndarr
 
 def decay_squares(average: ndarray, value: ndarray, decay: float, scratch: ndarray) -> None:
     """Set average ← decay · average + ((1 − decay) · value) · value."""
-    average *= decay
+    if average.dtype.type(decay):
+        average *= decay
+    else:  # of a square that was too large nothing is left, where zero times infinity would be no number
+        average[...] = 0
     multiply(value, 1 - decay, out=scratch)
     scratch *= value
     average += scratch

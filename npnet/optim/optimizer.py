@@ -26,6 +26,8 @@ from npnet.optim._settings import Configured, Number, require_names, require_tak
 BLOCK = 262_144
 # Steps from one look at the model's arrays to the next, after the first few.
 EVERY = 64
+# What a copy makes for itself.
+LEFT_OUT = ("_groups", "_forms", "_model")
 
 
 class Optimizer(Configured):
@@ -118,6 +120,8 @@ class Optimizer(Configured):
     def _start_over(self) -> None:
         """Group the parameters, and keep nothing for them yet."""
         self._groups = grouped(self._parameters)
+        # Asked for at every step, and so looked up once.
+        self._forms = {name: (array, array.dtype, array.shape) for name, array in self._parameters.items()}
         self._state: dict[str, dict[str, ndarray]] = {}  # by parameter, then by what is kept: views of groups
         self._steps: dict[str, int] = {}
 
@@ -138,7 +142,7 @@ class Optimizer(Configured):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy is made of, without groups: a copy needs views of its own arrays."""
-        kept = {name: value for name, value in vars(self).items() if name not in ("_groups", "_model")}
+        kept = {name: value for name, value in vars(self).items() if name not in LEFT_OUT}
         kept["_steps"] = dict(self._steps)
         kept["_state"] = {
             name: {kind: array.copy() for kind, array in state.items()} for name, state in self._state.items()
@@ -245,12 +249,12 @@ class Optimizer(Configured):
     def _kinds(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """Return what the rule keeps for each parameter."""
         kinds = self.state_names(settings)
-        if not isinstance(kinds, tuple | list) or not all(isinstance(kind, str) for kind in kinds):
+        if type(kinds) is not tuple:
             raise InputError(
                 f"{type(self).__name__}: state_names must return a tuple of names, such as ('momentum',) "
                 f"with its comma, got {kinds!r:.60}"
             )
-        return tuple(kinds)
+        return kinds
 
     def _begin_step(self, group: Group, name: str, kinds: tuple[str, ...]) -> int:
         """Count an update of a parameter, and start what is kept for it where anything is not there yet."""
@@ -384,15 +388,16 @@ class Optimizer(Configured):
     def _checked_grads(self, grads: Any) -> dict[str, ndarray]:
         """Return the gradients that are there, as arrays."""
         owner = type(self).__name__
-        check.mapping(f"{owner}.step", "grads", grads, "a dict from names to arrays, as backward gives")
+        if type(grads) is not dict:
+            check.mapping(f"{owner}.step", "grads", grads, "a dict from names to arrays, as backward gives")
         present = {name: grad for name, grad in grads.items() if grad is not None}
         if unknown := present.keys() - self._parameters.keys():
             raise self._unknown(unknown)
         for name, grad in present.items():
-            parameter = self._parameters[name]
+            parameter, dtype, shape = self._forms[name]
             if not parameter.flags.writeable:
                 self._require_writable(name, parameter)
-            if type(grad) is not ndarray or grad.dtype != parameter.dtype or grad.shape != parameter.shape:
+            if type(grad) is not ndarray or grad.dtype is not dtype or grad.shape != shape:
                 present[name] = self._checked_grad(name, grad)
         vars(self)["_calls"] += 1  # past __setattr__, whose questions take longer
         # At every step it would take as long as the update of a small model.

@@ -1,0 +1,135 @@
+"""Finite gradients never make what is not a number, and the caller's error settings do not matter."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npnet import optim
+
+RULES = [
+    (optim.SGD, {"lr": 0.1}),
+    (optim.SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    (optim.RMSprop, {}),
+    (optim.RMSprop, {"centered": True}),
+    (optim.RMSprop, {"centered": True, "eps": 0.0}),
+    (optim.RMSprop, {"centered": True, "momentum": 0.9, "weight_decay": 0.1}),
+    (optim.RMSprop, {"centered": True, "alpha": 0.0}),
+    (optim.RMSprop, {"centered": True, "alpha": 1.0}),
+    (optim.RMSprop, {"eps": 0.0, "momentum": 0.5}),
+    (optim.Adam, {}),
+    (optim.Adam, {"eps": 0.0, "amsgrad": True}),
+    (optim.Adam, {"betas": (0.0, 0.0)}),
+    (optim.Adam, {"eps": 1e-60}),
+    (optim.Adam, {"betas": (1 - 1e-12, 1 - 1e-12), "weight_decay": 0.1}),
+    (optim.AdamW, {"amsgrad": True}),
+]
+every_rule = pytest.mark.parametrize(("rule", "options"), RULES)
+both = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+@every_rule
+@both
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0, -7e-3, 1e-30, 1e-42, 3e18, 2e30])
+def test_a_constant_gradient(rule, options, dtype, value):
+    parameter, grad = np.ones(3, dtype), np.full(3, value, dtype)
+    optimizer = rule({"w": parameter}, **options)
+    for _ in range(400):
+        optimizer.step({"w": grad})
+        assert not np.isnan(parameter).any()
+
+
+@given(
+    rule=st.sampled_from(RULES),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 2**32 - 1),
+    sizes=st.lists(st.floats(-1, 1), min_size=1, max_size=4),
+    kind=st.sampled_from(["random", "constant", "one of two", "mostly zero", "growing"]),
+)
+def test_finite_gradients(rule, dtype, seed, sizes, kind):
+    rng = np.random.default_rng(seed)
+    kind_of, options = rule
+    # From numbers whose squares vanish to such whose squares overflow, element by element.
+    reach = {np.float32: 36.0, np.float64: 300.0}[dtype]
+    scale = (10.0 ** (reach * np.array(sizes))).astype(dtype)
+    start = rng.standard_normal(len(sizes)).astype(dtype)
+    parameter = start.copy()
+    optimizer = kind_of({"w": parameter}, **options)
+    for step in range(200):
+        draw = {
+            "random": rng.standard_normal(len(sizes)).clip(-4, 4),
+            "constant": np.ones(len(sizes)),
+            "one of two": rng.choice([-1.0, 1.0], len(sizes)),
+            "mostly zero": (rng.random(len(sizes)) < 0.1) * 1.0,
+            "growing": np.full(len(sizes), step / 200),
+        }[kind]
+        was_finite = np.isfinite(parameter)
+        optimizer.step({"w": (draw * scale).astype(dtype)})
+        # What has become infinite, by a learning rate too large for such a gradient, may go on as it likes.
+        assert not np.isnan(parameter[was_finite]).any(), (step, optimizer)
+
+
+@both
+def test_a_centered_variance_below_zero_counts_as_zero_and_the_rest_is_torchs(dtype):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    ours = np.ones(50, dtype)
+    theirs = torch.nn.Parameter(torch.tensor(ours))
+    optimizer = optim.RMSprop({"w": ours}, centered=True)
+    other = torch.optim.RMSprop([theirs], centered=True, foreach=False)
+    constant = rng.standard_normal(50).astype(dtype)
+    for step in range(200):
+        grad = constant + (step % 3 if step < 20 else 0)
+        optimizer.step({"w": grad.astype(dtype)})
+        theirs.grad = torch.tensor(grad.astype(dtype))
+        other.step()
+        if step < 19:
+            np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-4)
+    assert np.isfinite(ours).all()
+
+
+@both
+def test_without_eps_what_is_divided_by_zero_stays(dtype):
+    for rule, options in ((optim.Adam, {}), (optim.RMSprop, {}), (optim.RMSprop, {"momentum": 0.9})):
+        parameter = np.ones(2, dtype)
+        optimizer = rule({"w": parameter}, eps=0.0, **options)
+        for _ in range(3):
+            optimizer.step({"w": np.array([0.0, 1.0], dtype)})
+        assert parameter[0] == 1
+        assert parameter[1] < 1
+
+
+@both
+def test_a_gradient_that_is_not_a_number_still_shows(dtype):
+    for rule, options in RULES:
+        parameter = np.ones(2, dtype)
+        rule({"w": parameter}, **options).step({"w": np.array([np.nan, 0.5], dtype)})
+        assert np.isnan(parameter[0])
+        assert np.isfinite(parameter[1])
+
+
+@every_rule
+@both
+def test_error_settings_of_the_caller_do_not_matter(rule, options, dtype):
+    rng = np.random.default_rng(0)
+    shape = (3, 5)
+    parameter, other = np.ones(shape, dtype), np.ones(shape, dtype)
+    one, two = rule({"w": parameter}, **options), rule({"w": other}, **options)
+    for scale in (1e-30, 1.0, 1e30, 0.0):
+        grad = (rng.standard_normal(shape) * scale).astype(dtype)
+        with np.errstate(all="raise"):
+            one.step({"w": grad})
+            state = one.state_dict()
+            one.load_state_dict(state)
+        two.step({"w": grad})
+    np.testing.assert_array_equal(parameter, other)
+
+
+def test_a_state_in_float64_is_taken_over_whole_or_not_at_all():
+    source = optim.SGD({"w": np.ones(2)}, momentum=0.9)
+    source.step({"w": np.array([1e300, 1e-300])})
+    target = optim.SGD({"w": np.ones(2, np.float32)})
+    with np.errstate(all="raise"):
+        target.load_state_dict(source.state_dict())
+    assert target.settings == source.settings
+    np.testing.assert_array_equal(target.state_dict()["momentum.w"], np.array([np.inf, 0], np.float32))
