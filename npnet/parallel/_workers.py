@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any, TypeVar
 
 import numpy as np
@@ -148,6 +148,7 @@ class Blas:
     def __init__(self) -> None:
         self._controller: ThreadpoolController | None = None
         self._limited: Any = None
+        self._thread = 0  # which went down
         self._users = 0
 
     def controller(self) -> ThreadpoolController:
@@ -160,13 +161,23 @@ class Blas:
         """Go down to one thread, if that has not been done."""
         if not self._users:
             self._limited = self.controller().limit(limits=1, user_api="blas")
+            self._thread = get_ident()
         self._users += 1
 
     def release(self) -> None:
         """Go back to as many threads as there were, after the last of those who held it."""
         self._users -= 1
         if not self._users:
+            # Where the library is one for all threads, threadpoolctl lets nobody set it but who did so first.
+            if self._thread != get_ident():
+                self._give_up(force=True)
             self._limited.restore_original_limits()
+            self._give_up(force=False)
+
+    def _give_up(self, *, force: bool) -> None:
+        for library in self.controller().lib_controllers:
+            if hasattr(library, "clear_controlling_thread"):  # not in every version
+                library.clear_controlling_thread(force=force)
 
 
 blas = Blas()
