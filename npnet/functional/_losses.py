@@ -44,7 +44,7 @@ def reduced(
         loss = loss / total
     loss = np.asarray(loss, dtype)
 
-    def backward(grad_loss: ndarray | None = None) -> ndarray:
+    def backward(grad_loss: Any = None) -> ndarray:
         if isinstance(grad_loss, np.floating) and not loss.ndim:
             grad_loss = np.asarray(grad_loss)  # what arithmetic on a loss gives
         if grad_loss is not None:

@@ -30,19 +30,21 @@ def total(rows: Float[ndarray, "n k"]) -> Float[ndarray, " k"]:
     array([4., 6.])
     """
     n, k = rows.shape
+    sums: ndarray
     if n <= FEW or rows.dtype == np.float64:
-        sums: ndarray = _ones(n, rows.dtype).dot(rows)
+        sums = _ones(n, rows.dtype).dot(rows)
         return sums
     step = max(FEW, BLOCK // max(1, k))
     if n <= step:
-        return _ones(n, DOUBLE).dot(rows.astype(DOUBLE)).astype(rows.dtype)
+        sums = _ones(n, DOUBLE).dot(rows.astype(DOUBLE)).astype(rows.dtype)
+        return sums
     exact = np.zeros(k)
     for part in in_blocks(n, step):
         exact += _ones(min(step, n - part.start), DOUBLE).dot(rows[part].astype(DOUBLE))
     return exact.astype(rows.dtype)
 
 
-def along_first(terms: Float[ndarray, "n *rest"]) -> Float[ndarray, "*rest"]:
+def along_first(terms: Float[ndarray, "n ..."]) -> ndarray:
     """Return the sum along the first axis: of a few at a time as they are, of these sums in float64.
 
     Examples

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -63,9 +65,7 @@ def leaky_relu(
     array([ 5.,  5., 10.])
     """
     check.float_arrays("leaky_relu", x=x)
-    if not isinstance(negative_slope, float):  # of floats ∞ and NaN pass too, as in PyTorch
-        negative_slope = check.number("leaky_relu", "negative_slope", negative_slope)
-    slope = x.dtype.type(negative_slope)
+    slope = x.dtype.type(_number(negative_slope))
     positive, y = np.empty_like(x, bool), np.empty_like(x)
     form = check.form(y)
 
@@ -89,3 +89,10 @@ def leaky_relu(
         return grad_x
 
     return y, backward
+
+
+def _number(negative_slope: Any) -> float:
+    """Return the slope as a float; ∞ and NaN pass too, as in PyTorch."""
+    if isinstance(negative_slope, float):
+        return negative_slope
+    return check.number("leaky_relu", "negative_slope", negative_slope)
