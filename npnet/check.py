@@ -225,6 +225,12 @@ def upstream(owner: str, grad_y: Any, y: ndarray | Form) -> None:
     shape(owner, "grad_y", grad_y, y.shape, "like the output y")
 
 
+def needs(owner: str, value: Any) -> None:
+    """Require what says which of three gradients are wanted: a tuple of three times True or False."""
+    if not (type(value) is tuple and len(value) == 3 and all(type(wanted) is bool for wanted in value)):
+        raise _misfit(owner, "needs", "a tuple of three times True or False", value)
+
+
 # ---- words ---------------------------------------------------------------------------------------------
 
 
