@@ -17,7 +17,7 @@ npnet.errors.InputError: SGD: lr must be a finite number of at least 0, got 'fas
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeVar
@@ -112,6 +112,15 @@ def instance(owner: str, name: str, value: Any, kind: type[T], expected: str) ->
     if not isinstance(value, kind):
         raise InputError(f"{owner}: {name} must be {expected}, got {described(value)}")
     return value
+
+
+def mapping(owner: str, name: str, value: Any, expected: str = "a dict from names to arrays") -> None:
+    """Require a dict or another mapping, whose keys are text."""
+    if type(value) is not dict and not isinstance(value, Mapping):
+        raise InputError(f"{owner}: {name} must be {expected}, got {described(value)}")
+    for key in value:
+        if not isinstance(key, str):
+            raise InputError(f"{owner}: the names in {name} must be text, got {described(key)}")
 
 
 def function(owner: str, name: str, value: T, expected: str = "a function") -> T:

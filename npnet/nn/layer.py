@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, runtime_checkable
+from weakref import ref
 
 import numpy as np
 from numpy import ndarray
@@ -78,9 +79,16 @@ class Arrays(dict[str, ndarray]):
 
 
 class Parameters(Arrays):
-    """A dict of parameters, which knows that PyTorch has a method in its place."""
+    """A dict of parameters, which knows that PyTorch has a method in its place.
+
+    Attributes
+    ----------
+    layer : weak reference to a layer, optional
+        Whose parameters they are. An optimizer made with them can see whether that stays so.
+    """
 
     kind = "parameters"
+    layer: ref[Layer] | None = None
 
 
 def put(owner: str, name: str, array: ndarray, value: Any) -> None:
@@ -335,7 +343,9 @@ class Layer:
 
         To assign to a name copies into its array.
         """
-        return Parameters(self._named_arrays("parameter_names"))
+        found = Parameters(self._named_arrays("parameter_names"))
+        found.layer = ref(self)
+        return found
 
     @property
     def buffers(self) -> Arrays:
