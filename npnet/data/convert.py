@@ -23,7 +23,7 @@ WANTED = (
 BY_CLASS = "y, numbers = np.unique(y, return_inverse=True)"
 
 
-def as_dataset(x: Any, y: Any = None, *, owner: str = "as_dataset", name: str = "data") -> Dataset:
+def as_dataset(x: Any, y: Any = None) -> Dataset:
     """Return a data set made of what was given, which is copied only where it must be.
 
     Parameters
@@ -33,8 +33,6 @@ def as_dataset(x: Any, y: Any = None, *, owner: str = "as_dataset", name: str = 
         which is returned as it is.
     y : array, series or list, optional
         A target for each sample.
-    owner, name : str
-        Who asks for which argument, for messages.
 
     Returns
     -------
@@ -52,8 +50,11 @@ def as_dataset(x: Any, y: Any = None, *, owner: str = "as_dataset", name: str = 
     >>> as_dataset({"data": np.zeros((3, 2)), "target": np.array([0, 1, 0])})
     ArrayDataset(x: float64 (3, 2), y: int64 (3,))
     """
-    if y is not None:
-        return _arrays(owner, name, x, y)
+    return dataset_of("as_dataset", "data", x) if y is None else _arrays("as_dataset", "data", x, y)
+
+
+def dataset_of(owner: str, name: str, x: Any) -> Dataset:
+    """Return the data set made of what was given for an argument; see `as_dataset`."""
     if isinstance(x, ArrayDataset):
         return x
     if isinstance(x, Mapping):
@@ -159,7 +160,8 @@ def is_pair_of_arrays(value: Any) -> bool:
     """
     if not isinstance(value, tuple) or len(value) != 2:
         return False
-    return all(is_array(part) or _is_plain(part) for part in value)
+    # Of two samples each would be a pair, not an array.
+    return is_array(value[0]) or all(is_array(part) or _is_plain(part) for part in value)
 
 
 def in_dtype(

@@ -12,7 +12,7 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet.data._stack import stack
-from npnet.data.convert import as_dataset
+from npnet.data.convert import dataset_of
 from npnet.data.dataset import ArrayDataset, Dataset
 from npnet.errors import InputError
 
@@ -68,7 +68,7 @@ def minibatches(
     >>> [target.tolist() for x, target in shuffled]
     [[2, 4], [3, 0]]
     """
-    dataset, size = as_dataset(dataset, owner="minibatches", name="dataset"), _size(batch_size)
+    dataset, size = dataset_of("minibatches", "dataset", dataset), _size(batch_size)
     number = count_minibatches(dataset, size, drop_last)
     start = check.integer("minibatches", "start", start, least=0, most=number)
     if generator is None:
@@ -105,7 +105,7 @@ def count_minibatches(dataset: Dataset | Mapping[str, Any], batch_size: int, dro
     >>> count_minibatches(data, 2), count_minibatches(data, 2, drop_last=True)
     (3, 2)
     """
-    n, size = len(as_dataset(dataset, owner="minibatches", name="dataset")), _size(batch_size)
+    n, size = len(dataset_of("minibatches", "dataset", dataset)), _size(batch_size)
     drop_last = check.flag("minibatches", "drop_last", drop_last)
     if n == 0:
         raise InputError("minibatches: dataset must hold at least one sample, got an empty one")

@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from npnet import check
 from npnet import functional as F
+from npnet.errors import InputError
 from npnet.functional._types import LossBackward
 
 Reduction = Literal["none", "mean", "sum"]
@@ -65,7 +66,15 @@ class Loss:
         ----------
         x, target : array
             As for `forward`.
+
+        Raises
+        ------
+        InputError
+            If they are no arrays, or there is no axis of samples.
         """
+        owner = type(self).__name__
+        if check.array(owner, "target", target).ndim == 0:
+            raise InputError(f"{owner}: target must have a sample on each place of axis 0, got one number")
         return float(len(target))
 
     def __call__(self, x: ndarray, target: ndarray) -> ndarray:
@@ -93,6 +102,8 @@ class _LabelLoss(Loss):
 
     def divisor(self, x: ndarray, target: ndarray) -> float:
         """Return Σ w[t] over the labels t that count; with probabilities the number of positions."""
+        check.array(type(self).__name__, "x", x, "f")
+        check.array(type(self).__name__, "target", target, "iuf")
         if target.dtype.kind not in "iu":
             return float(x.size / x.shape[min(x.ndim, 2) - 1])
         counts = target != self.ignore_index
@@ -106,6 +117,7 @@ class _ElementLoss(Loss):
 
     def divisor(self, x: ndarray, target: ndarray) -> float:
         """Return the number of elements."""
+        check.array(type(self).__name__, "x", x, "f")
         return float(x.size)
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from npnet.data import ArrayDataset, Dataset, Splits, as_dataset, minibatches
-from npnet.data.convert import BY_CLASS, in_dtype, is_array, is_pair_of_arrays
+from npnet.data import ArrayDataset, Dataset, Splits, minibatches
+from npnet.data.convert import BY_CLASS, dataset_of, in_dtype, is_array, is_pair_of_arrays
 from npnet.errors import DTypeError, InputError
 from npnet.train.engine import Engine
 
@@ -27,11 +27,11 @@ def parts(data: Any) -> tuple[Dataset, Dataset | None]:
         training, validation = data.train, data.validation
     elif isinstance(data, tuple) and not hasattr(data, "_fields") and not is_pair_of_arrays(data):
         _check_two(data)
-        training = as_dataset(data[0], owner="fit", name="training data")
+        training = dataset_of("fit", "training data", data[0])
         no_validation = data[1] is None
-        validation = None if no_validation else as_dataset(data[1], owner="fit", name="validation data")
+        validation = None if no_validation else dataset_of("fit", "validation data", data[1])
     else:
-        training, validation = as_dataset(data, owner="fit"), None
+        training, validation = dataset_of("fit", "data", data), None
     for name, part in (("training", training), ("validation", validation)):
         if part is not None and not len(part) and not (isinstance(data, Splits) and name == "validation"):
             raise InputError(f"fit: the {name} data must not be empty, got 0 samples")
@@ -43,7 +43,7 @@ def one_part(owner: str, data: Any) -> Dataset:
     if isinstance(data, Splits):
         names = ", ".join(f"splits.{name}" for name in data.parts())
         raise InputError(f"{owner}: dataset must be one part of the splits: {names}")
-    return as_dataset(data, owner=owner, name="dataset")
+    return dataset_of(owner, "dataset", data)
 
 
 def _check_two(data: tuple[Any, ...]) -> None:

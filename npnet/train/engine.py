@@ -108,6 +108,11 @@ def plain_step(
         The model's outputs.
     grads : dict from parameter names to arrays
 
+    Raises
+    ------
+    InputError
+        If model, loss or generator is something else, or the minibatch does not fit.
+
     Examples
     --------
     >>> import numpy as np
@@ -119,6 +124,9 @@ def plain_step(
     >>> y.shape, list(grads)
     ((4, 2), ['weight', 'bias'])
     """
+    check_model("plain_step", model)
+    check_loss("plain_step", loss)
+    check.generator("plain_step", generator)
     y, model_backward = model.forward(x, training=True, generator=generator)
     value, loss_backward = loss.forward(y, target)
     _, grads = model_backward(loss_backward(), needs_grad_x=False)
@@ -259,7 +267,7 @@ def targets_of(loss: Loss) -> str:
 
 def check_engine(owner: str, engine: Any) -> None:
     """Require what the loop can ask."""
-    if not isinstance(engine, Engine):
+    if isinstance(engine, type) or not isinstance(engine, Engine):
         raise InputError(
             f"{owner}: engine must be an engine such as NumPyEngine(model, loss, optimizer), "
             f"got {check.described(engine)}"

@@ -11,6 +11,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet.errors import InputError
 from npnet.table import html_table, table
 
 
@@ -32,6 +33,11 @@ class Epoch:
     seconds : float
         Of training, validation apart.
     images_per_second : float
+
+    Raises
+    ------
+    InputError
+        If something else is given than these numbers.
     """
 
     epoch: int
@@ -43,6 +49,17 @@ class Epoch:
     seconds: float
     images_per_second: float
 
+    def __post_init__(self) -> None:
+        self._put("epoch", check.integer("Epoch", "epoch", self.epoch, least=1))
+        for name in ("train_loss", "lr", "seconds", "images_per_second"):
+            self._put(name, check.real("Epoch", name, getattr(self, name)))
+        for name in ("train_accuracy", "validation_loss", "validation_accuracy"):
+            if getattr(self, name) is not None:
+                self._put(name, check.real("Epoch", name, getattr(self, name)))
+
+    def _put(self, name: str, value: float) -> None:
+        object.__setattr__(self, name, value)
+
     def line(self, epochs: int) -> str:
         """Return the epoch as a line for people.
 
@@ -50,7 +67,13 @@ class Epoch:
         ----------
         epochs : int
             How many there were to be.
+
+        Raises
+        ------
+        InputError
+            If that is no positive integer.
         """
+        epochs = check.integer("Epoch", "epochs", epochs, least=1)
 
         def shown(loss: float, accuracy: float | None) -> str:
             return f"{loss:.4f}" if accuracy is None else f"{loss:.4f} {100 * accuracy:6.2f} %"
@@ -273,7 +296,20 @@ class Tally:
             Outputs, and what they should have been.
         ignore_index : int, optional
             The label that does not count.
+
+        Raises
+        ------
+        InputError
+            If something is of another kind, or outputs and targets are not of as many samples.
         """
+        loss, divisor = check.real("Tally", "loss", loss), check.real("Tally", "divisor", divisor)
+        for name, array in (("y", y), ("target", target)):
+            check.array("Tally", name, array)
+        if y.ndim == 0 or target.ndim == 0 or len(y) != len(target):
+            shapes = f"{y.shape} and {target.shape}"
+            raise InputError(f"Tally: y and target must be of as many samples, got shapes {shapes}")
+        if ignore_index is not None:
+            ignore_index = check.integer("Tally", "ignore_index", ignore_index)
         self.seen += len(target)
         if divisor:
             self.loss_sum += loss * divisor
