@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
+from npnet import check
 from npnet.gradcheck._claim import Claim
 from npnet.gradcheck._derivative import STEP, Tolerances, check_input
 from npnet.gradcheck._subject import Model, Operation, ProblemError, Subject, require_float64
+from npnet.gradcheck._vary import WAYS
 from npnet.gradcheck.report import GradcheckError, GradcheckReport
 from npnet.nn.layer import Layer
 
 # Not a seed anyone would draw inputs from: with grad_y equal to x, grad_yᵀ x is symmetric, and a transposed
 # gradient of the weight would pass.
 SEED = 0x677261646368656B
+KINDS = "an operation y, backward = f(*inputs), a layer or a model"
 
 
 def gradcheck(
@@ -26,7 +30,7 @@ def gradcheck(
     training: bool = True,
     eps: float = STEP,
     rtol: float = 1e-6,
-    atol: float = 1e-8,
+    atol: float = 0.0,
     directions: int = 3,
     max_elements: int = 100,
     raise_error: bool = True,
@@ -103,16 +107,31 @@ def gradcheck(
     >>> print(str(report).splitlines()[-1])
         wherever it is wrong, backward gives 0.5 times the right value
     """
-    if generator is None:
-        generator = np.random.default_rng(SEED)
+    settings = _settings(generator, training, eps, rtol, atol, directions, max_elements, raise_error)
+    source, tolerances, directions, max_elements = settings
     subject: Subject
     if isinstance(f, Layer):
-        subject = Model(f, inputs, training=training, seed=int(generator.integers(2**62)))
+        subject = Model(f, inputs, training=bool(training), seed=int(source.integers(2**62)))
     else:
+        check.function("gradcheck", "f", getattr(f, "forward", f), KINDS)
         subject = Operation(f, inputs)
     require_float64(subject)
+    with _varied(subject, source) as varied:
+        report = _report(subject, source, tolerances, directions, max_elements, varied=varied)
+    if raise_error and not report.passed:
+        raise GradcheckError(report)
+    return report
 
-    tolerances = Tolerances(eps, rtol, atol)
+
+def _report(
+    subject: Subject,
+    generator: Generator,
+    tolerances: Tolerances,
+    directions: int,
+    max_elements: int,
+    *,
+    varied: bool,
+) -> GradcheckReport:
     try:
         claim = Claim(subject, generator)
         reports = tuple(
@@ -120,9 +139,58 @@ def gradcheck(
             for name in subject.variables
         )
         claim.require_unchanged_gradients("after f has run again, so it relies on something outside it")
-        report = GradcheckReport(subject.name, reports, unchecked=tuple(subject.unchecked))
+        if all(found.passed for found in reports):
+            claim.require_linear(generator)
     except ProblemError as problem:
-        report = GradcheckReport(subject.name, problem=str(problem))
-    if raise_error and not report.passed:
-        raise GradcheckError(report)
-    return report
+        return GradcheckReport(subject.name, problem=str(problem), varied=varied)
+    return GradcheckReport(subject.name, reports, unchecked=tuple(subject.unchecked), varied=varied)
+
+
+@contextmanager
+def _varied(subject: Subject, generator: Generator) -> Iterator[bool]:
+    """Have what starts at zeros and ones be elsewhere meanwhile, if f exists there; say whether it is."""
+    for way in range(len(WAYS)):
+        with subject.varied(generator, way) as changed:
+            if not changed:
+                break
+            if _exists(subject):
+                yield True
+                return
+    yield False
+
+
+def _exists(subject: Subject) -> bool:
+    try:
+        with np.errstate(all="ignore"):
+            y, _ = subject.run({})
+        return bool(np.isfinite(y).all())
+    except Exception:  # noqa: BLE001 - whatever f says of values of ours, it is asked again with the given ones
+        return False
+
+
+def _settings(
+    generator: Generator | None,
+    training: bool,
+    eps: float,
+    rtol: float,
+    atol: float,
+    directions: int,
+    max_elements: int,
+    raise_error: bool,
+) -> tuple[Generator, Tolerances, int, int]:
+    """Require what the docstring says, and return it as plain Python has it."""
+    if generator is None:
+        generator = np.random.default_rng(SEED)
+    check.generator("gradcheck", generator)
+    check.flag("gradcheck", "training", training)
+    check.flag("gradcheck", "raise_error", raise_error)
+    return (
+        generator,
+        Tolerances(
+            check.number("gradcheck", "eps", eps, above=0.0, most=1.0),
+            check.number("gradcheck", "rtol", rtol, least=0.0, below=1.0),
+            check.number("gradcheck", "atol", atol, least=0.0),
+        ),
+        check.integer("gradcheck", "directions", directions, least=0),
+        check.integer("gradcheck", "max_elements", max_elements, least=0),
+    )

@@ -44,7 +44,10 @@ class Derivative:
     @property
     def error(self) -> float:
         """The difference as a multiple of the tolerance; above 1 the two disagree."""
-        error = abs(self.analytic - self.numerical) / self.tolerance
+        off = abs(self.analytic - self.numerical)
+        if off == 0 or not self.tolerance:
+            return 0.0 if off == 0 else np.inf
+        error = off / self.tolerance
         return error if np.isfinite(error) else np.inf
 
     @property
@@ -146,12 +149,16 @@ class GradcheckReport:
         Why no derivative was compared, such as a gradient of the wrong shape; empty when they were.
     unchecked : tuple of str
         Floating-point inputs that backward gives no gradient for, and which were taken for data.
+    varied : bool
+        Whether parameters, statistics, or inputs of zeros and ones had other values meanwhile, at which
+        mistakes show.
     """
 
     function: str
     inputs: tuple[InputReport, ...] = ()
     problem: str = ""
     unchecked: tuple[str, ...] = ()
+    varied: bool = False
 
     @property
     def passed(self) -> bool:
