@@ -113,8 +113,8 @@ class Claim:
             # A comparison with NaN is false, so it is turned round.
             if not off <= NONLINEAR * largest + NEGLIGIBLE * float(np.linalg.norm(mixed)):
                 raise ProblemError(
-                    f"backward is not linear in grad_y: the gradient for {label} is right for one grad_y, but "
-                    "for the sum of two it is not the sum of their gradients"
+                    f"backward is not linear in grad_y: the gradient for {label} is right for one grad_y, "
+                    "but for the sum of two it is not the sum of their gradients"
                 )
 
     def require_unmodified(self, what: str, before: dict[str, ndarray]) -> None:

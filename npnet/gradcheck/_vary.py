@@ -1,4 +1,4 @@
-"""Values moved away from where they start: a weight of ones hides a factor that is forgotten, zeros hide more."""
+"""Values moved away from where they start: weights of ones hide a factor that is forgotten, zeros more."""
 
 from __future__ import annotations
 

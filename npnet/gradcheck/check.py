@@ -42,23 +42,27 @@ def gradcheck(
     f : operation, loss, layer or model
         An operation of the form ``y, backward = f(*inputs)``, your own included; settings it needs can
         be given by a lambda. Of a `Layer`, the gradients of x and of every parameter that is not frozen
-        are checked; every run of it draws the same random numbers, and parameters and running statistics
-        are left as they were. An object with a method ``forward``, such as a loss of `npnet.nn`, stands
+        are checked; every run of it draws the same random numbers. Meanwhile the parameters that are not
+        frozen, and running statistics, have other values near theirs, as ones and zeros hide mistakes;
+        afterwards they are as they were, also upon an error. An object with a method ``forward``, such as a loss of `npnet.nn`, stands
         for that method.
     *inputs : arrays and settings
         What f is called with. Floating-point arrays are differentiated and must be float64: the
         rounding of float32 would drown all but gross mistakes. Anything else (labels, sizes, None) is
         passed on. Gradients from backward are in the order of the inputs, None for what is not
         differentiated; a single array instead of a tuple is the gradient of the first floating-point
-        input, and the others count as data, as in a loss.
+        input, and the others count as data, as in a loss. Inputs behind the first that hold nothing but
+        zeros and ones are replaced by other values near them, if f takes these.
     generator : numpy.random.Generator, optional
         Draws grad_y, the directions and the elements; without one they are the same in every call.
     training : bool
         The mode a layer is run in.
     eps : float
-        The step, relative to max(1, abs(x)).
+        The step tried first, relative to max(1, abs(x)); where it does not decide, steps of all sizes are
+        tried.
     rtol, atol : float
-        What is tolerated: atol + rtol times the derivative + what rounding in f may amount to.
+        What is tolerated: atol + rtol times the derivative + what rounding in f may amount to, which is
+        measured.
     directions : int
         How many random directions to look along, for each input.
     max_elements : int
@@ -76,17 +80,22 @@ def gradcheck(
     GradcheckError
         If a derivative is wrong; if an input has nothing but kinks; if gradients are missing, or of a wrong
         shape or dtype; if f or backward gives NaN or infinity; if backward gives something else the second
-        time, or after f has run again; if f modifies what it is given, or does not give the same twice.
+        time, or after f has run again; if it is not linear in grad_y; if f modifies what it is given, or does not give the same twice.
     DTypeError
-        If an input or parameter is of a floating-point dtype other than float64.
+        If an input or parameter is of a floating-point dtype other than float64, or an input is a matrix or
+        a masked array.
     InputError
-        If nothing given can be differentiated, or an input is not finite.
+        If f is none of these, a setting is out of range, nothing given can be differentiated, an input is
+        not finite, or a parameter is read-only.
 
     Notes
     -----
     A kink is told from a wrong gradient by taking the one-sided slopes with ever smaller steps. They
     differ by h L″ where L is smooth, so by 64 times less at a step 64 times smaller; at a kink their
     difference stays. A kink nearby, not exactly at x, is out of reach of the smaller steps.
+
+    A right derivative takes two runs of f where the first step decides, and at most some fifty where all
+    steps must be tried; a step that decided is tried first for the elements that follow.
 
     References
     ----------
