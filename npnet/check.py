@@ -93,6 +93,15 @@ def number(
     return float(value)
 
 
+def real(owner: str, name: str, value: Any) -> float:
+    """Return any real number as a float, ∞ and NaN too; True and False are none."""
+    if type(value) is float:
+        return value
+    if not isinstance(value, Real) or _is_boolean(value):
+        raise _misfit(owner, name, "a number", value)
+    return float(value)
+
+
 def flag(owner: str, name: str, value: Any) -> bool:
     """Return a bool; numbers and text are none."""
     if not _is_boolean(value):
@@ -232,6 +241,12 @@ def upstream(owner: str, grad_y: Any, y: ndarray | Form) -> None:
         return  # at once, since every operation of every step asks
     float_arrays(owner, y=np.empty(0, y.dtype), grad_y=grad_y)
     shape(owner, "grad_y", grad_y, y.shape, "like the output y")
+
+
+def needs(owner: str, value: Any) -> None:
+    """Require what says which of three gradients are wanted: a tuple of three times True or False."""
+    if not (type(value) is tuple and len(value) == 3 and all(type(wanted) is bool for wanted in value)):
+        raise _misfit(owner, "needs", "a tuple of three times True or False", value)
 
 
 # ---- words ---------------------------------------------------------------------------------------------
