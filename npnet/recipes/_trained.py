@@ -79,15 +79,7 @@ def spaced(number: int) -> str:
 
 def line_of(epoch: Epoch, epochs: int) -> str:
     """Return an epoch as a line."""
-
-    def shown(loss: float, accuracy: float | None) -> str:
-        return f"{loss:.4f}" if accuracy is None else f"{loss:.4f} {100 * accuracy:6.2f} %"
-
-    line = f"epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}"
-    line += f"  training {shown(epoch.train_loss, epoch.train_accuracy)}"
-    if epoch.validation_loss is not None:
-        line += f"  validation {shown(epoch.validation_loss, epoch.validation_accuracy)}"
-    return f"{line}  {spaced(round(epoch.images_per_second))} images/s"
+    return epoch.line(epochs)
 
 
 def ending(trained: TrainedNetwork, epochs: int) -> str:

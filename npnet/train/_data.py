@@ -70,7 +70,7 @@ def prepared(
     of the training part, in which minibatches are learnt from.
     """
     x, target = next(iter(minibatches(part, min(batch_size, len(part)))))
-    _check_no_text(name, x, target)
+    check_no_text(f"fit: {name}", x, target)
     given = part
     part, notes = in_dtype(part, engine.dtype, engine.targets, name)
     if isinstance(part, ArrayDataset):
@@ -78,11 +78,8 @@ def prepared(
     if part is not given:
         x, target = next(iter(minibatches(part, min(batch_size, len(part)))))
     y = _outputs(engine, x)
-    labels = part.y if isinstance(part, ArrayDataset) else target
-    if engine.targets == "labels":
-        _check_classes(name, labels, y, engine.ignore_index)
-    elif engine.targets == "numbers":
-        _check_numbers(name, target, y)
+    check_targets(f"fit: {name}", part, target, y, engine.targets, engine.ignore_index)
+    _check_counts(name, part, engine)
     engine.judge(x, target)
     if drop_last is not None:
         _check_last(engine, part, batch_size, drop_last=drop_last)
@@ -101,17 +98,44 @@ def _outputs(engine: Engine, x: ndarray) -> ndarray:
         raise
 
 
-def _check_no_text(name: str, x: ndarray, target: ndarray) -> None:
+def check_no_text(where: str, x: ndarray, target: ndarray) -> None:
+    """Require numbers, of which text can be made."""
     if target.dtype.kind not in "biuf":
         raise DTypeError(
-            f"fit: {name} y must hold numbers, got {target.dtype}; of names of classes make labels by "
+            f"{where} y must hold numbers, got {target.dtype}; of names of classes make labels by "
             f"{BY_CLASS}, or read the file with npnet.data.csv"
         )
     if x.dtype.kind not in "biuf":
-        raise DTypeError(f"fit: {name} x must hold numbers, got {x.dtype}")
+        raise DTypeError(f"{where} x must hold numbers, got {x.dtype}")
 
 
-def _check_classes(name: str, labels: ndarray, y: ndarray, ignore_index: int | None) -> None:
+def check_targets(
+    where: str, part: Dataset, target: ndarray, y: ndarray, targets: str, ignore_index: int | None
+) -> None:
+    """Require targets that fit the outputs y of a minibatch, saying how to make them of what is nearly such.
+
+    Of data held in arrays all labels are looked at: the loss would refuse a wrong one too, but later, and
+    without saying where in the data it stands.
+    """
+    if targets == "labels":
+        labels = part.y if isinstance(part, ArrayDataset) else target
+        _check_classes(where, labels, y, ignore_index)
+    elif targets == "numbers":
+        _check_numbers(where, target, y)
+
+
+def _check_counts(name: str, part: Dataset, engine: Engine) -> None:
+    """Require a label that is not ignored, as far as can be seen at once."""
+    ignored = engine.ignore_index
+    if ignored is None or not isinstance(part, ArrayDataset) or part.y.dtype.kind not in "iu":
+        return
+    if (part.y == ignored).all():
+        raise InputError(
+            f"fit: {name} y must hold a label that counts, got ignore_index {ignored} everywhere"
+        )
+
+
+def _check_classes(where: str, labels: ndarray, y: ndarray, ignore_index: int | None) -> None:
     """Require labels 0…K−1 for K outputs, or probabilities in the shape of the outputs."""
     if y.ndim < 2:
         return
@@ -119,51 +143,47 @@ def _check_classes(name: str, labels: ndarray, y: ndarray, ignore_index: int | N
     shape = labels.shape[1:]
     if labels.dtype.kind in "iu" and shape == y.shape[1:] and _is_one_hot(labels):
         raise InputError(
-            f"fit: {name} y must hold one label for each sample, got an array that looks one-hot; "
+            f"{where} y must hold one label for each sample, got an array that looks one-hot; "
             "write y.argmax(axis=1)"
         )
     if shape == (1, *one_each):
         raise InputError(
-            f"fit: {name} y must have shape {('n', *one_each)}, one label for each sample, got "
+            f"{where} y must have shape {('n', *one_each)}, one label for each sample, got "
             f"{('n', *shape)}; write y[:, 0]".replace("'n'", "n")
         )
     if labels.dtype.kind == "f" and shape == one_each:
         raise DTypeError(
-            f"fit: {name} y must hold integer labels, got {labels.dtype}; write y.astype(np.int64), once no "
+            f"{where} y must hold integer labels, got {labels.dtype}; write y.astype(np.int64), once no "
             "label is missing"
         )
     if labels.dtype.kind in "iu" and ignore_index is not None:
-        _check_labels(name, labels, outputs, ignore_index)
+        _check_labels(where, labels, outputs, ignore_index)
 
 
 def _is_one_hot(labels: ndarray) -> bool:
     return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all())
 
 
-def _check_labels(name: str, labels: ndarray, outputs: int, ignore_index: int) -> None:
+def _check_labels(where: str, labels: ndarray, outputs: int, ignore_index: int) -> None:
     signed = labels.astype(np.int64)
     counts = signed != ignore_index
-    if not counts.any():
-        raise InputError(
-            f"fit: {name} y must hold a label that counts, got ignore_index {ignore_index} everywhere"
-        )
     wrong = np.argwhere(((signed < 0) | (signed >= outputs)) & counts)
     if len(wrong):
         place = tuple(int(i) for i in wrong[0])
         counted = signed[counts]
         from_one = counted.min() == 1 and counted.max() == outputs
         raise InputError(
-            f"fit: {name} labels must be in 0…{outputs - 1}, as the model has {outputs} outputs, "
+            f"{where} labels must be in 0…{outputs - 1}, as the model has {outputs} outputs, "
             f"got {signed[place]} at index {place[0] if len(place) == 1 else place}"
             + (f"; labels 1…{outputs} become such by y - 1" if from_one else "")
         )
 
 
-def _check_numbers(name: str, target: ndarray, y: ndarray) -> None:
+def _check_numbers(where: str, target: ndarray, y: ndarray) -> None:
     """Require targets in the shape of the outputs: (n, 1) against (n,) is a mistake, nothing is broadcast."""
     if target.shape == y.shape:
         return
-    shapes = f"fit: {name} y must have the shape of the model's outputs, {('n', *y.shape[1:])}, got "
+    shapes = f"{where} y must have the shape of the model's outputs, {('n', *y.shape[1:])}, got "
     shapes = (shapes + f"{('n', *target.shape[1:])}").replace("'n'", "n")
     if (*target.shape, 1) == y.shape:
         shapes += "; write y[:, np.newaxis]" if y.ndim == 2 else "; write y[..., np.newaxis]"

@@ -17,7 +17,7 @@ from npnet.errors import InputError
 from npnet.nn import Layer, Loss
 from npnet.optim import Optimizer, Schedule
 from npnet.train._checks import Settings, check_counted, check_finite, check_patience, generator_of
-from npnet.train._data import Data, one_part, parts, prepared
+from npnet.train._data import Data, check_no_text, check_targets, one_part, parts, prepared
 from npnet.train._interrupt import interrupts_wait
 from npnet.train._progress import Reporter, Told
 from npnet.train.engine import (
@@ -411,13 +411,17 @@ def evaluate(model: Layer, loss: Loss, dataset: Data, batch_size: int = 256) -> 
     check_model("evaluate", model)
     check_loss("evaluate", loss)
     batch_size = check.integer("evaluate", "batch_size", batch_size, least=1)
-    part, _ = in_dtype(_nonempty("evaluate", dataset), dtype_of(model), targets_of(loss))
+    targets, ignore_index = targets_of(loss), getattr(loss, "ignore_index", None)
+    part, _ = in_dtype(_nonempty("evaluate", dataset), dtype_of(model), targets)
+    check_no_text("evaluate: dataset's", *next(iter(minibatches(part, 1))))
     tally = Tally()
     with np.errstate(all="ignore"):
         for x, target in minibatches(part, batch_size):
             y = model(x)
+            if not tally.seen:
+                check_targets("evaluate: dataset's", part, target, y, targets, ignore_index)
             mean, divisor, *_ = outcome(loss, float(loss(y, target)), y, target)
-            tally.add(mean, divisor, y, target, getattr(loss, "ignore_index", None))
+            tally.add(mean, divisor, y, target, ignore_index)
     return tally.loss, tally.accuracy
 
 

@@ -278,3 +278,22 @@ def test_a_module_of_pytorch_is_refused_and_where_it_is_trained_said():
         fit(module, nn.CrossEntropyLoss(), None, (X, Y))
     with pytest.raises(InputError, match="predict: model must be"):
         predict(module, X)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (Y + 1, "evaluate: dataset's labels must be in 0…2, .* become such by y - 1"),
+        (np.eye(3, dtype=int)[Y], r"evaluate: dataset's y must .* looks one-hot; write y.argmax\(axis=1\)"),
+        (np.array(["u", "v", "w"])[Y], r"evaluate: dataset's y must hold numbers, .*np.unique"),
+        (Y * 1.0, r"dataset's y must hold integer labels, .*y.astype\(np.int64\)"),
+    ],
+)
+def test_what_is_evaluated_meets_the_same_words(y, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(classifier(), nn.CrossEntropyLoss(), (X, y))
+
+
+def test_targets_to_evaluate_are_never_broadcast():
+    with pytest.raises(InputError, match=r"evaluate: dataset's y must .*write y\[:, np.newaxis\]"):
+        evaluate(classifier(outputs=1), nn.MSELoss(), (X, X[:, 0]))
