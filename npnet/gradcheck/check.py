@@ -44,8 +44,8 @@ def gradcheck(
         be given by a lambda. Of a `Layer`, the gradients of x and of every parameter that is not frozen
         are checked; every run of it draws the same random numbers. Meanwhile the parameters that are not
         frozen, and running statistics, have other values near theirs, as ones and zeros hide mistakes;
-        afterwards they are as they were, also upon an error. An object with a method ``forward``, such as a loss of `npnet.nn`, stands
-        for that method.
+        afterwards they are as they were, also upon an error. An object with a method ``forward``, such as a
+        loss of `npnet.nn`, stands for that method.
     *inputs : arrays and settings
         What f is called with. Floating-point arrays are differentiated and must be float64: the
         rounding of float32 would drown all but gross mistakes. Anything else (labels, sizes, None) is
@@ -80,7 +80,8 @@ def gradcheck(
     GradcheckError
         If a derivative is wrong; if an input has nothing but kinks; if gradients are missing, or of a wrong
         shape or dtype; if f or backward gives NaN or infinity; if backward gives something else the second
-        time, or after f has run again; if it is not linear in grad_y; if f modifies what it is given, or does not give the same twice.
+        time, or after f has run again; if it is not linear in grad_y; if f modifies
+        what it is given, or does not give the same twice.
     DTypeError
         If an input or parameter is of a floating-point dtype other than float64, or an input is a matrix or
         a masked array.
