@@ -104,9 +104,11 @@ class Forward:
                     parts[node] = self._part(node)
                 except InputError as error:
                     obstacles.append(error)
-        for node in filter(_is_sum, self.values):
-            if len([term for term in node.args if isinstance(term, fx.Node)]) != 2 or node.kwargs:
-                obstacles.append(self._refusal("a sum must be of two tensors, without options"))
+        obstacles += [
+            self._refusal("a sum must be of two tensors, without options")
+            for node in filter(_is_sum, self.values)
+            if node.kwargs or len([term for term in node.args if isinstance(term, fx.Node)]) != 2
+        ]
         raise_together(obstacles)
         return parts
 
@@ -211,13 +213,10 @@ class Forward:
             return False
         batch, features = sizes
         if isinstance(batch, fx.Node):
-            return _is_batch_size(batch) and (isinstance(features, int))
+            return _is_batch_size(batch) and isinstance(features, int)
         users = [self._module_of(user) for user in node.users]
-        return (
-            batch == -1
-            and bool(users)
-            and all(isinstance(user, nn.Linear) and user.in_features == features for user in users)
-        )
+        meant = all(isinstance(user, nn.Linear) and user.in_features == features for user in users)
+        return bool(batch == -1 and users and meant)
 
     def _module_of(self, node: fx.Node) -> nn.Module | None:
         return self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
@@ -286,7 +285,7 @@ def _is_batch_size(node: fx.Node) -> bool:
     """Tell whether a node is the size of axis 0, which all layers leave as it is."""
     if node.op == "call_method" and node.target == "size":
         return (*node.args[1:], *node.kwargs.values()) == (0,)
-    return _is_size(node) and node.target is operator.getitem and node.args[1] == 0
+    return bool(_is_size(node) and node.target is operator.getitem and node.args[1] == 0)
 
 
 def _unify_dropout(training: fx.Node, evaluation: fx.Node) -> None:

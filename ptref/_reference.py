@@ -156,9 +156,7 @@ def _common_dtype(inputs: Mapping[str, Any], parameters: Mapping[str, ndarray]) 
         if array is None:
             continue
         if type(array) is not ndarray:
-            raise DTypeError(
-                f"compare: {name} must be a NumPy array or None, got {check.described(array)}"
-            )
+            raise DTypeError(f"compare: {name} must be a NumPy array or None, got {check.described(array)}")
         if array.dtype.kind in "iub":
             continue
         if array.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -170,7 +168,9 @@ def _common_dtype(inputs: Mapping[str, Any], parameters: Mapping[str, ndarray]) 
                 f"compare: {name} must have the dtype of {first[0]}, {first[1]}, got {array.dtype}"
             )
     if first is None:
-        raise InputError("compare: at least one input must be a floating-point array, got none")
+        raise InputError(
+            f"compare: at least one input must be a floating-point array, got none among {', '.join(inputs)}"
+        )
     return first[1]
 
 

@@ -98,7 +98,8 @@ def compare(
     >>> [quantity.name for quantity in report.quantities if not quantity.agrees]
     ['grad_x']
     """
-    reference = _check_arguments(subject, reference, options, seed, rule, training, names, layouts, vary)
+    reference = _check_arguments(subject, reference, options, rule, training, names, layouts, vary)
+    seed = check.integer("compare", "seed", seed, least=0)
     places = _places(state, len(inputs))
     check_device(device)
     settings: _Settings = (dict(options or {}), places, training, dict(names or {}))
@@ -318,7 +319,6 @@ def _check_arguments(
     subject: Any,
     reference: Any,
     options: Any,
-    seed: Any,
     rule: Any,
     training: Any,
     names: Any,
@@ -333,12 +333,11 @@ def _check_arguments(
     check.function("compare", "reference", reference, "a function or a module of PyTorch")
     for name, value in (("options", options), ("names", names)):
         if value is not None:
-            check.instance("compare", name, value, Mapping, "a dict")
-    check.integer("compare", "seed", seed, least=0)
+            check.mapping("compare", name, value, "a dict")
     check.instance("compare", "rule", rule, Rule, "one of the rules of ptref.bounds")
     for name, value in (("training", training), ("layouts", layouts), ("vary", vary)):
         check.flag("compare", name, value)
-    return cast(Callable[..., Any], reference)
+    return cast("Callable[..., Any]", reference)
 
 
 def _places(state: Any, count: int) -> tuple[int, ...]:
@@ -359,7 +358,7 @@ def _shape_violations(outcome: Outcome, truth: Mapping[str, Tensor]) -> list[str
 def check_device(device: str) -> None:
     """Require a device that is there."""
     if not isinstance(device, str) or device not in ("cpu", "cuda"):
-        raise InputError(f"compare: device must be 'cpu' or 'cuda', got {device!r}")
+        raise InputError(f"compare: device must be 'cpu' or 'cuda', got {check.described(device)}")
     if device == "cuda" and not torch.cuda.is_available():
         raise MissingError(
             "compare: device 'cuda' needs a CUDA device and a PyTorch built for it; none found"

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize, skip_init
 
-from npnet import nn as npn
 from npnet import check
+from npnet import nn as npn
 from npnet.check import FLOATS
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
@@ -79,8 +79,8 @@ def register(
 ) -> None:
     """Tell which module computes what a layer of your own computes, so that models with it convert.
 
-    Parameters and buffers have the same names and shapes in both. They are copied, and so are dtype and frozen
-    flags: the two functions need not care for more than the settings.
+    Parameters and buffers have the same names and shapes in both. They are copied, and so are dtype and
+    frozen flags: the two functions need not care for more than the settings.
 
     Parameters
     ----------
@@ -155,6 +155,11 @@ class Residual(nn.Module):
     shortcut : Module, optional
         Without it x is added as it is.
 
+    Raises
+    ------
+    InputError
+        If one of them is no module.
+
     Examples
     --------
     >>> Residual(nn.ReLU())(torch.tensor([-1.0, 2.0]))
@@ -163,6 +168,9 @@ class Residual(nn.Module):
 
     def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
         super().__init__()
+        check.instance("Residual", "body", body, nn.Module, "a torch.nn.Module")
+        if shortcut is not None:
+            check.instance("Residual", "shortcut", shortcut, nn.Module, "a torch.nn.Module or None")
         self.body = body
         self.shortcut = shortcut
 
@@ -192,8 +200,8 @@ def to_torch(model: Layer) -> nn.Module:
     Raises
     ------
     InputError
-        If model is no layer, or a layer in it is neither one of npnet's nor registered (see `register`), or is
-        used in several places; the message names it.
+        If model is no layer, or a layer in it is neither one of npnet's nor registered (see `register`), or
+        is used in several places; the message names it.
     DTypeError
         If parameters and buffers are of several dtypes.
 
@@ -406,12 +414,13 @@ def parameter_map(module: nn.Module) -> dict[str, str]:
 
 
 def _convert(module: nn.Module) -> Converted:
-    if not isinstance(module, nn.Module):
-        names = isinstance(module, Mapping)
-        hint = "; a state_dict holds numbers alone: load it into its module, and convert that" if names else ""
-        raise InputError(
-            f"from_torch: module must be a torch.nn.Module, got {check.described(module)}{hint}"
+    given: Any = module
+    if not isinstance(given, nn.Module):
+        names = isinstance(given, Mapping)
+        hint = (
+            "; a state_dict holds numbers alone: load it into its module, and convert that" if names else ""
         )
+        raise InputError(f"from_torch: module must be a torch.nn.Module, got {check.described(given)}{hint}")
     obstacles = _obstacles(module)
     try:
         converted = _converted(module, "")

@@ -207,8 +207,8 @@ def test_nested_models_keep_names_structure_and_frozen_flags(rng):
 
 
 def test_nothing_is_shared_between_the_two(rng):
-    for convert in (lambda m: from_torch(to_torch(m)), lambda m: m):
-        model = convert(nested(rng))
+    for made in (lambda m: from_torch(to_torch(m)), lambda m: m):
+        model = made(nested(rng))
         module = to_torch(model)
         layer = from_torch(module)
         for name, tensor in module.state_dict().items():
@@ -363,7 +363,7 @@ WAYS = {
     "log_softmax": lambda m, x: F.log_softmax(dense(m, x.flatten(1)), dim=1),
     "residual": lambda m, x: dense(m, (x + x.tanh()).flatten(1)),
     "dropout": lambda m, x: dense(m, F.dropout(x.flatten(1), 0.0, training=m.training)),
-    "dropout, in place": lambda m, x: dense(m, F.dropout(x.flatten(1), 0.0, m.training, True)),
+    "dropout, in place": lambda m, x: dense(m, F.dropout(x.flatten(1), 0.0, m.training, inplace=True)),
     "dropout, off": lambda m, x: dense(m, F.dropout(x.flatten(1), 0.5, training=False)),
     "dropout, module": lambda m, x: dense(m, m.drop(m.drop(x.flatten(1)))),
     "reused and functional": lambda m, x: m.fc2(m.relu(F.relu(m.fc1(m.relu(x).view(x.size(0), -1))))),
@@ -510,9 +510,9 @@ def test_a_pair_that_does_not_fit_is_refused_by_name(rng):
     with pytest.raises(InputError, match=r"from_torch: module '0' TorchScale: .*must have shape \(7,\)"):
         from_torch(nn.Sequential(TorchScale(2)))
     register(OwnScale, TorchScale, to_torch=lambda _: None, from_torch=lambda _: None)
-    with pytest.raises(InputError, match="what to_torch returns must be a torch.nn.Module, got None"):
+    with pytest.raises(InputError, match=r"what to_torch returns must be a torch.nn.Module, got None"):
         to_torch(OwnScale(2))
-    with pytest.raises(InputError, match="what from_torch returns must be a layer of npnet.nn, got None"):
+    with pytest.raises(InputError, match=r"what from_torch returns must be a layer of npnet.nn, got None"):
         from_torch(TorchScale(2))
 
 
@@ -684,7 +684,10 @@ REFUSED = {
         "'b.1' Forward: forward must be made of what npnet has, got ",
     ),
     "view": (lambda: Forward(lambda m, x: x.view(-1, 3)), "got view; write flatten(1)"),
-    "dropout": (lambda: Forward(lambda m, x: F.dropout(x)), "training must be self.training, got True; or use the module"),
+    "dropout": (
+        lambda: Forward(lambda m, x: F.dropout(x)),
+        "training must be self.training, got True; or use the module",
+    ),
     "cat": (lambda: Forward(lambda m, x: torch.cat([x, x])), "what npnet has, got cat"),
     "scaled_sum": (
         lambda: Forward(lambda m, x: torch.add(x, x.tanh(), alpha=2)),
@@ -782,7 +785,9 @@ def test_all_obstacles_are_named_at_once():
 
 @pytest.mark.usefixtures("bare")
 def test_a_state_dict_is_no_module():
-    with pytest.raises(InputError, match=r"from_torch: module must be .*, got .*; a state_dict holds numbers"):
+    with pytest.raises(
+        InputError, match=r"from_torch: module must be .*, got .*; a state_dict holds numbers"
+    ):
         from_torch(nn.Linear(2, 2).state_dict())
     with pytest.raises(InputError, match=r"to_torch: model must be a layer of npnet.nn, got torch.Linear"):
         to_torch(nn.Linear(2, 2))
@@ -827,7 +832,9 @@ def test_layers_torch_has_not_are_refused_by_name(rng):
     class Mine(npn.ReLU):
         pass
 
-    with pytest.raises(InputError, match=r"^to_torch: layer '0.body' Mine: npnet knows no module that .*register"):
+    with pytest.raises(
+        InputError, match=r"^to_torch: layer '0.body' Mine: npnet knows no module that .*register"
+    ):
         to_torch(npn.Sequential(npn.Residual(Mine())))
     shared = npn.Linear(2, 2, generator=rng)
     with pytest.raises(InputError, match=r"layer '1' Linear: weight must be used in one place.*0.weight and"):

@@ -354,14 +354,16 @@ def test_a_model_is_left_as_it_was_also_by_an_error(rng):
 
 
 def test_without_a_reference_the_layer_is_converted(rng):
-    report = assert_parity(nn.Linear(3, 2, generator=rng, dtype=np.float64), None, rng.standard_normal((4, 3)))
+    report = assert_parity(
+        nn.Linear(3, 2, generator=rng, dtype=np.float64), None, rng.standard_normal((4, 3))
+    )
     assert report.reference == "Linear"
 
 
 def test_a_report_has_a_table_for_notebooks_and_a_short_repr(rng):
     report = compare(square, torch.square, rng.standard_normal(3))
     assert report._repr_html_().startswith("<table>\n<caption>square agrees with square</caption>")
-    assert "<td style=\"text-align: left\">grad_x</td>" in report._repr_html_()
+    assert '<td style="text-align: left">grad_x</td>' in report._repr_html_()
     assert re.fullmatch(
         r"<Report: square agrees with square; 2 arrays, error ÷ bound \S+, 0 violations>", repr(report)
     )
@@ -379,7 +381,11 @@ def test_a_report_has_a_table_for_notebooks_and_a_short_repr(rng):
             DTypeError,
             "weight must have the dtype of x, float32",
         ),
-        ((torch.ones(2, 3), np.ones((4, 3))), DTypeError, "x must be a NumPy array or None, got torch.Tensor"),
+        (
+            (torch.ones(2, 3), np.ones((4, 3))),
+            DTypeError,
+            "x must be a NumPy array or None, got torch.Tensor",
+        ),
         (
             (np.ones((2, 3), np.float16), np.ones((4, 3))),
             DTypeError,
@@ -547,8 +553,8 @@ def test_what_npnet_refuses_although_pytorch_takes_it_counts_as_a_difference(cap
     ("arguments", "message"),
     [
         ({"op": "conv9d"}, "nothing named 'conv9d' is compared with PyTorch; names are linear, conv2d"),
-        ({"op": "relu", "dtype": "float16"}, "dtype must be float32 or float64, got 'float16'"),
-        ({"op": "relu", "examples": 0}, "examples must be a positive number, got 0"),
+        ({"op": "relu", "dtype": "float16"}, "dtype must be one of float32, float64, got 'float16'"),
+        ({"op": "relu", "examples": 0}, "examples must be a positive integer, got 0"),
         ({"op": "relu", "device": "tpu"}, "device must be 'cpu' or 'cuda'"),
     ],
 )
