@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import Any
@@ -16,8 +16,10 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from npnet import nn as npn
-from npnet.errors import InputError
+from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
+
+SEPARATOR = "\n  "  # between obstacles
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Forward:
     Raises
     ------
     InputError
-        If forward does what layers cannot do.
+        If forward does what layers cannot do; the message names every obstacle.
     """
 
     def __init__(self, module: nn.Module, place: str, convert: Callable[[nn.Module, str], Converted]) -> None:
@@ -67,7 +69,7 @@ class Forward:
         self.graph = self._traced()
         self.input, self.output = self._ends()
         self.values = self._needed()
-        self.parts = {node: self._part(node) for node in self.values if not _is_sum(node)}
+        self.parts = self._parts()
         self.dominators: dict[fx.Node, list[fx.Node]] = {}
         for node in self.values:
             self.dominators[node] = self._dominators(node)
@@ -92,6 +94,24 @@ class Forward:
     def _refusal(self, message: str) -> InputError:
         return refusal(self.place, self.module, message)
 
+    def _parts(self) -> dict[fx.Node, Converted]:
+        """Convert what is applied to each value; the obstacles of all are told together."""
+        parts: dict[fx.Node, Converted] = {}
+        obstacles: list[InputError] = []
+        for node in self.values:
+            if not _is_sum(node):
+                try:
+                    parts[node] = self._part(node)
+                except InputError as error:
+                    obstacles.append(error)
+        obstacles += [
+            self._refusal("a sum must be of two tensors, without options")
+            for node in filter(_is_sum, self.values)
+            if node.kwargs or len([term for term in node.args if isinstance(term, fx.Node)]) != 2
+        ]
+        raise_together(obstacles)
+        return parts
+
     # ---- the graph -------------------------------------------------------------------------------------
 
     def _traced(self) -> fx.Graph:
@@ -102,12 +122,27 @@ class Forward:
                 self.module.training = training
                 graphs.append(_Tracer().trace(self.module))
         except Exception as error:
-            raise self._refusal(f"forward cannot be followed: {error}") from error
+            raise together(
+                [self._refusal(f"forward cannot be followed: {error}"), *self._within()]
+            ) from error
         finally:
             self.module.training = mode
+        for training, evaluation in zip(*(graph.nodes for graph in graphs), strict=False):
+            _unify_dropout(training, evaluation)
         if str(graphs[0]) != str(graphs[1]):
-            raise self._refusal("forward must do the same in training and in evaluation")
+            message = "forward must do the same in training and in evaluation"
+            raise together([self._refusal(message), *self._within()])
         return graphs[0]
+
+    def _within(self) -> list[InputError]:
+        """Return the obstacles in the modules that a forward applies which itself cannot be followed."""
+        obstacles = []
+        for name, child in self.module.named_children():
+            try:
+                self.convert(child, join(self.place, name))
+            except InputError as error:
+                obstacles.append(error)
+        return obstacles
 
     def _ends(self) -> tuple[fx.Node, fx.Node]:
         inputs = [node for node in self.graph.nodes if node.op == "placeholder"]
@@ -119,17 +154,18 @@ class Forward:
         return inputs[0], result
 
     def _needed(self) -> list[fx.Node]:
-        """Return the values the output depends on, in the order in which they arise."""
+        """Return the values the output depends on, in the order in which they arise; sizes are none."""
         needed = {self.output}
         for node in reversed(self.graph.nodes):
             if node in needed:
-                needed.update(node.all_input_nodes)
+                needed.update(source for source in node.all_input_nodes if not _is_size(source))
         return [node for node in self.graph.nodes if node in needed]
 
     def _dominators(self, node: fx.Node) -> list[fx.Node]:
         if node is self.input:
             return [node]
-        shared, *others = (self.dominators[source] for source in node.all_input_nodes)
+        sources = [source for source in node.all_input_nodes if not _is_size(source)]
+        shared, *others = (self.dominators[source] for source in sources)
         for other in others:
             both = zip(shared, other, strict=False)
             shared = [a for a, _ in takewhile(lambda pair: pair[0] is pair[1], both)]
@@ -151,6 +187,8 @@ class Forward:
         """Convert a function applied to a value, or a method of it."""
         name = _function_name(node)
         plain = name.removesuffix("_")
+        if plain in {"view", "reshape"} and self._flattens(node):
+            return Converted(npn.Flatten(), {}, passes=True)
         if plain not in FUNCTIONS:
             raise self._refusal(f"forward must be made of what npnet has, got {name}{HINTS.get(name, '')}")
         if node.all_input_nodes != [node.args[0]]:
@@ -162,6 +200,26 @@ class Forward:
         except (TypeError, InputError) as error:
             raise self._refusal(f"{name} has options that npnet has not: {error}") from None
         return Converted(layer, {}, writes=in_place, passes=in_place or name == "flatten")
+
+    def _flattens(self, node: fx.Node) -> bool:
+        """Tell whether a view makes a row of each sample: the size of the batch stands first, or can be told.
+
+        Where a linear layer follows, ``view(-1, 400)`` must be meant so too: if a sample had not 400 numbers,
+        the layer would refuse the row.
+        """
+        _, *shape = node.args
+        sizes = list(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+        if len(sizes) != 2 or node.kwargs:
+            return False
+        batch, features = sizes
+        if isinstance(batch, fx.Node):
+            return _is_batch_size(batch) and isinstance(features, int)
+        users = [self._module_of(user) for user in node.users]
+        meant = all(isinstance(user, nn.Linear) and user.in_features == features for user in users)
+        return bool(batch == -1 and users and meant)
+
+    def _module_of(self, node: fx.Node) -> nn.Module | None:
+        return self.module.get_submodule(str(node.target)) if node.op == "call_module" else None
 
     # ---- layers ----------------------------------------------------------------------------------------
 
@@ -212,6 +270,37 @@ class Forward:
             module = node.op == "call_module"
             name = str(node.target) if module else "+=" if _is_sum(node) else _function_name(node)
             raise self._refusal(f"'{name}' must not work in place on what is needed elsewhere")
+
+
+def _is_size(node: fx.Node) -> bool:
+    """Tell whether a node is a size of a tensor, or what such a size is read off from."""
+    if node.op == "call_method":
+        return node.target in {"size", "__len__"}
+    if node.target is getattr:
+        return node.args[1:] == ("shape",)
+    return node.target is operator.getitem and isinstance(node.args[0], fx.Node) and _is_size(node.args[0])
+
+
+def _is_batch_size(node: fx.Node) -> bool:
+    """Tell whether a node is the size of axis 0, which all layers leave as it is."""
+    if node.op == "call_method" and node.target == "size":
+        return (*node.args[1:], *node.kwargs.values()) == (0,)
+    return bool(_is_size(node) and node.target is operator.getitem and node.args[1] == 0)
+
+
+def _unify_dropout(training: fx.Node, evaluation: fx.Node) -> None:
+    """Make ``F.dropout(x, p, training=self.training)`` the same node, whichever mode it was followed in."""
+    if training.target is not F.dropout or evaluation.target is not F.dropout:
+        return
+    flags = []
+    for node in (training, evaluation):
+        values = dict(zip(("p", "training", "inplace"), node.args[1:], strict=False)) | dict(node.kwargs)
+        flags.append(values.pop("training", True))
+        node.args, node.kwargs = node.args[:1], values
+    if flags == [True, False]:
+        return
+    for node, flag in zip((training, evaluation), flags, strict=True):
+        node.update_kwarg("training", flag)
 
 
 class _Proxy(fx.Proxy):
@@ -281,8 +370,22 @@ def _normalizing(kind: Callable[..., Layer]) -> Callable[..., Layer]:
     return make
 
 
-# Functions and methods of tensors, by name, that a layer stands for. Dropout and batch norm are not among
-# them: as functions they carry the mode they were recorded in.
+def _dropout(p: float = 0.5, training: bool | None = None) -> Layer:
+    if training:
+        raise InputError("training must be self.training, got True; or use the module nn.Dropout")
+    return npn.Identity() if training is False else npn.Dropout(p)
+
+
+def _mean(dim: object = None, keepdim: bool = False, dtype: object = None) -> Layer:
+    """Average over the pixels of each channel."""
+    if dtype is not None or not isinstance(dim, tuple | list) or sorted(dim) != [2, 3]:
+        raise InputError(f"dim must be (2, 3) and dtype None, got {dim} and {dtype}")
+    pool = npn.AdaptiveAvgPool2d(1)
+    return pool if keepdim else npn.Sequential(pool, npn.Flatten())
+
+
+# Functions and methods of tensors, by name, that a layer stands for. Batch norm is not among them: as a
+# function it carries the mode it was recorded in.
 FUNCTIONS: Mapping[str, Callable[..., Layer]] = {
     "relu": npn.ReLU,
     "leaky_relu": npn.LeakyReLU,
@@ -290,6 +393,8 @@ FUNCTIONS: Mapping[str, Callable[..., Layer]] = {
     "sigmoid": npn.Sigmoid,
     "softmax": _normalizing(npn.Softmax),
     "log_softmax": _normalizing(npn.LogSoftmax),
+    "dropout": _dropout,
+    "mean": _mean,
     "flatten": lambda start_dim=0, end_dim=-1: npn.Flatten(start_dim, end_dim),
     "max_pool2d": _pooling(npn.MaxPool2d),
     "avg_pool2d": npn.AvgPool2d,
@@ -298,9 +403,24 @@ FUNCTIONS: Mapping[str, Callable[..., Layer]] = {
 HINTS: Mapping[str, str] = {
     "view": "; write flatten(1)",
     "reshape": "; write flatten(1)",
-    "dropout": "; use the module nn.Dropout",
     "batch_norm": "; use the modules nn.BatchNorm1d and nn.BatchNorm2d",
 }
+
+
+# ---- obstacles ----------------------------------------------------------------------------------------
+
+
+def together(obstacles: Sequence[InputError]) -> InputError:
+    """Return one error that names all obstacles, each on a line of its own."""
+    lines = list(dict.fromkeys(line for error in obstacles for line in str(error).split(SEPARATOR)))
+    kind = DTypeError if all(isinstance(error, DTypeError) for error in obstacles) else InputError
+    return kind(SEPARATOR.join([lines[0], *(line.removeprefix("from_torch: ") for line in lines[1:])]))
+
+
+def raise_together(obstacles: Sequence[InputError]) -> None:
+    """Raise what there is to raise."""
+    if obstacles:
+        raise together(obstacles)
 
 
 # ---- messages ------------------------------------------------------------------------------------------

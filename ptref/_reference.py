@@ -14,6 +14,7 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
+from npnet import check
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
 
@@ -154,8 +155,8 @@ def _common_dtype(inputs: Mapping[str, Any], parameters: Mapping[str, ndarray]) 
     for name, array in {**inputs, **parameters}.items():
         if array is None:
             continue
-        if not isinstance(array, ndarray):
-            raise DTypeError(f"compare: {name} must be a NumPy array or None, got {type(array).__name__}")
+        if type(array) is not ndarray:
+            raise DTypeError(f"compare: {name} must be a NumPy array or None, got {check.described(array)}")
         if array.dtype.kind in "iub":
             continue
         if array.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -167,7 +168,9 @@ def _common_dtype(inputs: Mapping[str, Any], parameters: Mapping[str, ndarray]) 
                 f"compare: {name} must have the dtype of {first[0]}, {first[1]}, got {array.dtype}"
             )
     if first is None:
-        raise InputError("compare: at least one input must be a floating-point array, got none")
+        raise InputError(
+            f"compare: at least one input must be a floating-point array, got none among {', '.join(inputs)}"
+        )
     return first[1]
 
 

@@ -34,6 +34,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from npnet import check
+
 NUDGE = 2.0**-24  # a rounding in float32
 SOME = 16.0  # roundings that may add up inside of an operation of which nothing is known
 SLACK = 2.0  # c: first-order analysis leaves out products of roundings, and the truth is itself rounded
@@ -157,6 +159,7 @@ def relative(length: float) -> Rule:
     -------
     rule : Rule
     """
+    length = check.number("relative", "length", length, least=0.0)
     return Rule(lambda e: {name: Bound(length, value.abs()) for name, value in e.truth.items()})
 
 
@@ -176,6 +179,8 @@ def sums(length: Callable[[Evaluation], float] | None = None) -> Rule:
     -------
     rule : Rule
     """
+    if length is not None:
+        check.function("sums", "length", length)
 
     def bounds(e: Evaluation) -> dict[str, Bound]:
         magnitudes = e.run([_map(torch.abs, x) for x in e.inputs], e.upstream.abs())

@@ -57,6 +57,7 @@ class Case:
             seed=self.seed,
             device=device,
             layouts=layouts,
+            vary=layouts,  # layers are settled away from ones and zeros, and inputs drawn as they are meant
         )
         return replace(report, subject=self.name, reference=f"torch's {self.name}")
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy import ndarray
 from torch import Tensor
 
+from npnet import check
 from npnet.errors import InputError, MissingError
+from npnet.gradcheck._vary import WAYS, hides, varied
 from npnet.nn import Layer
 from ptref._reference import Reference, tensor, without_tf32
 from ptref._subject import Outcome, Run
 from ptref.bounds import Bound, Evaluation, Rule, measured
+from ptref.convert import to_torch
 from ptref.draw import LAYOUTS
 from ptref.report import Quantity, Report, judge
 
@@ -24,7 +28,7 @@ __all__ = ["assert_parity", "compare"]
 
 def compare(
     subject: Callable[..., Any] | Layer,
-    reference: Callable[..., Any],
+    reference: Callable[..., Any] | None,
     *inputs: ndarray | None,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -33,6 +37,7 @@ def compare(
     training: bool = True,
     names: Mapping[str, str] | None = None,
     layouts: bool = True,
+    vary: bool = True,
     device: str = "cpu",
 ) -> Report:
     """Run subject and reference on the same inputs and say how far apart they are, forward and backward.
@@ -46,7 +51,7 @@ def compare(
     reference : callable
         A PyTorch function or module of the same inputs. Where subject is a layer, a module takes on the
         layer's parameters and buffers (in a copy, yours stays as it is), and a function is given its
-        parameters by keyword.
+        parameters by keyword. None stands for ``ptref.convert.to_torch(subject)``, of a layer or a model.
     *inputs : array or None
         In their order, None where an optional one is absent. Floating-point inputs have one dtype.
     options : mapping, optional
@@ -63,6 +68,10 @@ def compare(
         From the layer's names of parameters and buffers to the module's, where they differ.
     layouts : bool
         Whether the subject is run again with its inputs laid out differently in memory.
+    vary : bool
+        Whether both are run again with other values where parameters, statistics or inputs behind the first
+        hold nothing but zeros and ones, at which mistakes hide: a factor of 1 that is forgotten does not
+        show. What is frozen stays, and so does the subject itself.
     device : str
         "cuda" has PyTorch on CUDA judged too, by the same truth.
 
@@ -73,7 +82,8 @@ def compare(
     Raises
     ------
     InputError
-        If dtypes or devices are mixed, or the parameters of layer and module do not fit together.
+        If an argument is not what it must be, dtypes or devices are mixed, or the parameters of layer and
+        module do not fit together.
     MissingError
         If CUDA is asked for and there is none.
 
@@ -88,8 +98,12 @@ def compare(
     >>> [quantity.name for quantity in report.quantities if not quantity.agrees]
     ['grad_x']
     """
-    theirs = Reference(reference, subject, inputs, dict(options or {}), tuple(state), training, names or {})
+    reference = _check_arguments(subject, reference, options, rule, training, names, layouts, vary)
+    seed = check.integer("compare", "seed", seed, least=0)
+    places = _places(state, len(inputs))
     check_device(device)
+    settings: _Settings = (dict(options or {}), places, training, dict(names or {}))
+    theirs = Reference(reference, subject, inputs, *settings)
     rng = np.random.default_rng(seed)
     shape = theirs.output_shape(inputs)
     upstream = _upstream(rng, shape, theirs.dtype, whole=rule.whole)
@@ -102,6 +116,8 @@ def compare(
         violations += _shape_violations(outcome, scale.truth)
         if layouts:
             violations += _layout_violations(run, scale, inputs, upstream)
+        if vary:
+            violations += _varied_violations(subject, reference, inputs, settings, seed, rule, upstream)
         if device != "cpu":
             quantities += scale.judged_on(device)
     else:
@@ -120,7 +136,7 @@ def compare(
 
 def assert_parity(
     subject: Callable[..., Any] | Layer,
-    reference: Callable[..., Any],
+    reference: Callable[..., Any] | None,
     *inputs: ndarray | None,
     **settings: Any,
 ) -> Report:
@@ -254,6 +270,82 @@ def _layout_violations(
     return found
 
 
+_Settings = tuple[dict[str, Any], tuple[int, ...], bool, dict[str, str]]
+
+
+def _varied_violations(
+    subject: Callable[..., Any] | Layer,
+    reference: Callable[..., Any],
+    inputs: Sequence[ndarray | None],
+    settings: _Settings,
+    seed: int,
+    rule: Rule,
+    upstream: ndarray,
+) -> list[str]:
+    """Run both elsewhere, if anything holds zeros and ones alone; whichever way both take the values."""
+    hidden = [i > 0 and hides(array) for i, array in enumerate(inputs)]
+    movable = _hiding(subject) if isinstance(subject, Layer) else []
+    if not movable and not any(hidden):
+        return []
+    for way in range(len(WAYS)):
+        generator = np.random.default_rng([seed, 2])
+        other = copy.deepcopy(subject) if movable else subject
+        for array in _hiding(other) if isinstance(other, Layer) else []:
+            array[...] = varied(array, generator, way)
+        moved = [
+            varied(array, generator, way) if hide and array is not None else array
+            for array, hide in zip(inputs, hidden, strict=True)
+        ]
+        try:
+            theirs = Reference(reference, other, moved, *settings)
+            outcome, violations = Run(other, theirs, seed, settings[2]).checked(moved, upstream)
+            if outcome["y"].shape != upstream.shape:
+                return [f"with other values than 0 and 1: y has shape {outcome['y'].shape}"]
+            judged = _Scale(theirs, moved, upstream, tuple(outcome), rule).judged(outcome)
+        except (ArithmeticError, ValueError, RuntimeError):  # values that one of them does not take
+            continue
+        violations += [str(quantity) for quantity in judged if not quantity.agrees]
+        return [f"with other values than 0 and 1: {violation}" for violation in violations]
+    return []
+
+
+def _hiding(layer: Layer) -> list[ndarray]:
+    """Return the parameters that are not frozen, and the statistics, that hold zeros and ones alone."""
+    learnt = [array for name, array in layer.parameters.items() if name not in layer.frozen_parameters]
+    return [array for array in (*learnt, *layer.buffers.values()) if hides(array)]
+
+
+def _check_arguments(
+    subject: Any,
+    reference: Any,
+    options: Any,
+    rule: Any,
+    training: Any,
+    names: Any,
+    layouts: Any,
+    vary: Any,
+) -> Callable[..., Any]:
+    """Require what the docstring says; return the reference."""
+    forward = getattr(subject, "forward", subject)
+    check.function("compare", "subject", forward, "an operation, a layer, a model or a loss")
+    if reference is None and isinstance(subject, Layer):
+        reference = to_torch(subject)
+    check.function("compare", "reference", reference, "a function or a module of PyTorch")
+    for name, value in (("options", options), ("names", names)):
+        if value is not None:
+            check.mapping("compare", name, value, "a dict")
+    check.instance("compare", "rule", rule, Rule, "one of the rules of ptref.bounds")
+    for name, value in (("training", training), ("layouts", layouts), ("vary", vary)):
+        check.flag("compare", name, value)
+    return cast("Callable[..., Any]", reference)
+
+
+def _places(state: Any, count: int) -> tuple[int, ...]:
+    if not isinstance(state, tuple | list):
+        raise InputError(f"compare: state must be a tuple of positions, got {check.described(state)}")
+    return tuple(check.integer("compare", "state", place, least=0, most=count - 1) for place in state)
+
+
 def _shape_violations(outcome: Outcome, truth: Mapping[str, Tensor]) -> list[str]:
     wrong = [
         f"{name} has shape {outcome[name].shape}, PyTorch's has {tuple(value.shape)}"
@@ -265,8 +357,8 @@ def _shape_violations(outcome: Outcome, truth: Mapping[str, Tensor]) -> list[str
 
 def check_device(device: str) -> None:
     """Require a device that is there."""
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"compare: device must be 'cpu' or 'cuda', got {device!r}")
+    if not isinstance(device, str) or device not in ("cpu", "cuda"):
+        raise InputError(f"compare: device must be 'cpu' or 'cuda', got {check.described(device)}")
     if device == "cuda" and not torch.cuda.is_available():
         raise MissingError(
             "compare: device 'cuda' needs a CUDA device and a PyTorch built for it; none found"

@@ -9,7 +9,8 @@ converted without changing its meaning is refused by name.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -18,11 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize, skip_init
 
+from npnet import check
 from npnet import nn as npn
 from npnet.check import FLOATS
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
-from ptref._follow import Converted, Forward, join, named, refusal
+from ptref._follow import SEPARATOR, Converted, Forward, join, named, raise_together, refusal
 
 # Layers and modules of the same name, and what is required of a module's options that layers lack.
 TWINS: Mapping[type[Layer], type[nn.Module]] = {
@@ -48,8 +50,100 @@ TWINS: Mapping[type[Layer], type[nn.Module]] = {
 }
 LAYERS: Mapping[type[nn.Module], type[Layer]] = {module: layer for layer, module in TWINS.items()}
 REQUIRED: Mapping[str, object] = {"padding_mode": "zeros", "return_indices": False}
+UNREGISTERED = (
+    "npnet knows no module that computes the same; write one, and ptref.convert.register tells of it"
+)
 MODAL = (nn.Dropout, nn.BatchNorm1d, nn.BatchNorm2d)  # they behave differently in training
 PASSING = (nn.Identity, nn.Flatten, nn.Dropout)  # their output may lie in the memory of their input
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A layer and a module of someone's own that compute the same."""
+
+    layer: type[Layer]
+    module: type[nn.Module]
+    to_torch: Callable[..., Any]
+    from_torch: Callable[..., Any]
+
+
+PAIRS: list[_Pair] = []  # the last one registered counts
+
+
+def register(
+    layer: type[Layer],
+    module: type[nn.Module],
+    *,
+    to_torch: Callable[[Any], nn.Module],
+    from_torch: Callable[[Any], Layer],
+) -> None:
+    """Tell which module computes what a layer of your own computes, so that models with it convert.
+
+    Parameters and buffers have the same names and shapes in both. They are copied, and so are dtype and
+    frozen flags: the two functions need not care for more than the settings.
+
+    Parameters
+    ----------
+    layer : subclass of Layer
+    module : subclass of torch.nn.Module
+    to_torch : callable
+        ``to_torch(layer)`` returns a module with the layer's settings.
+    from_torch : callable
+        ``from_torch(module)`` returns a layer with the module's settings.
+
+    Raises
+    ------
+    InputError
+        If one of them is not what it must be, or npnet converts the layer or the module already.
+
+    Examples
+    --------
+    >>> class PReLU(Layer):
+    ...     parameter_names = ("weight",)
+    ...
+    ...     def __init__(self, channels):
+    ...         super().__init__()
+    ...         self.weight = np.full(channels, 0.25, np.float32)
+    ...
+    ...     def apply(self, x, *, training, generator):
+    ...         def backward(grad_y, needs):
+    ...             left = np.where(x < 0, grad_y, 0)
+    ...             return np.where(x < 0, self.weight * grad_y, grad_y), (left * x).sum(axis=0)
+    ...
+    ...         return np.where(x < 0, self.weight * x, x), backward
+    >>> register(
+    ...     PReLU,
+    ...     nn.PReLU,
+    ...     to_torch=lambda layer: nn.PReLU(len(layer.weight)),
+    ...     from_torch=lambda module: PReLU(module.num_parameters),
+    ... )
+    >>> to_torch(npn.Sequential(npn.Flatten(), PReLU(3)))
+    Sequential(
+      (0): Flatten(start_dim=1, end_dim=-1)
+      (1): PReLU(num_parameters=3)
+    )
+    >>> from_torch(nn.Sequential(nn.PReLU(3))).parameters["0.weight"]
+    array([0.25, 0.25, 0.25], dtype=float32)
+    """
+    _check_class("layer", layer, Layer, "a subclass of npnet.nn.Layer")
+    _check_class("module", module, nn.Module, "a subclass of torch.nn.Module")
+    check.function("register", "to_torch", to_torch)
+    check.function("register", "from_torch", from_torch)
+    if layer in TWINS or layer in {Layer, npn.Sequential, npn.Residual}:
+        raise InputError(f"register: layer must be one of your own, got {layer.__name__} of npnet")
+    if module in LAYERS or module in {nn.Module, nn.Sequential, Residual}:
+        raise InputError(f"register: module must not be converted already, got {module.__name__}")
+    PAIRS.append(_Pair(layer, module, to_torch, from_torch))
+
+
+def _check_class(name: str, value: object, kind: type, expected: str) -> None:
+    if not isinstance(value, type) or not issubclass(value, kind):
+        raise InputError(f"register: {name} must be {expected}, got {check.described(value)}")
+
+
+def _pair_of(thing: Layer | nn.Module) -> _Pair | None:
+    """Return the last pair registered for a layer's or a module's class."""
+    return next((pair for pair in reversed(PAIRS) if type(thing) in (pair.layer, pair.module)), None)
 
 
 class Residual(nn.Module):
@@ -61,6 +155,11 @@ class Residual(nn.Module):
     shortcut : Module, optional
         Without it x is added as it is.
 
+    Raises
+    ------
+    InputError
+        If one of them is no module.
+
     Examples
     --------
     >>> Residual(nn.ReLU())(torch.tensor([-1.0, 2.0]))
@@ -69,6 +168,9 @@ class Residual(nn.Module):
 
     def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
         super().__init__()
+        check.instance("Residual", "body", body, nn.Module, "a torch.nn.Module")
+        if shortcut is not None:
+            check.instance("Residual", "shortcut", shortcut, nn.Module, "a torch.nn.Module or None")
         self.body = body
         self.shortcut = shortcut
 
@@ -98,7 +200,8 @@ def to_torch(model: Layer) -> nn.Module:
     Raises
     ------
     InputError
-        If a layer is none of npnet's own, or is used in several places; the message names it.
+        If model is no layer, or a layer in it is neither one of npnet's nor registered (see `register`), or
+        is used in several places; the message names it.
     DTypeError
         If parameters and buffers are of several dtypes.
 
@@ -112,6 +215,17 @@ def to_torch(model: Layer) -> nn.Module:
     >>> bool(np.allclose(module(torch.from_numpy(x)).detach().numpy(), model(x)))
     True
     """
+    if not isinstance(model, Layer):
+        raise InputError(f"to_torch: model must be a layer of npnet.nn, got {check.described(model)}")
+    obstacles: list[InputError] = []
+    for place, layer in model.named_layers():
+        if not layer.children() and type(layer) not in TWINS and _pair_of(layer) is None:
+            if type(layer) in {npn.Sequential, npn.Residual}:
+                continue  # an empty one
+            obstacles.append(InputError(f"to_torch: {named('layer', place, layer)}: {UNREGISTERED}"))
+    if obstacles:
+        lines = [str(error).removeprefix("to_torch: ") for error in obstacles]
+        raise InputError(f"to_torch: {SEPARATOR.join(lines)}")
     _check_layers(model)
     return _module(model, "")
 
@@ -125,9 +239,29 @@ def _module(layer: Layer, place: str) -> nn.Module:
             _module(layer.body, join(place, "body")),
             None if shortcut is None else _module(shortcut, join(place, "shortcut")),
         )
+    if (pair := _pair_of(layer)) is not None:
+        return _registered_module(layer, place, pair)
     if type(layer) not in TWINS:
-        raise InputError(f"to_torch: {named('layer', place, layer)}: there is no such module in PyTorch")
+        raise InputError(f"to_torch: {named('layer', place, layer)}: {UNREGISTERED}")
     return _plain_module(layer)
+
+
+def _registered_module(layer: Layer, place: str, pair: _Pair) -> nn.Module:
+    owner = f"to_torch: {named('layer', place, layer)}"
+    made = pair.to_torch(layer)
+    module = check.instance(owner, "what to_torch returns", made, nn.Module, "a torch.nn.Module")
+    tensors = {name: torch.from_numpy(array) for name, array in layer.state_dict().items()}
+    theirs = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    ours = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if ours != theirs:
+        raise InputError(f"{owner}: parameters and buffers must be the same in both, got {ours} and {theirs}")
+    for tensor in tensors.values():
+        if tensor.is_floating_point():
+            module.to(tensor.dtype)
+    module.load_state_dict(tensors)
+    for name in layer.frozen_parameters:
+        module.get_parameter(name).requires_grad = False
+    return module
 
 
 def _sequential(layer: npn.Sequential, place: str) -> nn.Module:
@@ -198,8 +332,10 @@ def from_torch(module: nn.Module) -> Layer:
     ----------
     module : Module
         A module that has a namesake in `npnet.nn`, or any module whose forward method, followed from its
-        one input to its one output, is made of such modules, of the functions that are layers in
-        `npnet.nn`, and of sums of two branches. torchvision's AlexNet, VGG and ResNet are such modules.
+        one input to its one output, is made of such modules, of modules you registered (see `register`), of
+        the functions that are layers in `npnet.nn`, of what makes a row of each sample, such as
+        ``x.view(x.size(0), -1)``, and of sums of two branches. torchvision's AlexNet, VGG and ResNet are such
+        modules.
 
     Returns
     -------
@@ -214,7 +350,8 @@ def from_torch(module: nn.Module) -> Layer:
         If something in the module has no counterpart, or would change its meaning: an unsupported module,
         function or option, hooks, parametrizations, weights used twice or not at all, parts on several
         devices, some parts in training and others in evaluation mode, an in-place operation on what is
-        needed elsewhere. The message names the module and the option.
+        needed elsewhere. The message names the module and the option, of everything that stands in the way
+        at once.
     DTypeError
         If parameters and buffers are not all float32 or all float64.
 
@@ -277,23 +414,63 @@ def parameter_map(module: nn.Module) -> dict[str, str]:
 
 
 def _convert(module: nn.Module) -> Converted:
-    _check_modules(module)
-    converted = _converted(module, "")
+    given: Any = module
+    if not isinstance(given, nn.Module):
+        names = isinstance(given, Mapping)
+        hint = (
+            "; a state_dict holds numbers alone: load it into its module, and convert that" if names else ""
+        )
+        raise InputError(f"from_torch: module must be a torch.nn.Module, got {check.described(given)}{hint}")
+    obstacles = _obstacles(module)
+    try:
+        converted = _converted(module, "")
+    except InputError as error:
+        obstacles.append(error)
+    except NotImplementedError:  # of tensors without data, which are an obstacle already
+        if not obstacles:
+            raise
+    raise_together(obstacles)
     for place, part in module.named_modules():
         unused = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
-        if unused and place not in converted.owners:
-            raise refusal(place, part, "must be applied in forward, where it is not used")
+        if unused and not any(place == owner or place.startswith(f"{owner}.") for owner in converted.owners):
+            obstacles.append(refusal(place, part, "must be applied in forward, where it is not used"))
+    raise_together(obstacles)
     return converted
 
 
 def _converted(module: nn.Module, place: str) -> Converted:
+    if (pair := _pair_of(module)) is not None:
+        return _registered_layer(module, place, pair)
     if type(module) in LAYERS:
         return _plain_layer(module, place)
     if type(module) is Residual:
         return _residual(module, place)
     if type(module).__module__.startswith("torch.nn.") and type(module) is not nn.Sequential:
-        raise refusal(place, module, "there is no such layer in npnet")
+        raise refusal(place, module, "there is no such layer in npnet; see ptref.convert.register")
     return Forward(module, place, _converted).converted()
+
+
+def _registered_layer(module: nn.Module, place: str, pair: _Pair) -> Converted:
+    owner = f"from_torch: {named('module', place, module)}"
+    made = pair.from_torch(module)
+    layer = check.instance(owner, "what from_torch returns", made, Layer, "a layer of npnet.nn")
+    try:
+        _take_state(layer, module)
+    except InputError as error:
+        raise error.inside(owner) from None
+    return Converted(layer, {place: layer} if layer.state_dict() else {}, passes=True)
+
+
+def _take_state(layer: Layer, module: nn.Module) -> None:
+    """Copy parameters and buffers by name, with their dtype and what is frozen."""
+    state = {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}
+    for array in state.values():
+        if array.dtype in FLOATS:
+            layer.astype(array.dtype)
+    layer.load_state_dict(state)  # copies
+    for name in layer.parameters:
+        if not module.get_parameter(name).requires_grad:
+            layer.freeze(name)
 
 
 def _plain_layer(module: nn.Module, place: str) -> Converted:
@@ -302,9 +479,6 @@ def _plain_layer(module: nn.Module, place: str) -> Converted:
         layer = _twin(module)
     except InputError as error:
         raise error.inside(f"from_torch: {named('module', place, module)}") from None
-    for name in layer.parameters:
-        if not module.get_parameter(name).requires_grad:
-            layer.freeze(name)
     owners = {place: layer} if layer.state_dict() else {}
     in_place = bool(getattr(module, "inplace", False))
     return Converted(layer, owners, writes=in_place, passes=in_place or isinstance(module, PASSING))
@@ -325,11 +499,7 @@ def _twin(module: nn.Module) -> Layer:
     if kind in {npn.Linear, npn.Conv2d}:
         settings["generator"] = np.random.default_rng(0)
     layer = kind(**settings)
-    state = {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}
-    for array in state.values():
-        if array.dtype in FLOATS:
-            layer.astype(array.dtype)
-    layer.load_state_dict(state)  # copies
+    _take_state(layer, module)
     return layer
 
 
@@ -352,24 +522,30 @@ def _residual(module: Residual, place: str) -> Converted:
 # ---- checks of a whole module --------------------------------------------------------------------------
 
 
-def _check_modules(module: nn.Module) -> None:
+def _obstacles(module: nn.Module) -> list[InputError]:
+    """Return what stands in the way apart from what forward does."""
+    found: list[InputError] = []
     for place, part in module.named_modules():
         if parametrize.is_parametrized(part):
-            raise refusal(place, part, "parametrizations must be removed first")
+            found.append(refusal(place, part, "parametrizations must be removed first"))
         if "forward" in vars(part):
-            raise refusal(place, part, "forward must be its class's, got one of its own")
-        _check_hooks(place, part)
-    _check_tensors(module)
-    _check_mode(module)
+            found.append(refusal(place, part, "forward must be its class's, got one of its own"))
+        found += _hooks(place, part)
+    for require in (_check_tensors, _check_mode):
+        try:
+            require(module)
+        except InputError as error:
+            found.append(error)
+    return found
 
 
-def _check_hooks(place: str, module: nn.Module) -> None:
+def _hooks(place: str, module: nn.Module) -> Iterator[InputError]:
     owners: list[tuple[str, nn.Module | Tensor]] = [("", module), *module.named_parameters(recurse=False)]
     for name, owner in owners:
         for attribute in _hook_names(owner):
             if getattr(owner, attribute, None):
                 what = join(name, attribute.lstrip("_"))
-                raise refusal(place, module, f"hooks must be removed first, got {what}")
+                yield refusal(place, module, f"hooks must be removed first, got {what}")
 
 
 def _hook_names(owner: nn.Module | Tensor) -> Iterator[str]:

@@ -11,13 +11,14 @@ Arrays are not drawn number by number: their kind is chosen, and the seed they c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 from numpy.typing import DTypeLike
 
+from npnet import check
 from npnet.errors import InputError
 
 __all__ = ["DTYPES", "FINITE", "LAYOUTS", "VALUES", "Choose", "Seeded", "make_array"]
@@ -59,7 +60,7 @@ class Seeded(Choose):
     """
 
     def __init__(self, generator: Generator) -> None:
-        self.generator = generator
+        self.generator = check.generator("Seeded", generator)
 
     def integer(self, low: int, high: int) -> int:
         """Return a number from low to high, both included, all equally likely."""
@@ -154,7 +155,10 @@ def make_array(shape: Shape, dtype: DTypeLike, values: str, layout: str, seed: i
     Raises
     ------
     InputError
-        If the kind of values or the layout is unknown.
+        If the kind of values or the layout is unknown, the shape is no tuple of integers of at least 0, or
+        the seed is no such integer.
+    DTypeError
+        If dtype is neither float32 nor float64.
 
     Examples
     --------
@@ -162,12 +166,18 @@ def make_array(shape: Shape, dtype: DTypeLike, values: str, layout: str, seed: i
     >>> x.strides, x.dtype
     ((-8, -4), dtype('float32'))
     """
-    if values not in VALUES:
-        raise InputError(f"values must be one of {', '.join(VALUES)}, got {values!r}")
-    if layout not in LAYOUTS:
-        raise InputError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
-    drawn = VALUES[values](np.random.default_rng(seed), shape)
-    return LAYOUTS[layout](np.asarray(drawn, dtype))
+    check.choice("make_array", "values", values, VALUES)
+    check.choice("make_array", "layout", layout, LAYOUTS)
+    seed = check.integer("make_array", "seed", seed, least=0)
+    drawn = VALUES[values](np.random.default_rng(seed), check_shape("make_array", "shape", shape))
+    return LAYOUTS[layout](np.asarray(drawn, check.float_dtype("make_array", dtype)))
+
+
+def check_shape(owner: str, name: str, value: Any) -> Shape:
+    """Return a shape as a tuple of ints."""
+    if not isinstance(value, tuple):
+        raise InputError(f"{owner}: {name} must be a tuple of integers, got {check.described(value)}")
+    return tuple(check.integer(owner, f"a size in {name}", size, least=0) for size in value)
 
 
 def array(choose: Choose, shape: Shape, dtype: DTypeLike, values: Sequence[str] = FINITE) -> ndarray:

@@ -14,6 +14,8 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from npnet import check
+from npnet.errors import InputError
 from npnet.models import activation_class, check_sizes, lenet5_features, lenet5_padding
 
 
@@ -24,6 +26,11 @@ class LogisticRegression(nn.Module):
     ----------
     features, classes : int
 
+    Raises
+    ------
+    InputError
+        If one of them is not a positive integer.
+
     Examples
     --------
     >>> import torch
@@ -33,6 +40,8 @@ class LogisticRegression(nn.Module):
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
+        features = check.integer("LogisticRegression", "features", features, least=1)
+        classes = check.integer("LogisticRegression", "classes", classes, least=1)
         self.linear = nn.Linear(features, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,6 +75,8 @@ class MLP(nn.Sequential):
 
     def __init__(self, sizes: Sequence[int], activation: str = "relu", *, batch_norm: bool = False) -> None:
         check_sizes(sizes)
+        check.flag("MLP", "batch_norm", batch_norm)
+        activation_class(activation)
         layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
         for i, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
             layers[f"fc{i}"] = nn.Linear(inputs, outputs)
@@ -90,7 +101,7 @@ class LeNet5(nn.Module):
     Raises
     ------
     InputError
-        If the image is too small.
+        If a size is not a positive integer, or the image is too small.
 
     Examples
     --------
@@ -101,6 +112,9 @@ class LeNet5(nn.Module):
 
     def __init__(self, in_channels: int = 1, image_size: int = 28, classes: int = 10) -> None:
         super().__init__()
+        in_channels = check.integer("LeNet5", "in_channels", in_channels, least=1)
+        image_size = check.integer("LeNet5", "image_size", image_size, least=1)
+        classes = check.integer("LeNet5", "classes", classes, least=1)
         self.conv1 = nn.Conv2d(in_channels, 6, 5, padding=lenet5_padding(image_size))
         self.conv2 = nn.Conv2d(6, 16, 5)
         self.fc1 = nn.Linear(lenet5_features(image_size), 120)
@@ -124,6 +138,11 @@ class SignsSmall(nn.Module):
     ----------
     classes : int
 
+    Raises
+    ------
+    InputError
+        If classes is not a positive integer.
+
     Examples
     --------
     >>> import torch
@@ -133,6 +152,7 @@ class SignsSmall(nn.Module):
 
     def __init__(self, classes: int = 24) -> None:
         super().__init__()
+        classes = check.integer("SignsSmall", "classes", classes, least=1)
         self.conv1 = nn.Conv2d(1, 4, 5)
         self.fc1 = nn.Linear(4 * 12 * 12, classes)
 
@@ -152,6 +172,11 @@ class SignsDeep(nn.Module):
     dropout : float
         Part of the hidden units dropped in training.
 
+    Raises
+    ------
+    InputError
+        If classes is not a positive integer or dropout not a probability.
+
     Examples
     --------
     >>> import torch
@@ -161,6 +186,8 @@ class SignsDeep(nn.Module):
 
     def __init__(self, classes: int = 24, *, dropout: float = 0.5) -> None:
         super().__init__()
+        classes = check.integer("SignsDeep", "classes", classes, least=1)
+        dropout = check.number("SignsDeep", "dropout", dropout, least=0.0, most=1.0)
         self.conv1 = nn.Conv2d(1, 16, 3, padding=1)
         self.conv2 = nn.Conv2d(16, 32, 3, padding=1)
         self.conv3 = nn.Conv2d(32, 64, 3, padding=1)
@@ -186,6 +213,11 @@ class AirplaneBirdMLP(nn.Module):
     log_softmax : bool
         Whether the output is log-probabilities instead of logits.
 
+    Raises
+    ------
+    InputError
+        If hidden is not a positive integer or log_softmax no flag.
+
     Examples
     --------
     >>> import torch
@@ -195,7 +227,8 @@ class AirplaneBirdMLP(nn.Module):
 
     def __init__(self, hidden: int = 512, *, log_softmax: bool = False) -> None:
         super().__init__()
-        self.log_softmax = log_softmax
+        hidden = check.integer("AirplaneBirdMLP", "hidden", hidden, least=1)
+        self.log_softmax = check.flag("AirplaneBirdMLP", "log_softmax", log_softmax)
         self.fc1 = nn.Linear(3 * 32 * 32, hidden)
         self.fc2 = nn.Linear(hidden, 2)
 
@@ -219,7 +252,7 @@ class AirplaneBirdConv(nn.Module):
     Raises
     ------
     InputError
-        If the activation is unknown.
+        If a size is not a positive integer, or the activation is unknown.
 
     Examples
     --------
@@ -232,7 +265,13 @@ class AirplaneBirdConv(nn.Module):
         self, channels: tuple[int, int] = (16, 8), hidden: int = 32, activation: str = "tanh"
     ) -> None:
         super().__init__()
-        first, second = channels
+        if not isinstance(channels, tuple | list) or len(channels) != 2:
+            raise InputError(
+                f"AirplaneBirdConv: channels must be a pair of integers, got {check.described(channels)}"
+            )
+        sizes = [check.integer("AirplaneBirdConv", "channels", size, least=1) for size in channels]
+        first, second = sizes
+        hidden = check.integer("AirplaneBirdConv", "hidden", hidden, least=1)
         self.activation = _activation(activation)
         self.conv1 = nn.Conv2d(3, first, 3, padding=1)
         self.conv2 = nn.Conv2d(first, second, 3, padding=1)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 
 import numpy as np
 from numpy import ndarray
 
-from npnet.table import table
+from npnet.table import html_table, table
+
+COLUMNS = ("quantity", "worst error", "bound", "error ÷ bound", "npnet ÷ PyTorch")
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Quantity:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """One comparison: what was compared, each quantity found, and which rules were broken.
 
@@ -116,19 +119,34 @@ class Report:
     def __getitem__(self, name: str) -> Quantity:
         return next(quantity for quantity in self.quantities if quantity.name == name)
 
+    def __repr__(self) -> str:
+        verdict = "agrees with" if self.agrees else "DIFFERS from"
+        return (
+            f"<Report: {self.subject} {verdict} {self.reference}; {len(self.quantities)} arrays, "
+            f"error ÷ bound {self.error_over_bound:.3g}, {len(self.violations)} violations>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the table of quantities for a notebook."""
+        head, *lines = self._lines()
+        remarks = "".join(f"<pre>{escape(line)}</pre>" for line in lines)
+        return html_table(COLUMNS, [_row(quantity) for quantity in self.quantities], title=head) + remarks
+
     def __str__(self) -> str:
+        lines = self._lines()
+        if self.quantities:
+            lines.append(table(COLUMNS, [_row(quantity) for quantity in self.quantities]))
+        return "\n".join(lines)
+
+    def _lines(self) -> list[str]:
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
         inputs = ", ".join(f"{name} {what}" for name, what in self.inputs.items())
-        lines = [
+        return [
             f"{self.subject} {'agrees with' if self.agrees else 'DIFFERS from'} {self.reference}",
             f"inputs: {inputs}{options}; seed {self.seed}",
             *(f"violation: {violation}" for violation in self.violations),
             *(f"worst: {quantity}" for quantity in self.quantities if not quantity.agrees),
         ]
-        if self.quantities:
-            columns = ["quantity", "worst error", "bound", "error ÷ bound", "npnet ÷ PyTorch"]
-            lines.append(table(columns, [_row(quantity) for quantity in self.quantities]))
-        return "\n".join(lines)
 
 
 def _row(quantity: Quantity) -> list[str]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
+
+from npnet import check
 from npnet.errors import InputError
 from ptref.cases import Row
 from ptref.layers import LAYERS, MODELS
 from ptref.operations import OPERATIONS
+
+LONGEST = 300  # characters of the names that a message lists
 
 
 def rows() -> list[Row]:
@@ -19,13 +24,15 @@ def rows() -> list[Row]:
     return [*OPERATIONS, *LAYERS, *MODELS]
 
 
-def row(name: str) -> Row:
+def row(name: str, argument: str = "name") -> Row:
     """Return the row of a name.
 
     Parameters
     ----------
     name : str
         Such as "conv2d", "Conv2d" or "lenet5".
+    argument : str
+        What the caller calls it, for the message.
 
     Returns
     -------
@@ -41,8 +48,13 @@ def row(name: str) -> Row:
     >>> row("conv2d").kind
     'operation'
     """
+    if not isinstance(name, str):
+        raise InputError(f"parity: {argument} must be text, got {check.described(name)}")
     for candidate in rows():
         if candidate.name == name:
             return candidate
-    names = ", ".join(candidate.name for candidate in rows())
-    raise InputError(f"parity: nothing named {name!r} is compared with PyTorch; names are {names}")
+    names = shorten(", ".join(candidate.name for candidate in rows()), LONGEST, placeholder=" …")
+    raise InputError(
+        f"parity: {argument}: nothing named {check.described(name)} is compared with PyTorch; "
+        f"names are {names}"
+    )

@@ -39,9 +39,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from numpy import ndarray
 
-from npnet.errors import InputError
+from npnet import check
+from npnet.errors import DTypeError, InputError
 from ptref.cases import Case
-from ptref.draw import DTYPES, FINITE, LAYOUTS, VALUES, Choose, Shape, make_array
+from ptref.draw import DTYPES, FINITE, LAYOUTS, VALUES, Choose, Shape, check_shape, make_array
 from ptref.operations import convolution, pooling
 from ptref.rows import row
 
@@ -95,6 +96,7 @@ def chosen(build: Callable[[Choose], T]) -> SearchStrategy[T]:
     >>> find(square, lambda shape: shape[0] > 2)
     (3, 3)
     """
+    check.function("chosen", "build", build, "a function of choices")
 
     @st.composite
     def strategy(draw: Draw) -> T:
@@ -149,6 +151,7 @@ def values(*, finite: bool = True) -> SearchStrategy[str]:
     strategy : SearchStrategy
         Of names in `ptref.draw.VALUES`.
     """
+    check.flag("values", "finite", finite)
     return st.sampled_from([*FINITE, *(() if finite else ("infinite", "nan"))])
 
 
@@ -171,7 +174,7 @@ def shapes(axes: str = "*n", *, least: int = 1, most: int = 5) -> SearchStrategy
     Raises
     ------
     InputError
-        If `least` is negative or larger than `most`.
+        If axes is no text, or the sizes are no integers from 0 and in order.
 
     Examples
     --------
@@ -179,8 +182,10 @@ def shapes(axes: str = "*n", *, least: int = 1, most: int = 5) -> SearchStrategy
     >>> find(shapes("n c h w"), lambda shape: True)
     (0, 1, 1, 1)
     """
-    if least < 0 or most < least:
-        raise InputError(f"shapes: sizes must be from 0 and in order, got {least} to {most}")
+    if not isinstance(axes, str):
+        raise InputError(f"shapes: axes must be text such as 'n c h w', got {check.described(axes)}")
+    least = check.integer("shapes", "least", least, least=0)
+    most = check.integer("shapes", "most", most, least=least)
     parts: list[SearchStrategy[list[int]]] = []
     for name in axes.split():
         if name.startswith("*"):
@@ -219,7 +224,9 @@ def arrays(
     Raises
     ------
     InputError
-        If the kind of values or the layout is unknown.
+        If the kind of values or the layout is unknown, or the shape is none.
+    DTypeError
+        If dtype is neither float32 nor float64.
 
     Examples
     --------
@@ -227,10 +234,13 @@ def arrays(
     >>> find(arrays("n c", np.float64, values="repeated"), lambda x: x.size > 1)
     array([[1., 0.]])
     """
-    named = (("values", values, VALUES), ("layout", layout, LAYOUTS))
-    for what, given, known in named:
-        if isinstance(given, str) and given not in known:
-            raise InputError(f"arrays: {what} must be one of {', '.join(known)}, got {given!r}")
+    for what, given, known in (("values", values, VALUES), ("layout", layout, LAYOUTS)):
+        if given is not None and not isinstance(given, SearchStrategy):
+            check.choice("arrays", what, given, known)
+    if dtype is not None and not isinstance(dtype, SearchStrategy):
+        dtype = check.float_dtype("arrays", dtype)
+    if not isinstance(shape, str | SearchStrategy):
+        shape = check_shape("arrays", "shape", shape)
     return st.builds(
         make_array,
         shapes(shape) if isinstance(shape, str) else _strategy(shape, None),
@@ -265,6 +275,12 @@ def labels(
     >>> find(labels((2,), classes=3), lambda x: x[0] == 2).dtype
     dtype('int64')
     """
+    shape = check_shape("labels", "shape", shape)
+    classes = check.integer("labels", "classes", classes, least=1)
+    if not isinstance(dtypes, tuple | list) or not dtypes:
+        raise InputError(f"labels: dtypes must be a tuple of dtypes, got {check.described(dtypes)}")
+    for dtype in dtypes:
+        _check_integers(dtype)
 
     def make(seed: int, dtype: Any) -> ndarray:
         return np.asarray(np.random.default_rng(seed).integers(0, classes, shape), dtype)
@@ -330,9 +346,17 @@ def cases(name: str, dtype: Any = None) -> SearchStrategy[Case]:
     >>> test_pooling()
     """
     drawn = row(name)
-    return chosen(
-        lambda choose: drawn.draw(choose, choose.among(drawn.dtypes) if dtype is None else np.dtype(dtype))
-    )
+    dtype = None if dtype is None else check.float_dtype("cases", dtype)
+    return chosen(lambda choose: drawn.draw(choose, choose.among(drawn.dtypes) if dtype is None else dtype))
+
+
+def _check_integers(dtype: Any) -> None:
+    try:
+        kind = np.dtype(dtype).kind if dtype is not None else ""
+    except TypeError:
+        kind = ""
+    if kind not in ("i", "u"):
+        raise DTypeError(f"labels: dtypes must be integer dtypes, got {check.described(dtype)}")
 
 
 def _strategy(given: Any, default: SearchStrategy[Any] | None) -> SearchStrategy[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from npnet import check
 from npnet.errors import InputError
 from npnet.table import table
 from ptref.cases import Case, Row
@@ -78,7 +79,11 @@ def measure(
     >>> measure(row("relu"), np.dtype(np.float32), examples=5).agrees
     True
     """
-    result = Result(which, dtype)
+    examples = check.integer("parity", "examples", examples, least=1)
+    seed = check.integer("parity", "seed", seed, least=0)
+    check.instance("parity", "which", which, Row, "a row of the table, as ptref.rows.row gives")
+    result = Result(which, check.float_dtype("parity", dtype))
+    check_device(device)
     for i in range(-(-examples // which.cost)):
         case = which.draw(Seeded(np.random.default_rng([seed, i])), dtype)
         try:
@@ -134,7 +139,7 @@ def run_table(
     agree: 1 of 1
     0
     """
-    results = results_of([row(op)] if op else rows(), dtype, examples, device=device, seed=seed)
+    results = results_of(rows() if op is None else [row(op, "op")], dtype, examples, device=device, seed=seed)
     agreeing = sum(result.agrees for result in results)
     parts = [table(COLUMNS, [_line(result) for result in results])]
     parts += [_first_failure(result) for result in results if not result.agrees]
@@ -180,10 +185,10 @@ def results_of(
 ) -> list[Result]:
     """Measure rows in all the dtypes they are compared in, or in one."""
     check_device(device)
-    if examples < 1:
-        raise InputError(f"parity: examples must be a positive number, got {examples}")
-    if dtype is not None and dtype not in {str(known) for known in DTYPES}:
-        raise InputError(f"parity: dtype must be float32 or float64, got {dtype!r}")
+    examples = check.integer("parity", "examples", examples, least=1)
+    seed = check.integer("parity", "seed", seed, least=0)
+    if dtype is not None:
+        check.choice("parity", "dtype", dtype, [str(known) for known in DTYPES])
     pairs = [(line, kind) for line in which for kind in line.dtypes if dtype in (None, str(kind))]
     hidden = not sys.stderr.isatty()
     shown = track(pairs, "comparing", console=Console(stderr=True), transient=True, disable=hidden)

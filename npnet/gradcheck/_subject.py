@@ -16,6 +16,8 @@ from npnet.errors import DTypeError, InputError
 from npnet.gradcheck._vary import hides, varied
 from npnet.nn.layer import Layer
 
+SHOWN = 4  # inputs that a message spells out
+
 
 class ProblemError(Exception):
     """Something is so wrong that derivatives need not be looked at."""
@@ -28,6 +30,7 @@ class Subject(Protocol):
     name: str
     variables: Mapping[str, ndarray]  # what is differentiated
     given: Mapping[str, ndarray]  # all arrays handed in, which must stay as they are
+    shown: str  # the inputs in words
     unchecked: list[str]  # floating-point inputs taken for data, as backward gives nothing for them
 
     def run(self, changed: Mapping[str, ndarray]) -> tuple[Any, Any]:
@@ -50,7 +53,9 @@ class Operation:
         self.labels = [
             f"input {k} {name!r}" for k, name in enumerate(_argument_names(self.call, len(inputs)))
         ]
-        for label, value in zip(self.labels, inputs, strict=True):
+        named = list(zip(self.labels, inputs, strict=True))
+        self.shown = ", ".join(f"{label}: {check.described(value)}" for label, value in named[:SHOWN])
+        for label, value in named:
             if isinstance(value, ndarray):
                 check.array("gradcheck", label, value, kinds="biufcSUOMmV")  # no subclass of it
         self._take(inputs)
@@ -116,6 +121,7 @@ class Model:
         if len(inputs) != 1:
             raise InputError(f"gradcheck: a layer must be given one array x, got {len(inputs)} inputs")
         check.array("gradcheck", "x", inputs[0])
+        self.shown = f"x: {check.described(inputs[0])}"
         self.layer, self.training, self.seed = layer, training, seed
         self.unchecked: list[str] = []
         self.name = type(layer).__name__
@@ -213,7 +219,10 @@ def _pair(returned: Any, message: str = "f must return y and backward") -> tuple
 def require_float64(subject: Subject) -> None:
     """Refuse inputs of which central differences would tell nothing."""
     if not subject.variables:
-        raise InputError("gradcheck: at least one input must be a float64 array, to be differentiated")
+        raise InputError(
+            "gradcheck: at least one input must be a float64 array, to be differentiated, "
+            f"got {subject.shown or 'none'}"
+        )
     for label, array in subject.given.items():
         if array.dtype.kind in "fc" and array.dtype != np.float64:
             raise DTypeError(

@@ -12,7 +12,9 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402 - PyTorch may be absent
 from torch import nn  # noqa: E402
 
-from ptref.convert import TWINS, Residual, from_torch, parameter_map, to_torch  # noqa: E402
+from ptref import convert  # noqa: E402
+from ptref.convert import TWINS, Residual, from_torch, parameter_map, register, to_torch  # noqa: E402
+from ptref.parity import assert_parity  # noqa: E402
 
 # Whole networks in float64 differ by some thousands of roundings, relative to the largest element. A gradient
 # that is zero but for rounding, as a bias has before batch norm, is measured by what cancels in it.
@@ -205,8 +207,8 @@ def test_nested_models_keep_names_structure_and_frozen_flags(rng):
 
 
 def test_nothing_is_shared_between_the_two(rng):
-    for convert in (lambda m: from_torch(to_torch(m)), lambda m: m):
-        model = convert(nested(rng))
+    for made in (lambda m: from_torch(to_torch(m)), lambda m: m):
+        model = made(nested(rng))
         module = to_torch(model)
         layer = from_torch(module)
         for name, tensor in module.state_dict().items():
@@ -316,6 +318,202 @@ def test_following_leaves_the_module_as_it_is(rng):
     from_torch(module)
     assert not any(part.training for part in module.modules())
     assert all(torch.equal(state[name], tensor) for name, tensor in module.state_dict().items())
+
+
+# ---- what students write -------------------------------------------------------------------------------
+
+
+class LeNet(nn.Module):
+    """LeNet-5 with its forward method written in one of many ways."""
+
+    def __init__(self, rest):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 3, 3), nn.Conv2d(3, 4, 3)
+        self.bn = nn.BatchNorm2d(4)
+        self.pool, self.relu, self.drop = nn.MaxPool2d(2, 2), nn.ReLU(), nn.Dropout(0.0)
+        self.fc1, self.fc2 = nn.Linear(16, 8), nn.Linear(8, 3)
+        self.rest = rest
+
+    def forward(self, x):
+        x = self.pool(self.relu(self.conv1(x)))
+        return self.rest(self, self.pool(self.relu(self.bn(self.conv2(x)))))
+
+
+def dense(m, x):
+    return m.fc2(m.relu(m.fc1(x)))
+
+
+WAYS = {
+    "view of size": lambda m, x: dense(m, x.view(x.size(0), -1)),
+    "view of size()": lambda m, x: dense(m, x.view(x.size()[0], -1)),
+    "view of shape": lambda m, x: dense(m, x.view(x.shape[0], -1)),
+    "view of dim": lambda m, x: dense(m, x.view(x.size(dim=0), -1)),
+    "view as pair": lambda m, x: dense(m, x.view((x.shape[0], -1))),
+    "view of features": lambda m, x: dense(m, x.view(x.size(0), 16)),
+    "view before linear": lambda m, x: m.fc2(F.relu(m.fc1(x.view(-1, 16)))),
+    "view before linear, spelled": lambda m, x: m.fc2(F.relu(m.fc1(x.view(-1, 4 * 2 * 2)))),
+    "reshape of shape": lambda m, x: dense(m, x.reshape(x.shape[0], -1)),
+    "reshape of size": lambda m, x: dense(m, x.reshape(x.size(0), -1)),
+    "torch.reshape": lambda m, x: dense(m, torch.reshape(x, (x.shape[0], -1))),
+    "torch.flatten": lambda m, x: dense(m, torch.flatten(x, 1)),
+    "torch.flatten, named": lambda m, x: dense(m, torch.flatten(x, start_dim=1)),
+    "flatten": lambda m, x: dense(m, x.flatten(1)),
+    "flatten, named": lambda m, x: dense(m, x.flatten(start_dim=1)),
+    "functions": lambda m, x: m.fc2(torch.relu(m.fc1(F.max_pool2d(F.relu(x), 1).flatten(1))).relu()),
+    "log_softmax": lambda m, x: F.log_softmax(dense(m, x.flatten(1)), dim=1),
+    "residual": lambda m, x: dense(m, (x + x.tanh()).flatten(1)),
+    "dropout": lambda m, x: dense(m, F.dropout(x.flatten(1), 0.0, training=m.training)),
+    "dropout, in place": lambda m, x: dense(m, F.dropout(x.flatten(1), 0.0, m.training, inplace=True)),
+    "dropout, off": lambda m, x: dense(m, F.dropout(x.flatten(1), 0.5, training=False)),
+    "dropout, module": lambda m, x: dense(m, m.drop(m.drop(x.flatten(1)))),
+    "reused and functional": lambda m, x: m.fc2(m.relu(F.relu(m.fc1(m.relu(x).view(x.size(0), -1))))),
+}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_students_write_converts(way, training, rng):
+    module = LeNet(WAYS[way]).double()
+    module.conv1.weight.requires_grad = False
+    layer, names = from_torch(module), parameter_map(module)
+    assert names["fc1.weight"] == "fc1.weight"
+    assert layer.frozen_parameters == {"conv1.weight"}
+    run_both(layer, module, names, (5, 1, 14, 14), rng, training=training)
+
+
+def test_an_average_over_all_pixels_converts(rng):
+    class Averaging(nn.Module):
+        def __init__(self, average):
+            super().__init__()
+            self.conv, self.fc, self.average = nn.Conv2d(2, 4, 3), nn.Linear(4, 3), average
+
+        def forward(self, x):
+            return self.fc(self.average(F.relu(self.conv(x))))
+
+    for average in (
+        lambda x: x.mean(dim=(2, 3)),
+        lambda x: torch.mean(x, [2, 3]),
+        lambda x: x.mean((3, 2), keepdim=True).flatten(1),
+        lambda x: F.adaptive_avg_pool2d(x, 1).view(x.size(0), -1),
+    ):
+        module = Averaging(average).double()
+        run_both(from_torch(module), module, parameter_map(module), (3, 2, 6, 7), rng)
+
+
+def test_functional_dropout_becomes_a_layer_that_knows_its_mode(rng):
+    module = LeNet(lambda m, x: dense(m, F.dropout(x.flatten(1), 0.25, training=m.training)))
+    dropouts = [part for _, part in from_torch(module).named_layers() if isinstance(part, npn.Dropout)]
+    assert [dropout.p for dropout in dropouts] == [0.25]
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_view_that_is_no_row_of_each_sample_meets_the_linear_layer_behind_it(rng):
+    class Rows(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.fc(x.view(-1, 4))  # of (n, 3, 4) PyTorch makes 3n samples
+
+    with pytest.raises(InputError, match="fc"):
+        from_torch(Rows())(np.ones((2, 3, 4), np.float32))
+
+
+# ---- pairs of one's own --------------------------------------------------------------------------------
+
+
+class OwnGELU(npn.Layer):
+    """x · sigmoid(1.702 x), as in Hendrycks and Gimpel (2016)."""
+
+    def apply(self, x, *, training, generator):
+        s = 1 / (1 + np.exp(-1.702 * x))
+        return x * s, lambda grad_y: grad_y * (s + 1.702 * x * s * (1 - s))
+
+
+class TorchGELU(nn.Module):
+    def forward(self, x):
+        return x * torch.sigmoid(1.702 * x)
+
+
+class OwnScale(npn.Layer):
+    parameter_names, buffer_names = ("weight",), ("shift",)
+
+    def __init__(self, features):
+        super().__init__()
+        self.weight, self.shift = np.ones(features, np.float32), np.zeros(features, np.float32)
+
+    def apply(self, x, *, training, generator):
+        def backward(grad_y, needs):
+            return grad_y * self.weight, (grad_y * (x - self.shift)).sum(axis=0)
+
+        return (x - self.shift) * self.weight, backward
+
+
+class TorchScale(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(features))
+        self.register_buffer("shift", torch.zeros(features))
+
+    def forward(self, x):
+        return (x - self.shift) * self.weight
+
+
+@pytest.fixture
+def pairs(monkeypatch):
+    monkeypatch.setattr(convert, "PAIRS", [])
+    register(OwnGELU, TorchGELU, to_torch=lambda _: TorchGELU(), from_torch=lambda _: OwnGELU())
+    register(
+        OwnScale,
+        TorchScale,
+        to_torch=lambda layer: TorchScale(len(layer.weight)),
+        from_torch=lambda module: OwnScale(len(module.weight)),
+    )
+
+
+@pytest.mark.usefixtures("pairs")
+def test_a_pair_of_ones_own_goes_both_ways(rng):
+    model = npn.Sequential(npn.Linear(4, 3, generator=rng, dtype=np.float64), OwnGELU(), OwnScale(3))
+    model.astype(np.float64)
+    model[2].weight[...] = [1, 2, 3]
+    model[2].shift[...] = [0.1, 0.2, 0.3]
+    model.freeze("2.weight")
+    module = to_torch(model)
+    assert isinstance(module[1], TorchGELU)
+    assert module[2].weight.tolist() == [1, 2, 3]
+    assert not module[2].weight.requires_grad
+    assert module[2].shift.dtype == torch.float64
+    back = from_torch(module)
+    assert back.frozen_parameters == {"2.weight"}
+    assert back.state_dict().keys() == model.state_dict().keys()
+    run_both(back, module, parameter_map(module), (5, 4), rng)
+    assert_parity(model, None, rng.standard_normal((5, 4)))
+
+    class Written(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.act, self.scale = nn.Linear(4, 4), TorchGELU(), TorchScale(4)
+
+        def forward(self, x):
+            return x + self.scale(self.act(self.fc(x)))
+
+    written = Written().double()
+    run_both(from_torch(written), written, parameter_map(written), (5, 4), rng)
+
+
+@pytest.mark.usefixtures("pairs")
+def test_a_pair_that_does_not_fit_is_refused_by_name(rng):
+    register(OwnScale, TorchScale, to_torch=lambda _: nn.ReLU(), from_torch=lambda _: OwnScale(7))
+    with pytest.raises(InputError, match=r"to_torch: layer '0' OwnScale: parameters and buffers must be"):
+        to_torch(npn.Sequential(OwnScale(2)))
+    with pytest.raises(InputError, match=r"from_torch: module '0' TorchScale: .*must have shape \(7,\)"):
+        from_torch(nn.Sequential(TorchScale(2)))
+    register(OwnScale, TorchScale, to_torch=lambda _: None, from_torch=lambda _: None)
+    with pytest.raises(InputError, match=r"what to_torch returns must be a torch.nn.Module, got None"):
+        to_torch(OwnScale(2))
+    with pytest.raises(InputError, match=r"what from_torch returns must be a layer of npnet.nn, got None"):
+        from_torch(TorchScale(2))
 
 
 # ---- torchvision ---------------------------------------------------------------------------------------
@@ -486,7 +684,10 @@ REFUSED = {
         "'b.1' Forward: forward must be made of what npnet has, got ",
     ),
     "view": (lambda: Forward(lambda m, x: x.view(-1, 3)), "got view; write flatten(1)"),
-    "dropout": (lambda: Forward(lambda m, x: F.dropout(x)), "got dropout; use the module nn.Dropout"),
+    "dropout": (
+        lambda: Forward(lambda m, x: F.dropout(x)),
+        "training must be self.training, got True; or use the module",
+    ),
     "cat": (lambda: Forward(lambda m, x: torch.cat([x, x])), "what npnet has, got cat"),
     "scaled_sum": (
         lambda: Forward(lambda m, x: torch.add(x, x.tanh(), alpha=2)),
@@ -551,6 +752,47 @@ def test_what_has_no_counterpart_is_refused_by_name(case):
         from_torch(place_in(build()))
 
 
+def test_all_obstacles_are_named_at_once():
+    hooked = with_hook(lambda m: m.register_forward_hook(lambda *_: None))
+    module = nn.Sequential(
+        OrderedDict(
+            act=nn.GELU(),
+            inner=Forward(lambda m, x: m.sub(F.gelu(x)).cumsum(1), sub=nn.Sequential(nn.SiLU(), nn.GELU())),
+            lost=Forward(lambda m, x: m.norm(x) if x.sum() > 0 else x, norm=nn.LayerNorm(3)),
+            conv=nn.Conv2d(3, 3, 3, padding_mode="reflect"),
+            fc=hooked,
+        )
+    )
+    with pytest.raises(InputError) as caught:
+        from_torch(module)
+    lines = str(caught.value).split("\n  ")
+    for part in (
+        "module 'fc' Linear: hooks must be removed first",
+        "module 'act' GELU: there is no such layer in npnet; see ptref.convert.register",
+        "module 'inner' Forward: forward must be made of what npnet has, got gelu",
+        "module 'inner.sub.0' SiLU: there is no such layer",
+        "module 'inner.sub.1' GELU: there is no such layer",
+        "module 'inner' Forward: forward must be made of what npnet has, got cumsum",
+        "module 'lost' Forward: forward cannot be followed",
+        "module 'lost.norm' LayerNorm: there is no such layer",
+        "module 'conv' Conv2d: padding_mode must be 'zeros'",
+    ):
+        assert sum(part in line for line in lines) == 1, (part, str(caught.value))
+    assert len(lines) == 9
+    with pytest.raises(InputError, match=r"layer '0' OwnGELU: .*\n  layer '1.0' OwnGELU: "):
+        to_torch(npn.Sequential(OwnGELU(), npn.Sequential(OwnGELU())))
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_state_dict_is_no_module():
+    with pytest.raises(
+        InputError, match=r"from_torch: module must be .*, got .*; a state_dict holds numbers"
+    ):
+        from_torch(nn.Linear(2, 2).state_dict())
+    with pytest.raises(InputError, match=r"to_torch: model must be a layer of npnet.nn, got torch.Linear"):
+        to_torch(nn.Linear(2, 2))
+
+
 def test_a_refusal_of_the_whole_names_it():
     with pytest.raises(InputError, match=r"^from_torch: the module GELU: there is no such layer"):
         from_torch(nn.GELU())
@@ -590,7 +832,9 @@ def test_layers_torch_has_not_are_refused_by_name(rng):
     class Mine(npn.ReLU):
         pass
 
-    with pytest.raises(InputError, match=r"^to_torch: layer '0.body' Mine: there is no such module"):
+    with pytest.raises(
+        InputError, match=r"^to_torch: layer '0.body' Mine: npnet knows no module that .*register"
+    ):
         to_torch(npn.Sequential(npn.Residual(Mine())))
     shared = npn.Linear(2, 2, generator=rng)
     with pytest.raises(InputError, match=r"layer '1' Linear: weight must be used in one place.*0.weight and"):

@@ -286,6 +286,89 @@ def test_a_failure_says_everything_needed_to_repeat_it(rng):
         assert part in text
 
 
+# ---- values at which mistakes hide ---------------------------------------------------------------------
+
+
+class ForgetfulNorm(nn.BatchNorm1d):
+    """A batch norm whose gradient of x forgets its weight."""
+
+    def apply(self, x, *, training, generator):
+        y, backward = super().apply(x, training=training, generator=generator)
+        weight = self.weight.copy()
+
+        def wrong_backward(grad_y, needs):
+            grad_x, *others = backward(grad_y, needs)
+            return (grad_x / weight, *others)
+
+        return y, wrong_backward
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_parameters_of_ones_hide_no_mistake(rng, training):
+    x = rng.standard_normal((6, 3))
+    for kind, wrong in ((nn.BatchNorm1d, False), (ForgetfulNorm, True)):
+        layer = nn.Sequential(kind(3, dtype=np.float64), nn.Tanh())
+        before = layer.state_dict()
+        module = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Tanh())
+        report = compare(layer, module, x, training=training)
+        assert report.agrees != wrong
+        assert compare(layer, module, x, training=training, vary=False).agrees  # where it hides
+        if wrong:
+            assert re.search(r"with other values than 0 and 1: grad_x\[", str(report))
+        for name, array in layer.state_dict().items():
+            np.testing.assert_array_equal(array, before[name])
+
+
+def test_inputs_of_zeros_and_ones_hide_no_mistake(rng):
+    def scaled(x, weight, bias):
+        return x * weight + bias, lambda g: (g, (g * x).sum(0), g.sum(0))
+
+    x, weight, bias = rng.standard_normal((4, 3)), np.ones(3), np.zeros(3)
+    with pytest.raises(AssertionError, match=r"with other values than 0 and 1: grad_x\["):
+        assert_parity(scaled, lambda x, w, b: x * w + b, x, weight, bias)
+    assert weight.tolist() == [1, 1, 1]
+    assert bias.tolist() == [0, 0, 0]
+
+
+def test_frozen_parameters_stay_and_labels_too(rng):
+    layer = ForgetfulNorm(3, dtype=np.float64)
+    layer.freeze("weight")
+    assert compare(layer, torch.nn.BatchNorm1d(3), rng.standard_normal((6, 3))).agrees
+    target = np.zeros(4, np.int64)
+    assert_parity(F.cross_entropy, T.cross_entropy, rng.standard_normal((4, 3)), target)
+    assert_parity(F.binary_cross_entropy, T.binary_cross_entropy, rng.uniform(0.1, 0.9, 4), np.ones(4))
+
+
+def test_a_model_is_left_as_it_was_also_by_an_error(rng):
+    class Breaking(Scale):
+        def apply(self, x, *, training, generator):
+            if (self.scale != 1).any():
+                raise KeyError("broken")
+            return super().apply(x, training=training, generator=generator)
+
+    layer = Breaking(3)
+    layer.scale[...] = 1
+    with pytest.raises(KeyError, match="broken"):
+        compare(layer, TorchScale(3), rng.standard_normal((2, 3)))
+    assert (layer.scale == 1).all()
+
+
+def test_without_a_reference_the_layer_is_converted(rng):
+    report = assert_parity(
+        nn.Linear(3, 2, generator=rng, dtype=np.float64), None, rng.standard_normal((4, 3))
+    )
+    assert report.reference == "Linear"
+
+
+def test_a_report_has_a_table_for_notebooks_and_a_short_repr(rng):
+    report = compare(square, torch.square, rng.standard_normal(3))
+    assert report._repr_html_().startswith("<table>\n<caption>square agrees with square</caption>")
+    assert '<td style="text-align: left">grad_x</td>' in report._repr_html_()
+    assert re.fullmatch(
+        r"<Report: square agrees with square; 2 arrays, error ÷ bound \S+, 0 violations>", repr(report)
+    )
+
+
 # ---- what is refused -----------------------------------------------------------------------------------
 
 
@@ -298,7 +381,11 @@ def test_a_failure_says_everything_needed_to_repeat_it(rng):
             DTypeError,
             "weight must have the dtype of x, float32",
         ),
-        ((torch.ones(2, 3), np.ones((4, 3))), DTypeError, "x must be a NumPy array or None, got Tensor"),
+        (
+            (torch.ones(2, 3), np.ones((4, 3))),
+            DTypeError,
+            "x must be a NumPy array or None, got torch.Tensor",
+        ),
         (
             (np.ones((2, 3), np.float16), np.ones((4, 3))),
             DTypeError,
@@ -466,8 +553,8 @@ def test_what_npnet_refuses_although_pytorch_takes_it_counts_as_a_difference(cap
     ("arguments", "message"),
     [
         ({"op": "conv9d"}, "nothing named 'conv9d' is compared with PyTorch; names are linear, conv2d"),
-        ({"op": "relu", "dtype": "float16"}, "dtype must be float32 or float64, got 'float16'"),
-        ({"op": "relu", "examples": 0}, "examples must be a positive number, got 0"),
+        ({"op": "relu", "dtype": "float16"}, "dtype must be one of float32, float64, got 'float16'"),
+        ({"op": "relu", "examples": 0}, "examples must be a positive integer, got 0"),
         ({"op": "relu", "device": "tpu"}, "device must be 'cpu' or 'cuda'"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from npnet import functional as F  # noqa: E402 - after the skip where torch is missing
+from npnet import nn  # noqa: E402
 from ptref.draw import Seeded  # noqa: E402
 from ptref.parity import assert_parity, compare  # noqa: E402
 from ptref.rows import row  # noqa: E402
@@ -133,6 +134,37 @@ def input_overwritten(x, weight, bias=None):
     if x.shape == y.shape and x.flags.writeable:
         x[...] = y
     return y, backward
+
+
+@mistake("linear")
+def one_element_of_the_weight_gradient_a_hundredth_off(x, weight, bias=None):
+    y, backward = F.linear(x, weight, bias)
+
+    def wrong_backward(grad_y):
+        grad_x, grad_weight, grad_bias = backward(grad_y)
+        grad_weight.flat[:1] *= 1.01
+        return grad_x, grad_weight, grad_bias
+
+    return y, wrong_backward
+
+
+@mistake("linear")
+def right_for_small_upstream_gradients_alone(x, weight, bias=None):
+    y, backward = F.linear(x, weight, bias)
+    return y, lambda grad_y: backward(np.clip(grad_y, -1, 1))
+
+
+@mistake("linear")
+def bias_gradient_taken_from_the_first_call(x, weight, bias=None):
+    y, backward = F.linear(x, weight, bias)
+    first = []
+
+    def wrong_backward(grad_y):
+        grad_x, grad_weight, grad_bias = backward(grad_y)
+        first.append(grad_bias)
+        return grad_x, grad_weight, None if grad_bias is None else grad_bias + len(first) - 1
+
+    return y, wrong_backward
 
 
 # ---- conv2d --------------------------------------------------------------------------------------------
@@ -559,6 +591,33 @@ def path_through_the_variance_forgotten(x, weight, bias, mean, var, **options):
 
 
 @mistake("batch_norm")
+def weight_forgotten_in_the_gradient_of_x(x, weight, bias, mean, var, **options):
+    y, backward = normalize(x, weight, bias, mean, var, options)
+    if weight is None:
+        return y, backward
+
+    def wrong_backward(grad_y):
+        return backward(grad_y / per_channel(weight, x))[0], *backward(grad_y)[1:]
+
+    return y, wrong_backward
+
+
+@mistake("batch_norm")
+def mean_of_the_gradient_not_taken_off(x, weight, bias, mean, var, **options):
+    y, backward = normalize(x, weight, bias, mean, var, options)
+    if not options["training"] or not x.size:
+        return y, backward
+    axes = (0, *range(2, x.ndim))
+    scale = (1 if weight is None else weight) / np.sqrt(x.var(axis=axes) + options["eps"])
+
+    def wrong_backward(grad_y):
+        grad_x, *others = backward(grad_y)
+        return grad_x + per_channel(scale * grad_y.mean(axis=axes), x), *others
+
+    return y, wrong_backward
+
+
+@mistake("batch_norm")
 def running_statistics_never_updated(x, weight, bias, mean, var, **options):
     own = [None if a is None else a.copy() for a in (mean, var)]
     return normalize(x, weight, bias, *own, options)
@@ -588,6 +647,67 @@ def first_report(name, dtype, subject, cases=150):
 def test_there_are_enough_of_them():
     assert len(MISTAKES) >= 20
     assert {operation for operation, _, _ in MISTAKES.values()} == set(F.__all__)
+
+
+# ---- what hides at the values that parameters start from ---------------------------------------------
+
+
+def layer_of(operation_with_mistake, kind, **settings):
+    """Return a layer of npnet whose operation is one with a mistake."""
+
+    class Mistaken(kind):
+        def apply(self, x, *, training, generator):
+            super().apply(x, training=training, generator=generator)  # statistics follow
+            y, wrong = operation_with_mistake(self, x, training)
+            return y, lambda grad_y, needs: wrong(grad_y)
+
+    return Mistaken(**settings)
+
+
+def norm_without_weight(layer, x, training):
+    mean, var = np.zeros(3), np.ones(3)
+    options = {"training": training, "eps": layer.eps, "momentum": layer.momentum}
+    if not training:
+        mean, var = layer.running_mean, layer.running_var
+    return weight_forgotten_in_the_gradient_of_x(x, layer.weight, layer.bias, mean, var, **options)
+
+
+def norm_without_bias(layer, x, training):
+    y, backward = norm_right(layer, x, training)
+    return y - per_channel(layer.bias, x), backward
+
+
+def norm_of_unit_variance(layer, x, training):
+    y, backward = norm_right(layer, x, training)
+    if training:
+        return y, backward
+    return y, lambda grad_y: (grad_y * per_channel(layer.weight, x), *backward(grad_y)[1:])
+
+
+def norm_right(layer, x, training):
+    statistics = layer.running_mean.copy(), layer.running_var.copy()
+    return F.batch_norm(x, *statistics, layer.weight, layer.bias, training, layer.momentum, layer.eps)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "training"),
+    [
+        (norm_right, None),
+        (norm_without_weight, True),
+        (norm_without_weight, False),
+        (norm_without_bias, True),
+        (norm_of_unit_variance, False),
+    ],
+)
+def test_a_mistake_that_hides_at_ones_and_zeros_is_caught(wrong, training):
+    x = np.random.default_rng(0).standard_normal((6, 3, 2, 2))
+    layer = layer_of(wrong, nn.BatchNorm2d, num_features=3, dtype=np.float64)
+    module = torch.nn.BatchNorm2d(3, eps=layer.eps)
+    for mode in (True, False) if training is None else (training,):
+        report = compare(layer, module, x, training=mode)
+        assert any("with other values" in violation for violation in report.violations) == (
+            wrong is not norm_right
+        ), report
 
 
 # ---- what only assert_parity sees ----------------------------------------------------------------------
