@@ -8,11 +8,11 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from npnet.data.files import check_md5, read_bytes
+from npnet.data.files import check_md5, exists, read_bytes, reason
 from npnet.errors import InputError, MissingError
 
 _SECONDS_WITHOUT_ANSWER = 30
@@ -51,9 +51,9 @@ def download(url: str, path: Path, md5: str) -> None:
                 ),
             )
     except OSError as error:  # the network's errors are OSErrors too
-        reason = error.strerror or type(error).__name__
+        why = error.strerror or type(error).__name__
         raise MissingError(
-            f"{path} is missing, and downloading it from {url} failed ({reason}); "
+            f"{path} is missing, and downloading it from {url} failed ({why}); "
             f"put the file there, or name a folder that has it with --data or NPNET_DATA"
         ) from None
     except ValueError:
@@ -82,7 +82,7 @@ def download_archive(url: str, archive: Path, md5: str, members: Mapping[str, st
     InputError
         If it is not the published archive.
     """
-    had_it = archive.exists()
+    had_it = exists(archive)
     if not had_it:
         download(url, archive, md5)
     try:
@@ -91,12 +91,13 @@ def download_archive(url: str, archive: Path, md5: str, members: Mapping[str, st
         _unpack(archive, members)
     finally:
         if not had_it:
-            archive.unlink(missing_ok=True)
+            with suppress(OSError):
+                archive.unlink()
 
 
 def _unpack(archive: Path, members: Mapping[str, str]) -> None:
     # Only names we know are taken, so no path in the archive can lead elsewhere.
-    wanted = {name: archive.parent / name for name in members if not (archive.parent / name).exists()}
+    wanted = {name: archive.parent / name for name in members if not exists(archive.parent / name)}
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
@@ -105,8 +106,8 @@ def _unpack(archive: Path, members: Mapping[str, str]) -> None:
                     target, content = wanted.pop(member.name), file.read()
                     check_md5(target, content, members[member.name])
                     _write_whole(target, content)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise InputError(f"{archive} cannot be unpacked: {error}") from None
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{archive} cannot be unpacked: {reason(error)}") from None
     if wanted:
         raise InputError(f"{archive} must contain {', '.join(wanted)}")
 
@@ -125,18 +126,18 @@ def _write_whole(path: Path, content: bytes) -> None:
                 Path(temporary).unlink()
                 raise
     except OSError as error:
-        raise MissingError(f"{path} is missing, and cannot be written: {error.strerror}") from None
+        raise MissingError(f"{path} is missing, and cannot be written: {reason(error)}") from None
 
 
 @contextmanager
 def _no_empty_folders_left(folder: Path) -> Iterator[None]:
     """Remove, after a failure, the folders that had to be made and hold nothing."""
-    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    made = [parent for parent in (folder, *folder.parents) if not exists(parent)]
     try:
         yield
     except BaseException:
         for parent in made:
-            if parent.exists() and not any(parent.iterdir()):
+            with suppress(OSError):  # it holds something, or was never made
                 parent.rmdir()
         raise
 
