@@ -20,7 +20,7 @@ MOST_CLASSES = 10_000
 MOST_PICTURES = 200  # in one figure: with more it takes minutes, and shows nothing
 MOST_PANELS = 20  # side by side: the widest picture that can be written has 65 536 dots
 
-Names = Sequence[str] | ndarray  # an array of texts will do as well as a list
+Names = Sequence[str] | Sequence[int] | ndarray  # classes may be called by their numbers
 
 
 def plain(text: str) -> str:
@@ -88,7 +88,7 @@ def mapping(owner: str, name: str, value: Any, *, most: int = MOST_PANELS) -> di
         raise InputError(f"{owner}: {name} must be a dict from names, got {check.described(value)}")
     found = dict(value)
     if not 1 <= len(found) <= most:
-        raise InputError(f"{owner}: {name} must be 1 to {most}, got {len(found)}")
+        raise InputError(f"{owner}: {name} must hold 1 to {most} by name, got {len(found)}")
     return {caption(owner, f"a name in {name}", key): each for key, each in found.items()}
 
 
@@ -97,7 +97,7 @@ def sequence(owner: str, name: str, value: Any, *, most: int) -> list[Any]:
     if not isinstance(value, list | tuple):
         raise InputError(f"{owner}: {name} must be a list, got {check.described(value)}")
     if not 1 <= len(value) <= most:
-        raise InputError(f"{owner}: {name} must not be empty, and {most} at most, got {len(value)}")
+        raise InputError(f"{owner}: {name} must be a list of 1 to {most}, got {len(value)}")
     return list(value)
 
 

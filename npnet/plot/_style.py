@@ -30,7 +30,7 @@ class Figure(matplotlib.figure.Figure):
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         drawn = io.BytesIO()
-        with own_style:
+        with matplotlib.style.context("default"):
             self.savefig(drawn, format="png")
         width, height = (round(inches * DOTS_PER_INCH_SHOWN) for inches in self.get_size_inches())
         return drawn.getvalue(), {"width": width, "height": height}
@@ -60,9 +60,9 @@ def draw_picture(axes: Axes, image: ndarray, *, frame: str | None) -> None:
         axes.imshow(scaled[0], cmap="gray", vmin=0, vmax=1)
 
 
-def class_ticks(class_names: Sequence[str]) -> tuple[range, list[str]]:
+def class_ticks(class_names: Sequence[str], most: int = MOST_LABELS) -> tuple[range, list[str]]:
     """Return where classes are named along an axis, and the names: of very many some are left out."""
-    places = range(0, len(class_names), math.ceil(len(class_names) / MOST_LABELS))
+    places = range(0, len(class_names), math.ceil(len(class_names) / most))
     return places, [class_names[i] for i in places]
 
 

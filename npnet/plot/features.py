@@ -37,6 +37,8 @@ SIGNED = "RdBu_r"
 MAPS_IN_A_ROW = 16
 VALUES_IN_A_ROW = 32
 MOST_LAYERS = 50
+MOST_NAMED_BARS = 30
+CELL = 0.3  # inches, the width of a single value
 WIDTH, MARGIN, LINE = 8.5, 0.6, 0.28  # of the figure of layers, in inches
 PICTURE_HEIGHT, BARS_HEIGHT = 1.3, 1.3
 
@@ -177,7 +179,7 @@ def layer_by_layer(
 
 @own_style
 def feature_maps(
-    model: Layer, x: Float[ndarray, "c h w"], class_names: Names | None = None, *, title: str = ""
+    model: Layer, x: Float[ndarray, "*one c h w"], class_names: Names | None = None, *, title: str = ""
 ) -> Figure:
     """Draw what becomes of one image in a model of your own: a row for each layer.
 
@@ -260,7 +262,8 @@ def _draw_layers(
     sheets = {name: _sheet(owner, name, output) for name, output in outputs.items()}
     heights = [PICTURE_HEIGHT, *(_width(sheet) * _aspect(sheet) for sheet in sheets.values())]
     heights += [] if logits is None else [BARS_HEIGHT]
-    figure = new_figure(WIDTH, sum(heights) + LINE * (len(heights) + 1) + MARGIN, "")
+    upright = 0.08 * min(longest(class_names), 30) if logits is not None and _too_long(class_names) else 0.0
+    figure = new_figure(WIDTH, sum(heights) + LINE * (len(heights) + 1) + MARGIN + upright, "")
     figure.set_layout_engine("none")  # places are counted in inches here
     figure.suptitle(title, y=1 - 0.1 / figure.get_figheight(), va="top", fontsize=11)
     places = _from_top(figure, heights)
@@ -314,7 +317,9 @@ def _aspect(sheet: ndarray) -> float:
 def _width(sheet: ndarray) -> float:
     """Return how wide a sheet is drawn: as wide as there is room, unless it would be too high then."""
     full = WIDTH - 2 * MARGIN
-    return full if _aspect(sheet) * full <= 2 * PICTURE_HEIGHT else PICTURE_HEIGHT / _aspect(sheet)
+    if len(sheet) == 1:  # a few values
+        return float(min(full, CELL * sheet.shape[1]))
+    return float(min(full, 2 * PICTURE_HEIGHT / _aspect(sheet)))
 
 
 def _from_top(figure: Figure, heights: Sequence[float]) -> Iterator[tuple[float, float]]:
@@ -353,6 +358,11 @@ def _what(output: ndarray) -> str:
     return f"{channels} map{'s' if channels > 1 else ''} of {height}×{width}"
 
 
+def _too_long(class_names: Sequence[str]) -> bool:
+    """Tell whether names would overlap beneath the bars, so that they must stand upright."""
+    return longest(class_names) * len(class_names) > 100
+
+
 def _bars(axes: Axes, logits: ndarray, class_names: Sequence[str]) -> None:
     logits = logits.astype(np.float64)
     certain = logits.min() >= 0 and abs(logits.sum() - 1) < 1e-4  # a softmax was the last layer
@@ -361,11 +371,12 @@ def _bars(axes: Axes, logits: ndarray, class_names: Sequence[str]) -> None:
     colours = [BLUE if i == first[0] else "#AAAAAA" for i in range(len(class_names))]
     axes.bar(range(len(class_names)), logits, color=colours)
     axes.axhline(0, color="black", linewidth=0.8)
-    long_names = longest(class_names) * len(class_names) > 100
-    axes.set_xticks(*class_ticks(class_names), fontsize=9, rotation=90 if long_names else 0)
+    ticks, rotation = class_ticks(class_names, MOST_NAMED_BARS), 90 if _too_long(class_names) else 0
+    axes.set_xticks(*ticks, fontsize=9, rotation=rotation)
     axes.set_xlim(-0.7, len(class_names) - 0.3)
     axes.set_xlabel("class")
-    axes.set_ylabel("probability" if certain else "logit")
+    axes.set_ylabel("probability" if certain else "logit", fontsize=9, labelpad=2)
+    axes.tick_params(axis="y", labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     shares = (f"{class_names[i]} {100 * odds[i] / odds.sum():.1f} %" for i in first)
     _name(axes, f"scores of the classes; probabilities: {', '.join(shares)}")

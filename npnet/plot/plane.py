@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 CLASS_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#777777")
 CURVE_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "black")
-CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+CLASS_MARKERS = ("o", "s", "^", "D", "v", "<", ">", "p")
 POINT_SIZE = 26.0  # area, in points²
 STEPS_OF_THE_GRID = 200
 POINTS_AT_A_TIME = 8192  # through a model: bounds the memory of wide ones
@@ -277,7 +277,9 @@ def _surfaces(
     columns = len(shown) if columns is None else min(columns, len(shown))
     rows = math.ceil(len(shown) / columns)
     width = max(3.3 * columns, 4.4)
-    figure = new_figure(width, 3.35 * rows + 0.8, title)
+    legend = len(class_names) + 2 if width >= 6 else 4 if max(map(len, class_names)) <= 8 else 2  # columns
+    lines = math.ceil((len(class_names) + 1) / legend)
+    figure = new_figure(width, 3.35 * rows + 0.4 + 0.2 * lines, title)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, each in zip_longest(grid.flat, shown):
         if each is None:
@@ -289,7 +291,7 @@ def _surfaces(
             class_names, support=any(each is not None and each.support is not None for each in shown)
         ),
         loc="outside lower center",
-        ncols=2 if width < 6 else len(class_names) + 2,
+        ncols=legend,
         frameon=False,
         fontsize=9,
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, Num
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ from npnet.train import History
 
 MOST_CLASSES_WITH_NUMBERS = 30
 MOST_CLASSES_WITH_LINES = 150
-MOST_COLUMNS = 16
+MOST_COLUMNS, MOST_FILTERS = 16, 128
 
 
 @own_style
@@ -192,7 +192,7 @@ def _confusion_colours(matrix: ndarray) -> ndarray:
 
 
 @own_style
-def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") -> Figure:
+def filters(weight: Num[ndarray, "filters channels h w"], *, title: str = "") -> Figure:
     """Draw the filters of a layer that looks at images.
 
     Those of three channels are drawn as the colours they answer to, others one channel beside the next.
@@ -213,7 +213,7 @@ def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") 
 
     Notes
     -----
-    Of very many filters the first 200 or so are drawn.
+    Of more than 128 pictures the first are drawn, which the title says.
     """
     title = caption("filters", "title", title)
     weight = numbers("filters", "weight", weight, "(filters, channels, h, w)")
@@ -223,7 +223,7 @@ def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") 
     else:
         pictures = weight.reshape(-1, *weight.shape[2:])
     columns = min(8, len(pictures)) if weight.shape[1] in (1, 3) else min(weight.shape[1], MOST_COLUMNS)
-    whole, pictures = len(pictures), pictures[: max(MOST_PICTURES // columns, 1) * columns]
+    whole, pictures = len(pictures), pictures[: MOST_FILTERS // columns * columns]
     if len(pictures) < whole:
         title = f"{title}\nthe first {len(pictures)} of {whole:,}".replace(",", " ").strip()
     rows = math.ceil(len(pictures) / columns)

@@ -110,9 +110,11 @@ BAD = {
     "predictions: images": (
         lambda: plot_cifar.predictions(np.ones((2, 3, 4, 4)), np.zeros(1, int), np.ones((2, 3)), NAMES)
     ),
-    "got {'a': 0}": lambda: plot_cifar.descents({"a": History()}, {"a": 1}),
-    "got {}": lambda: plot_cifar.descents({}, {}),
-    "a must have a validation loss for each epoch": (
+    "descents: runs must have finished an epoch or more, got none in 'a'": lambda: plot_cifar.descents(
+        {"a": History()}, {"a": 1}
+    ),
+    "descents: runs must hold 1 to 4 by name, got 0": lambda: plot_cifar.descents({}, {}),
+    "descents: runs must have a validation loss for each epoch, a has not": (
         lambda: plot_cifar.descents({"a": history([1.0, None])}, {"a": 1})
     ),
 }
