@@ -9,23 +9,25 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from npnet.data.files import check_md5, exists, read_bytes, reason
+from npnet import check
+from npnet.data.files import as_path, check_md5, exists, read_bytes, reason
 from npnet.errors import InputError, MissingError
 
 _SECONDS_WITHOUT_ANSWER = 30
 
 
-def download(url: str, path: Path, md5: str) -> None:
+def download(url: str, path: str | PathLike[str], md5: str) -> None:
     """Download one file, showing progress; it appears under its name only when it is whole and verified.
 
     Parameters
     ----------
     url : str
         Where it is published.
-    path : Path
+    path : path
         Where to put it; folders are made as needed.
     md5 : str
         Its published checksum.
@@ -35,8 +37,10 @@ def download(url: str, path: Path, md5: str) -> None:
     MissingError
         If it could not be downloaded or written: the file is still missing, and nothing is left behind.
     InputError
-        If what was delivered is not the published file.
+        If what was delivered is not the published file, or an argument is no text or path.
     """
+    url, md5 = check.text("download", "url", url), check.text("download", "md5", md5)
+    path = as_path("download", "path", path)
     import pooch  # noqa: PLC0415 - needed only when something is downloaded
 
     try:
@@ -60,14 +64,14 @@ def download(url: str, path: Path, md5: str) -> None:
         raise InputError(f"{url} did not deliver the published file of MD5 {md5}; nothing was kept") from None
 
 
-def download_archive(url: str, archive: Path, md5: str, members: Mapping[str, str]) -> None:
+def download_archive(url: str, archive: str | PathLike[str], md5: str, members: Mapping[str, str]) -> None:
     """Download a tar archive and take the named members out of it that are not there yet.
 
     Parameters
     ----------
     url : str
         Where it is published.
-    archive : Path
+    archive : path
         Where to put it. An archive that is there already is used, and stays; one that was downloaded is
         deleted when it has been unpacked.
     md5 : str
@@ -80,8 +84,19 @@ def download_archive(url: str, archive: Path, md5: str, members: Mapping[str, st
     MissingError
         If it could not be downloaded, or what is in it could not be written.
     InputError
-        If it is not the published archive.
+        If it is not the published archive, or an argument is no text or path.
     """
+    owner = "download_archive"
+    url, md5 = check.text(owner, "url", url), check.text(owner, "md5", md5)
+    archive = as_path(owner, "archive", archive)
+    if not isinstance(members, Mapping):
+        raise InputError(
+            f"{owner}: members must be a dict from paths to MD5s, got {check.described(members)}"
+        )
+    members = {
+        check.text(owner, "members", file): check.text(owner, "members' MD5", each)
+        for file, each in members.items()
+    }
     had_it = exists(archive)
     if not had_it:
         download(url, archive, md5)

@@ -65,7 +65,7 @@ def data_folder(folder: str | PathLike[str] | None = None) -> Path:
 
 def named(folder: str | PathLike[str] | None) -> bool:
     """Tell whether a data folder is named: by the argument, or by the environment."""
-    return bool(folder) or bool(os.environ.get("NPNET_DATA"))
+    return folder not in (None, "") or bool(os.environ.get("NPNET_DATA"))
 
 
 def as_path(owner: str, name: str, value: Any, *, empty: bool = False) -> Path:

@@ -18,6 +18,7 @@ from npnet.train import History
 
 MOST_CLASSES = 10_000
 MOST_PICTURES = 200  # in one figure: with more it takes minutes, and shows nothing
+MOST_GRID = 64  # panels in rows and columns
 MOST_PANELS = 20  # side by side: the widest picture that can be written has 65 536 dots
 
 Names = Sequence[str] | Sequence[int] | ndarray  # classes may be called by their numbers
@@ -103,11 +104,20 @@ def sequence(owner: str, name: str, value: Any, *, most: int) -> list[Any]:
 
 def histories(owner: str, name: str, value: Any, *, most: int = MOST_PANELS) -> dict[str, History]:
     """Return runs by name, each of an epoch or more."""
+    named = runs(owner, name, value, most=most)
+    for run, history in named.items():
+        if not history.epochs:
+            raise InputError(f"{owner}: {name} must have finished an epoch or more, got none in {run!r}")
+    return named
+
+
+def runs(owner: str, name: str, value: Any, *, most: int = MOST_PANELS) -> dict[str, History]:
+    """Return runs by name, at least one of them of an epoch or more."""
     named = mapping(owner, name, value, most=most)
     for run, history in named.items():
         check.instance(owner, f"{name} of {run!r}", history, History, "a History")
-        if not history.epochs:
-            raise InputError(f"{owner}: {name} must have finished an epoch or more, got none in {run!r}")
+    if not any(history.epochs for history in named.values()):
+        raise InputError(f"{owner}: {name} must have finished an epoch or more, got none")
     return named
 
 

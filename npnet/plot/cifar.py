@@ -81,7 +81,7 @@ def accuracy_by_class(
     known = np.flatnonzero(np.isfinite(accuracies))
     if len(accuracies) != len(class_names) or not len(known):
         raise InputError(
-            f"accuracy_by_class: accuracies must be {len(class_names)}, one for each class name, "
+            f"accuracy_by_class: accuracies must be {len(class_names)}, one for each of class_names, "
             f"got {len(accuracies)}, of which {len(known)} are numbers"
         )
     shares(owner, "accuracies", accuracies[known], "(classes)")
@@ -227,7 +227,8 @@ def turned(
         raise InputError(f"turned: images must be at most {MOST_SIDE_BY_SIDE}, got {len(images)}")
     if shares("turned", "probabilities", probabilities, "(n, 2, classes)").shape[1:] != (2, len(class_names)):
         raise InputError(
-            f"turned: probabilities must have shape (n, 2, {len(class_names)}), got {probabilities.shape}"
+            f"turned: probabilities must have shape (n, 2, {len(class_names)}), as class_names are, "
+            f"got {probabilities.shape}"
         )
     figure = new_figure(1.5 * len(images) + 0.6, 4.0, title)
     grid = figure.subplots(2, len(images), squeeze=False)
@@ -246,7 +247,7 @@ def predictions(
     images: Float[ndarray, "n c h w"],
     target: Integer[ndarray, " n"],
     probabilities: Float[ndarray, "n classes"],
-    class_names: Names,
+    class_names: Names | None = None,
     *,
     title: str = "",
     most: int = 3,
@@ -259,7 +260,8 @@ def predictions(
     target : integer array, shape (n,)
         True classes: theirs are the blue bars.
     probabilities : array, shape (n, classes)
-    class_names : sequence of str
+    class_names : sequence of str, optional
+        One for each class; their numbers, if absent.
     title : str
     most : int
         How many classes are shown.

@@ -110,7 +110,7 @@ def hardest(
     images: Float[ndarray, "n c h w"],
     target: Integer[ndarray, " n"],
     probabilities: Float[ndarray, "n classes"],
-    class_names: Names,
+    class_names: Names | None = None,
     *,
     title: str = "",
     most: int = 24,
@@ -124,7 +124,8 @@ def hardest(
         True classes.
     probabilities : array, shape (n, classes)
         What the model takes them for.
-    class_names : sequence of str
+    class_names : sequence of str, optional
+        One for each class; their numbers, if absent.
     title : str
     most : int
         How many are drawn at most.

@@ -116,8 +116,8 @@ def templates(weight: Float[ndarray, "classes h w"], class_names: Names, *, titl
     weight = numbers("templates", "weight", weight, "(classes, h, w)")
     if len(weight) != len(class_names):
         raise InputError(
-            f"templates: weight must have shape ({len(class_names)}, h, w) for {len(class_names)} class "
-            f"names, got {weight.shape}"
+            f"templates: weight must have shape ({len(class_names)}, h, w) for {len(class_names)} "
+            f"class_names, got {weight.shape}"
         )
     columns = min(8, len(weight))
     rows = math.ceil(len(weight) / columns)
@@ -170,7 +170,8 @@ def layer_by_layer(
     logits = numbers(owner, "logits", logits, "(classes,)")
     if len(logits) != len(class_names):
         raise InputError(
-            f"{owner}: logits must be {len(class_names)}, one for each class name, got shape {logits.shape}"
+            f"{owner}: logits must be {len(class_names)}, one for each of class_names, "
+            f"got shape {logits.shape}"
         )
     if outputs:
         outputs = mapping(owner, "outputs", outputs, most=MOST_LAYERS)

@@ -27,6 +27,7 @@ from npnet import functional as F
 from npnet.errors import InputError
 from npnet.nn import Layer, Sequential, Sigmoid
 from npnet.plot._arguments import (
+    MOST_GRID,
     MOST_PANELS,
     MOST_PICTURES,
     Names,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 CLASS_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#777777")
 CURVE_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "black")
+AXES = ("$x_1$", "$x_2$")
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "<", ">", "p")
 POINT_SIZE = 26.0  # area, in points²
 STEPS_OF_THE_GRID = 200
@@ -62,7 +64,7 @@ def surface(
     y: Integer[ndarray, " n"] | Bool[ndarray, " n"],
     class_names: Names | None = None,
     *,
-    feature_names: Names = ("$x_1$", "$x_2$"),
+    feature_names: Names = AXES,
     title: str = "",
 ) -> Figure:
     """Draw what a classifier says of every point of the plane, and the points it is judged by.
@@ -117,7 +119,7 @@ def surface(
     classes = probabilities(x[:1]).shape[1]
     class_names = names_of(owner, class_names, classes, most=len(CLASS_COLOURS))
     check.class_labels(owner, y, classes=classes)
-    if feature_names != ("$x_1$", "$x_2$"):
+    if feature_names is not AXES:
         feature_names = names(owner, feature_names, "feature_names")
     if len(feature_names) != 2:
         raise InputError(f"{owner}: feature_names must be two, got {len(feature_names)}")
@@ -252,7 +254,7 @@ def surfaces(
     """
     owner = "surfaces"
     title = caption(owner, "title", title)
-    shown = _checked(owner, "shown", shown, most=MOST_PANELS)
+    shown = _checked(owner, "shown", shown, most=MOST_GRID)
     class_names = names(owner, class_names, most=len(CLASS_COLOURS))
     if columns is not None:
         columns = check.integer(owner, "columns", columns, least=1)
@@ -315,8 +317,8 @@ def _draw_surface(axes: Axes, drawn: Surface) -> None:
             axes.contour(across, up, ahead, levels=[0.0], colors="black", linewidths=1.0)
     _draw_points(axes, drawn)
     axes.set_title(drawn.title, fontsize=9)
-    axes.set_xlabel("$x_1$")
-    axes.set_ylabel("$x_2$", rotation=0, labelpad=8)
+    axes.set_xlabel(AXES[0])
+    axes.set_ylabel(AXES[1], rotation=0, labelpad=8)
     axes.tick_params(labelsize=8)
 
 

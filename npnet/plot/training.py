@@ -19,11 +19,11 @@ from npnet.plot._arguments import (
     MOST_PICTURES,
     Names,
     caption,
-    histories,
     judged,
     names_of,
     numbers,
 )
+from npnet.plot._arguments import runs as checked_runs
 from npnet.plot._style import (
     BLUE,
     GREEN,
@@ -72,7 +72,7 @@ def learning_curves(
     owner = "learning_curves"
     if not isinstance(runs, Mapping):
         runs = {"": check.instance(owner, "runs", runs, History, "a History, or several by name")}
-    named = histories(owner, "runs", runs)
+    named = checked_runs(owner, "runs", runs)
     title, loss_label = caption(owner, "title", title), caption(owner, "loss_label", loss_label)
     with_accuracy = any(epoch.train_accuracy is not None for h in named.values() for epoch in h.epochs)
     figure = new_figure(4.6 * (1 + with_accuracy), 3.6, title)

@@ -105,7 +105,7 @@ def test_layers_are_named_and_their_maps_lie_side_by_side():
 @pytest.mark.parametrize(
     ("outputs", "logits", "message"),
     [
-        ({}, np.zeros(4), "logits must be 3, one for each class name"),
+        ({}, np.zeros(4), "logits must be 3, one for each of class_names"),
         ({"fc": np.zeros((2, 2))}, np.zeros(3), r"the output of fc must be maps \(c, h, w\) or a vector"),
     ],
 )

@@ -117,7 +117,7 @@ def test_differences_of_a_duel_are_in_points():
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
-        (lambda: plot_plane.surfaces([], CLASSES), "surfaces: shown must be a list of 1 to 20, got 0"),
+        (lambda: plot_plane.surfaces([], CLASSES), "surfaces: shown must be a list of 1 to 64, got 0"),
         (lambda: plot_plane.surfaces([SURFACE], list("abcdefghi")), "a list of 1 to 8 names, got 9"),
         (lambda: plot_plane.film([], CLASSES), "film: frames must be a list of 1 to"),
         (lambda: plot_plane.fits([]), "fits: shown must be a list of 1 to"),

@@ -207,3 +207,8 @@ def test_the_smallest_integer_has_a_size():
 def test_a_run_that_diverged_is_drawn(losses):
     diverged = History([Epoch(i, loss, None, None, None, 0.1, 1.0, 10.0) for i, loss in enumerate(losses, 1)])
     plot.learning_curves(diverged).canvas.draw()
+
+
+def test_a_run_without_an_epoch_draws_nothing_beside_others():
+    figure = plot.learning_curves({"done": history(), "interrupted": History()})
+    assert {text for text in texts(figure) if "interrupted" in text} == set()
