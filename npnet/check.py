@@ -17,7 +17,7 @@ npnet.errors.InputError: SGD: lr must be a finite number of at least 0, got 'fas
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeVar
@@ -49,6 +49,30 @@ def integer(owner: str, name: str, value: Any, *, least: int | None = None, most
         raise _misfit(owner, name, _whole(least, most), value)
     result: int = value
     return result
+
+
+def text(owner: str, name: str, value: Any) -> str:
+    """Return a text."""
+    if not isinstance(value, str):
+        raise _misfit(owner, name, "text", value)
+    return str(value)
+
+
+def names(owner: str, name: str, value: Any, *, least: int = 1, most: int | None = None) -> tuple[str, ...]:
+    """Return texts in a tuple: of a list, a tuple or an array; one text is not a list of its letters.
+
+    Whole numbers are names too, so that classes may be called by their numbers.
+    """
+    several = isinstance(value, list | tuple | range | ndarray)
+    found = list(value.tolist() if type(value) is ndarray and value.ndim == 1 else value) if several else []
+    fit = all(
+        isinstance(each, str) or (isinstance(each, Integral) and not _is_boolean(each)) for each in found
+    )
+    if not several or not fit or len(found) < least or (most is not None and len(found) > most):
+        number = f"{least} or more" if most is None else f"{least}" if least == most else f"{least} to {most}"
+        got = f"{len(found)}" if several and fit else described(value)
+        raise InputError(f"{owner}: {name} must be a list of {number} names, got {got}")
+    return tuple(str(each) for each in found)
 
 
 def number(
@@ -105,30 +129,6 @@ def choice(owner: str, name: str, value: Any, options: Collection[str]) -> str:
     if not isinstance(value, str) or value not in options:
         raise _misfit(owner, name, f"one of {', '.join(options)}", value)
     return value
-
-
-def text(owner: str, name: str, value: Any) -> str:
-    """Return a text."""
-    if not isinstance(value, str):
-        raise _misfit(owner, name, "text", value)
-    return str(value)
-
-
-def names(owner: str, name: str, value: Any, *, least: int = 1, most: int | None = None) -> tuple[str, ...]:
-    """Return texts in a tuple: of a list, a tuple or an array; one text is not a list of its letters.
-
-    Whole numbers are names too, so that classes may be called by their numbers.
-    """
-    several = isinstance(value, Sequence | ndarray) and not isinstance(value, str | bytes)
-    found = list(value.tolist() if type(value) is ndarray and value.ndim == 1 else value) if several else []
-    fit = all(
-        isinstance(each, str) or (isinstance(each, Integral) and not _is_boolean(each)) for each in found
-    )
-    if not several or not fit or len(found) < least or (most is not None and len(found) > most):
-        number = f"{least} or more" if most is None else f"{least}" if least == most else f"{least} to {most}"
-        got = f"{len(found)}" if several and fit else described(value)
-        raise InputError(f"{owner}: {name} must be a list of {number} names, got {got}")
-    return tuple(str(each) for each in found)
 
 
 def instance(owner: str, name: str, value: Any, kind: type[T], expected: str) -> T:

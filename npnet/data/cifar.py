@@ -11,10 +11,11 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
+from npnet.data import files
 from npnet.data._images import check_held_out, outside, unit_range
 from npnet.data._pickled import read_pickled
 from npnet.data.dataset import ArrayDataset
-from npnet.data.files import data_folder, exists
+from npnet.data.files import data_folder
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError
@@ -38,7 +39,7 @@ class Release:
 
     def missing(self, place: Path) -> list[str]:
         """Return the files that are not there."""
-        return [file for file in self.md5 if not exists(place / self.folder / file)]
+        return [file for file in self.md5 if not files.exists(place / self.folder / file)]
 
 
 CIFAR10 = Release(

@@ -10,9 +10,10 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
+from npnet.data import files
 from npnet.data._images import check_held_out, outside, unit_range
 from npnet.data.dataset import ArrayDataset
-from npnet.data.files import data_folder, exists
+from npnet.data.files import data_folder
 from npnet.data.idx import read_idx
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
@@ -87,7 +88,7 @@ def read(place: Path, md5: Mapping[str, str], url: str) -> tuple[ArrayDataset, A
 
 def _find(place: Path, name: str) -> Path | None:
     candidates = (place / FOLDER / name, place / FOLDER / name.removesuffix(".gz"))
-    return next((path for path in candidates if exists(path)), None)
+    return next((path for path in candidates if files.exists(path)), None)
 
 
 def _obtain(place: Path, name: str, md5: Mapping[str, str], url: str) -> Path:

@@ -12,9 +12,10 @@ from jaxtyping import Int64, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
+from npnet.data import files
 from npnet.data._images import check_held_out, unit_range
 from npnet.data.dataset import ArrayDataset
-from npnet.data.files import as_path, check_readable, data_folder, exists, reason
+from npnet.data.files import data_folder
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError, MissingError
@@ -74,7 +75,7 @@ def signs(
 
 def present(place: Path) -> bool:
     """Tell whether both files are there."""
-    return all(exists(place / FOLDER / file) for file in ROWS)
+    return all(files.exists(place / FOLDER / file) for file in ROWS)
 
 
 def read_signs(path: str | PathLike[str]) -> tuple[UInt8[ndarray, "n 28 28"], Int64[ndarray, " n"]]:
@@ -98,9 +99,9 @@ def read_signs(path: str | PathLike[str]) -> tuple[UInt8[ndarray, "n 28 28"], In
         If it is no regular file, a column is missing, or a row has not 785 whole numbers, the first a
         label and the others 0..255; the message names the file and the line.
     """
-    path = as_path("read_signs", "path", path)
+    path = files.as_path("read_signs", "path", path)
     try:
-        check_readable(path)
+        files.check_readable(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = np.frombuffer(b"".join(_rows(path, file)), dtype=np.uint8).reshape(-1, 785)
     except MissingError:
@@ -109,7 +110,7 @@ def read_signs(path: str | PathLike[str]) -> tuple[UInt8[ndarray, "n 28 28"], In
             f"(it asks for an account) and put them into {path.parent}"
         ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from None
+        raise InputError(f"{path} cannot be read: {files.reason(error)}") from None
     return rows[:, 1:].reshape(-1, 28, 28).copy(), rows[:, 0].astype(np.int64)
 
 
