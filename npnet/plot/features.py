@@ -38,6 +38,7 @@ MAPS_IN_A_ROW = 16
 VALUES_IN_A_ROW = 32
 MOST_LAYERS = 50
 MOST_NAMED_BARS = 30
+LETTERS_IN_A_LINE = 60  # of what is said of the likeliest classes
 CELL = 0.3  # inches, the width of a single value
 WIDTH, MARGIN, LINE = 8.5, 0.6, 0.28  # of the figure of layers, in inches
 PICTURE_HEIGHT, BARS_HEIGHT = 1.3, 1.3
@@ -379,5 +380,7 @@ def _bars(axes: Axes, logits: ndarray, class_names: Sequence[str]) -> None:
     axes.set_ylabel("probability" if certain else "logit", fontsize=9, labelpad=2)
     axes.tick_params(axis="y", labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    shares = (f"{class_names[i]} {100 * odds[i] / odds.sum():.1f} %" for i in first)
+    shares = [f"{class_names[i]} {100 * odds[i] / odds.sum():.1f} %" for i in first]
+    while len(shares) > 1 and len("".join(shares)) > LETTERS_IN_A_LINE:
+        shares.pop()
     _name(axes, f"scores of the classes; probabilities: {', '.join(shares)}")

@@ -182,6 +182,18 @@ def test_a_last_softmax_is_drawn_as_the_probabilities_it_gives():
     assert f"{p.argmax()} {100 * p.max():.1f} %" in titles(figure)[-1]
 
 
+def test_long_names_of_classes_stay_within_the_figure():
+    names = [f"a rather long name, the {i}th" for i in range(3)]
+    figure = plot.feature_maps(network(), IMAGE, names)
+    figure.canvas.draw()
+    box = figure.bbox
+    for text in figure.findobj(mpl.text.Text):
+        if text.get_text() and text.get_visible() and text.get_window_extent().width:
+            drawn_in = text.get_window_extent()
+            assert box.x0 <= drawn_in.x0 <= drawn_in.x1 <= box.x1, text.get_text()
+            assert box.y0 <= drawn_in.y0 <= drawn_in.y1 <= box.y1, text.get_text()
+
+
 def test_a_model_may_end_in_maps_and_be_of_one_layer():
     assert len(titles(plot.feature_maps(nn.ReLU(), IMAGE))) == 2
     assert len(titles(plot.feature_maps(nn.Residual(nn.Sequential(nn.ReLU())), IMAGE))) == 2
