@@ -51,6 +51,30 @@ def integer(owner: str, name: str, value: Any, *, least: int | None = None, most
     return result
 
 
+def text(owner: str, name: str, value: Any) -> str:
+    """Return a text."""
+    if not isinstance(value, str):
+        raise _misfit(owner, name, "text", value)
+    return str(value)
+
+
+def names(owner: str, name: str, value: Any, *, least: int = 1, most: int | None = None) -> tuple[str, ...]:
+    """Return texts in a tuple: of a list, a tuple or an array; one text is not a list of its letters.
+
+    Whole numbers are names too, so that classes may be called by their numbers.
+    """
+    several = isinstance(value, list | tuple | range | ndarray)
+    found = list(value.tolist() if type(value) is ndarray and value.ndim == 1 else value) if several else []
+    fit = all(
+        isinstance(each, str) or (isinstance(each, Integral) and not _is_boolean(each)) for each in found
+    )
+    if not several or not fit or len(found) < least or (most is not None and len(found) > most):
+        number = f"{least} or more" if most is None else f"{least}" if least == most else f"{least} to {most}"
+        got = f"{len(found)}" if several and fit else described(value)
+        raise InputError(f"{owner}: {name} must be a list of {number} names, got {got}")
+    return tuple(str(each) for each in found)
+
+
 def number(
     owner: str,
     name: str,
@@ -177,6 +201,30 @@ def array(owner: str, name: str, value: Any, kinds: str = "biuf") -> ndarray:
         wanted = " or ".join(word for kind, word in words.items() if kind in kinds)
         raise DTypeError(f"{owner}: {name} must hold {wanted}, got {value.dtype}")
     return value
+
+
+def finite(owner: str, name: str, value: ndarray) -> ndarray:
+    """Return an array of finite numbers; the message says where the first other one stands."""
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        where = place[0] if len(place) == 1 else place
+        raise InputError(f"{owner}: {name} must hold finite numbers, got {value[place]} at index {where}")
+    return value
+
+
+def class_labels(owner: str, y: Any, name: str = "y", *, classes: int | None = None) -> ndarray:
+    """Return one integer label for each sample, in 0…classes − 1 where the number of classes is given."""
+    array(owner, name, y)
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise InputError(
+            f"{owner}: {name} must be one integer class label per sample, got {y.dtype} of shape {y.shape}"
+        )
+    labels: ndarray = y
+    if classes is not None:
+        for place in np.flatnonzero((labels < 0) | (labels >= classes))[:1]:
+            got = f"{labels[place]} at index {place}"
+            raise InputError(f"{owner}: {name} must be in 0…{classes - 1}, got {got}")
+    return labels
 
 
 def float_arrays(owner: str, *, optional: tuple[str, ...] = (), **arrays: Any) -> None:

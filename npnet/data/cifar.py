@@ -11,7 +11,8 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet.data._images import outside, unit_range
+from npnet.data import files
+from npnet.data._images import check_held_out, outside, unit_range
 from npnet.data._pickled import read_pickled
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
@@ -38,7 +39,7 @@ class Release:
 
     def missing(self, place: Path) -> list[str]:
         """Return the files that are not there."""
-        return [file for file in self.md5 if not (place / self.folder / file).exists()]
+        return [file for file in self.md5 if not files.exists(place / self.folder / file)]
 
 
 CIFAR10 = Release(
@@ -117,6 +118,7 @@ def cifar10(
     ----------
     Krizhevsky, *Learning multiple layers of features from tiny images* (2009).
     """
+    check_held_out("cifar10", validation, generator)
     return load(data_folder(folder), CIFAR10, validation, generator)
 
 
@@ -156,6 +158,7 @@ def cifar100(
     ----------
     Krizhevsky, *Learning multiple layers of features from tiny images* (2009).
     """
+    check_held_out("cifar100", validation, generator)
     return load(data_folder(folder), CIFAR100, validation, generator)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from npnet.data import _check
+from npnet import check
+from npnet.data._images import check_held_out
 from npnet.data.dataset import ArrayDataset
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
@@ -33,7 +34,7 @@ def digits(
     Raises
     ------
     InputError
-        If the validation part's size does not fit.
+        If generator is no generator, or the validation part's size does not fit.
 
     References
     ----------
@@ -48,7 +49,9 @@ def digits(
     >>> splits.train.x.shape
     (1294, 1, 8, 8)
     """
-    _check.generator("digits", generator)
+    check.generator("digits", generator)
+    check_held_out("digits", validation, generator)
+    standardized = check.flag("digits", "standardized", standardized)
     from sklearn.datasets import load_digits  # noqa: PLC0415 - takes a second that not everybody needs
 
     published = load_digits()

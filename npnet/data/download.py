@@ -8,24 +8,26 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from npnet.data.files import check_md5, read_bytes
+from npnet import check
+from npnet.data.files import as_path, check_md5, exists, read_bytes, reason
 from npnet.errors import InputError, MissingError
 
 _SECONDS_WITHOUT_ANSWER = 30
 
 
-def download(url: str, path: Path, md5: str) -> None:
+def download(url: str, path: str | PathLike[str], md5: str) -> None:
     """Download one file, showing progress; it appears under its name only when it is whole and verified.
 
     Parameters
     ----------
     url : str
         Where it is published.
-    path : Path
+    path : path
         Where to put it; folders are made as needed.
     md5 : str
         Its published checksum.
@@ -35,8 +37,10 @@ def download(url: str, path: Path, md5: str) -> None:
     MissingError
         If it could not be downloaded or written: the file is still missing, and nothing is left behind.
     InputError
-        If what was delivered is not the published file.
+        If what was delivered is not the published file, or an argument is no text or path.
     """
+    url, md5 = check.text("download", "url", url), check.text("download", "md5", md5)
+    path = as_path("download", "path", path)
     import pooch  # noqa: PLC0415 - needed only when something is downloaded
 
     try:
@@ -51,23 +55,23 @@ def download(url: str, path: Path, md5: str) -> None:
                 ),
             )
     except OSError as error:  # the network's errors are OSErrors too
-        reason = error.strerror or type(error).__name__
+        why = error.strerror or type(error).__name__
         raise MissingError(
-            f"{path} is missing, and downloading it from {url} failed ({reason}); "
+            f"{path} is missing, and downloading it from {url} failed ({why}); "
             f"put the file there, or name a folder that has it with --data or NPNET_DATA"
         ) from None
     except ValueError:
         raise InputError(f"{url} did not deliver the published file of MD5 {md5}; nothing was kept") from None
 
 
-def download_archive(url: str, archive: Path, md5: str, members: Mapping[str, str]) -> None:
+def download_archive(url: str, archive: str | PathLike[str], md5: str, members: Mapping[str, str]) -> None:
     """Download a tar archive and take the named members out of it that are not there yet.
 
     Parameters
     ----------
     url : str
         Where it is published.
-    archive : Path
+    archive : path
         Where to put it. An archive that is there already is used, and stays; one that was downloaded is
         deleted when it has been unpacked.
     md5 : str
@@ -80,9 +84,20 @@ def download_archive(url: str, archive: Path, md5: str, members: Mapping[str, st
     MissingError
         If it could not be downloaded, or what is in it could not be written.
     InputError
-        If it is not the published archive.
+        If it is not the published archive, or an argument is no text or path.
     """
-    had_it = archive.exists()
+    owner = "download_archive"
+    url, md5 = check.text(owner, "url", url), check.text(owner, "md5", md5)
+    archive = as_path(owner, "archive", archive)
+    if not isinstance(members, Mapping):
+        raise InputError(
+            f"{owner}: members must be a dict from paths to MD5s, got {check.described(members)}"
+        )
+    members = {
+        check.text(owner, "members", file): check.text(owner, "members' MD5", each)
+        for file, each in members.items()
+    }
+    had_it = exists(archive)
     if not had_it:
         download(url, archive, md5)
     try:
@@ -91,12 +106,13 @@ def download_archive(url: str, archive: Path, md5: str, members: Mapping[str, st
         _unpack(archive, members)
     finally:
         if not had_it:
-            archive.unlink(missing_ok=True)
+            with suppress(OSError):
+                archive.unlink()
 
 
 def _unpack(archive: Path, members: Mapping[str, str]) -> None:
     # Only names we know are taken, so no path in the archive can lead elsewhere.
-    wanted = {name: archive.parent / name for name in members if not (archive.parent / name).exists()}
+    wanted = {name: archive.parent / name for name in members if not exists(archive.parent / name)}
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
@@ -105,8 +121,8 @@ def _unpack(archive: Path, members: Mapping[str, str]) -> None:
                     target, content = wanted.pop(member.name), file.read()
                     check_md5(target, content, members[member.name])
                     _write_whole(target, content)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise InputError(f"{archive} cannot be unpacked: {error}") from None
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{archive} cannot be unpacked: {reason(error)}") from None
     if wanted:
         raise InputError(f"{archive} must contain {', '.join(wanted)}")
 
@@ -125,18 +141,18 @@ def _write_whole(path: Path, content: bytes) -> None:
                 Path(temporary).unlink()
                 raise
     except OSError as error:
-        raise MissingError(f"{path} is missing, and cannot be written: {error.strerror}") from None
+        raise MissingError(f"{path} is missing, and cannot be written: {reason(error)}") from None
 
 
 @contextmanager
 def _no_empty_folders_left(folder: Path) -> Iterator[None]:
     """Remove, after a failure, the folders that had to be made and hold nothing."""
-    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    made = [parent for parent in (folder, *folder.parents) if not exists(parent)]
     try:
         yield
     except BaseException:
         for parent in made:
-            if parent.exists() and not any(parent.iterdir()):
+            with suppress(OSError):  # it holds something, or was never made
                 parent.rmdir()
         raise
 

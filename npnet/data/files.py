@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import os
+import stat
+import zlib
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
+from npnet import check
 from npnet.errors import InputError, MissingError
+
+MOST_BYTES = 1 << 28  # 268 MB: more than any published file has, packed or unpacked
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def data_folder(folder: str | PathLike[str] | None = None) -> Path:
@@ -27,16 +42,83 @@ def data_folder(folder: str | PathLike[str] | None = None) -> Path:
     Path
         It need not exist yet.
 
+    Raises
+    ------
+    InputError
+        If it is no path, or there is no home folder to begin it with.
+
     Examples
     --------
     >>> data_folder("photos").name
     'photos'
     """
-    chosen = folder or os.environ.get("NPNET_DATA") or Path("~", ".cache", "npnet")
-    return Path(chosen).expanduser()
+    given = None if folder is None else str(as_path("data_folder", "folder", folder, empty=True))
+    chosen = given or os.environ.get("NPNET_DATA") or Path("~", ".cache", "npnet")
+    try:
+        return Path(chosen).expanduser()
+    except RuntimeError:  # no such user, or one without a home
+        raise InputError(
+            f"data_folder: folder must be named where there is no home folder, which {chosen} needs: "
+            "set NPNET_DATA, or give --data or data_folder(folder)"
+        ) from None
 
 
-def read_bytes(path: Path, md5: str | None = None) -> bytes:
+def named(folder: str | PathLike[str] | None) -> bool:
+    """Tell whether a data folder is named: by the argument, or by the environment."""
+    return folder not in (None, "") or bool(os.environ.get("NPNET_DATA"))
+
+
+def as_path(owner: str, name: str, value: Any, *, empty: bool = False) -> Path:
+    """Return a path of what is one; an empty one is none, unless it may stand for no path at all."""
+    try:
+        text = os.fspath(value)
+    except TypeError:
+        text = None
+    if not isinstance(text, str) or "\0" in text or not (text or empty):
+        raise InputError(f"{owner}: {name} must be a path, got {check.described(value)}")
+    return Path(text) if text else Path()
+
+
+def exists(path: Path) -> bool:
+    """Tell whether something is there; what cannot be looked at, such as a name too long, is not."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where the system cannot tell
+
+
+def check_readable(path: Path, most: int = MOST_BYTES) -> None:
+    """Require a regular file of a size that can be read, before it is opened: a pipe would never answer.
+
+    Parameters
+    ----------
+    path : Path
+    most : int
+        How many bytes it may have.
+
+    Raises
+    ------
+    MissingError
+        If there is no such file.
+    InputError
+        If it is something else, too large, or cannot be looked at.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingError(f"{path} is missing") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}") from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise InputError(f"{path} cannot be read: it must be a file, got {kind}")
+    if status.st_size > most:
+        raise InputError(f"{path} must have at most {most} bytes, got {status.st_size}")
+
+
+def reason(error: Exception) -> str:
+    """Return what the system says, without the path, which the message names already."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def read_bytes(path: Path, md5: str | None = None, *, most: int = MOST_BYTES) -> bytes:
     """Read a whole file, and refuse it unless it has the published checksum.
 
     Parameters
@@ -44,6 +126,8 @@ def read_bytes(path: Path, md5: str | None = None) -> bytes:
     path : Path
     md5 : str, optional
         The published MD5, in hexadecimal; without one any file is read.
+    most : int
+        How many bytes it may have: a larger one is not read at all.
 
     Returns
     -------
@@ -54,17 +138,52 @@ def read_bytes(path: Path, md5: str | None = None) -> bytes:
     MissingError
         If there is no such file.
     InputError
-        If it cannot be read, or is not the published one.
+        If it is no regular file, too large, cannot be read, or is not the published one.
     """
+    check_readable(path, most)
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise MissingError(f"{path} is missing") from None
+        with path.open("rb") as file:
+            content = file.read(most + 1)  # files of the system itself may say that they are empty
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        raise InputError(f"{path} cannot be read: {reason(error)}") from None
+    _check_size(path, content, most)
     if md5 is not None:
         check_md5(path, content, md5)
     return content
+
+
+def unzip(path: Path, packed: bytes, *, most: int = MOST_BYTES) -> bytes:
+    """Unpack what was packed by gzip, and no more than so many bytes of it: little can unpack to very much.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is from, for the message.
+    packed : bytes
+    most : int
+        How many bytes there may be.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or unpacks to more.
+    """
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+            content = file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is truncated or damaged: {error}") from None
+    _check_size(path, content, most, " unpacked")
+    return content
+
+
+def _check_size(path: Path, content: bytes, most: int, state: str = "") -> None:
+    if len(content) > most:
+        raise InputError(f"{path} must have at most {most} bytes{state}, got more")
 
 
 def check_md5(path: Path, content: bytes, md5: str) -> None:

@@ -8,7 +8,7 @@ from numpy import ndarray
 from numpy.random import Generator
 from numpy.typing import DTypeLike
 
-from npnet.data import _check
+from npnet import check
 from npnet.errors import InputError
 
 _LOW, _HIGH = -10.0, 10.0  # the box, along both axes, that means are drawn from
@@ -43,7 +43,9 @@ def sample_gauss_2d(
     Raises
     ------
     InputError
-        If a number is not a positive integer.
+        If a number is not a positive integer, or generator is no generator.
+    DTypeError
+        If dtype is neither float32 nor float64.
 
     References
     ----------
@@ -55,8 +57,12 @@ def sample_gauss_2d(
     >>> x.shape, y
     ((6, 2), array([0, 0, 0, 1, 1, 1]))
     """
-    _check.positive("sample_gauss_2d", nclasses=nclasses, nsamples=nsamples)
-    _check.generator("sample_gauss_2d", generator)
+    nclasses = check.integer("sample_gauss_2d", "nclasses", nclasses, least=1)
+    nsamples = check.integer("sample_gauss_2d", "nsamples", nsamples, least=1)
+    generator, dtype = (
+        check.generator("sample_gauss_2d", generator),
+        check.float_dtype("sample_gauss_2d", dtype),
+    )
     clouds = [_random_gaussian(nsamples, generator) for _ in range(nclasses)]
     return np.concatenate(clouds).astype(dtype), np.repeat(np.arange(nclasses), nsamples)
 
@@ -96,7 +102,10 @@ def sample_gmm_2d(
     Raises
     ------
     InputError
-        If a number is not a positive integer, or there are fewer components than classes.
+        If a number is not a positive integer, there are fewer components than classes, or generator is no
+        generator.
+    DTypeError
+        If dtype is neither float32 nor float64.
 
     References
     ----------
@@ -108,7 +117,10 @@ def sample_gmm_2d(
     >>> x.shape, np.unique(y)
     ((160, 2), array([0, 1]))
     """
-    _check.positive("sample_gmm_2d", ncomponents=ncomponents, nclasses=nclasses, nsamples=nsamples)
+    ncomponents = check.integer("sample_gmm_2d", "ncomponents", ncomponents, least=1)
+    nclasses = check.integer("sample_gmm_2d", "nclasses", nclasses, least=1)
+    nsamples = check.integer("sample_gmm_2d", "nsamples", nsamples, least=1)
+    generator, dtype = check.generator("sample_gmm_2d", generator), check.float_dtype("sample_gmm_2d", dtype)
     if ncomponents < nclasses:
         raise InputError(
             f"sample_gmm_2d: ncomponents must be at least nclasses, {nclasses}, got {ncomponents}"

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from math import prod
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Num
 from numpy import ndarray
 
-from npnet.data.files import read_bytes
+from npnet import check
+from npnet.data.files import as_path, read_bytes, unzip
 from npnet.errors import InputError
 
 # The third byte of a file names the type of its elements; several bytes of one stand in big-endian order.
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
-def read_idx(path: Path, md5: str | None = None) -> Num[ndarray, "*shape"]:
+def read_idx(path: str | PathLike[str], md5: str | None = None) -> Num[ndarray, "*shape"]:
     """Read an array from an IDX file, packed with gzip or not.
 
     ======  ==========================================================
@@ -34,7 +34,7 @@ def read_idx(path: Path, md5: str | None = None) -> Num[ndarray, "*shape"]:
 
     Parameters
     ----------
-    path : Path
+    path : path
         A file whose name ends in ``.gz`` is unpacked while it is read.
     md5 : str, optional
         The file's published checksum, as it lies on the disk.
@@ -49,24 +49,18 @@ def read_idx(path: Path, md5: str | None = None) -> Num[ndarray, "*shape"]:
     MissingError
         If there is no such file.
     InputError
-        If its checksum is wrong, it is damaged or too short or too long, or it is no IDX file; the
-        message names the file and the byte.
+        If it is no regular file, its checksum is wrong, it is damaged or too short or too long, or it is no
+        IDX file; the message names the file and the byte.
 
     References
     ----------
     LeCun, Cortes, Burges, *The MNIST database of handwritten digits*, the page the files are from.
     """
-    content = read_bytes(path, md5)
+    path = as_path("read_idx", "path", path)
+    content = read_bytes(path, None if md5 is None else check.text("read_idx", "md5", md5))
     if path.suffix == ".gz":
-        content = _unzip(path, content)
+        content = unzip(path, content)
     return _parse(path, content)
-
-
-def _unzip(path: Path, packed: bytes) -> bytes:
-    try:
-        return gzip.decompress(packed)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} is truncated or damaged: {error}") from None
 
 
 def _parse(path: Path, content: bytes) -> ndarray:

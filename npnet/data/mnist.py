@@ -10,7 +10,8 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet.data._images import outside, unit_range
+from npnet.data import files
+from npnet.data._images import check_held_out, outside, unit_range
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
 from npnet.data.idx import read_idx
@@ -69,6 +70,7 @@ def mnist(
     ----------
     LeCun, Cortes, Burges, *The MNIST database of handwritten digits* (1998).
     """
+    check_held_out("mnist", validation, generator)
     train, test = read(data_folder(folder), MD5, URL)
     train, held_out = hold_out(train, validation, generator)
     return Splits(train, held_out, test, classes=tuple("0123456789"), name="mnist")
@@ -86,7 +88,7 @@ def read(place: Path, md5: Mapping[str, str], url: str) -> tuple[ArrayDataset, A
 
 def _find(place: Path, name: str) -> Path | None:
     candidates = (place / FOLDER / name, place / FOLDER / name.removesuffix(".gz"))
-    return next((path for path in candidates if path.exists()), None)
+    return next((path for path in candidates if files.exists(path)), None)
 
 
 def _obtain(place: Path, name: str, md5: Mapping[str, str], url: str) -> Path:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from os import PathLike
 
+from npnet import check
 from npnet.data.cifar import CIFAR10, CIFAR100
-from npnet.data.files import data_folder
+from npnet.data.files import data_folder, named
 from npnet.data.mnist import present as mnist_present
 from npnet.data.signs import present as signs_present
 from npnet.errors import InputError
@@ -36,13 +37,18 @@ def present(name: str, folder: str | PathLike[str] | None = None) -> bool:
     Raises
     ------
     InputError
-        If the name is unknown.
+        If the name is unknown, or the folder is no path.
 
     Examples
     --------
     >>> present("digits")
     True
     """
-    if name not in _PRESENT:
-        raise InputError(f"present: name must be one of {', '.join(_PRESENT)}, got {name!r}")
-    return _PRESENT[name](data_folder(folder))
+    check.choice("present", "name", name, _PRESENT)
+    try:
+        place = data_folder(folder)
+    except InputError:
+        if named(folder):
+            raise
+        return name == "digits"  # without a home folder nothing was ever put there
+    return _PRESENT[name](place)

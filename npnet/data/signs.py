@@ -12,7 +12,8 @@ from jaxtyping import Int64, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet.data._images import unit_range
+from npnet.data import files
+from npnet.data._images import check_held_out, unit_range
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
 from npnet.data.split import Size, hold_out
@@ -66,6 +67,7 @@ def signs(
     ----------
     *Sign Language MNIST*, https://www.kaggle.com/datasets/datamunge/sign-language-mnist.
     """
+    check_held_out("signs", validation, generator)
     train, test = (_part(data_folder(folder) / FOLDER / file, rows) for file, rows in ROWS.items())
     train, held_out = hold_out(train, validation, generator)
     return Splits(train, held_out, test, classes=tuple(LETTERS), name="signs")
@@ -73,15 +75,15 @@ def signs(
 
 def present(place: Path) -> bool:
     """Tell whether both files are there."""
-    return all((place / FOLDER / file).exists() for file in ROWS)
+    return all(files.exists(place / FOLDER / file) for file in ROWS)
 
 
-def read_signs(path: Path) -> tuple[UInt8[ndarray, "n 28 28"], Int64[ndarray, " n"]]:
+def read_signs(path: str | PathLike[str]) -> tuple[UInt8[ndarray, "n 28 28"], Int64[ndarray, " n"]]:
     """Read a CSV file with the columns label, pixel1, …, pixel784.
 
     Parameters
     ----------
-    path : Path
+    path : path
 
     Returns
     -------
@@ -94,19 +96,21 @@ def read_signs(path: Path) -> tuple[UInt8[ndarray, "n 28 28"], Int64[ndarray, " 
     MissingError
         If there is no such file.
     InputError
-        If a column is missing, or a row has not 785 whole numbers, the first a label and the others
-        0..255; the message names the file and the line.
+        If it is no regular file, a column is missing, or a row has not 785 whole numbers, the first a
+        label and the others 0..255; the message names the file and the line.
     """
+    path = files.as_path("read_signs", "path", path)
     try:
+        files.check_readable(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = np.frombuffer(b"".join(_rows(path, file)), dtype=np.uint8).reshape(-1, 785)
-    except FileNotFoundError:
+    except MissingError:
         raise MissingError(
             f"{path} is missing; get sign_mnist_train.csv and sign_mnist_test.csv from {SOURCE} "
             f"(it asks for an account) and put them into {path.parent}"
         ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+        raise InputError(f"{path} cannot be read: {files.reason(error)}") from None
     return rows[:, 1:].reshape(-1, 28, 28).copy(), rows[:, 0].astype(np.int64)
 
 

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import io
+import math
+from collections.abc import Sequence
+
+import matplotlib.figure
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from numpy import ndarray
 
-from npnet.errors import InputError
 from npnet.train import Epoch
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 GREY = "#555555"
 DOTS_PER_INCH = 150
 
+DOTS_PER_INCH_SHOWN = 80  # in a notebook: so that a figure is sharp on screens of twice as many dots
+MOST_LABELS = 100  # along an axis
+
 own_style = matplotlib.style.context("default")  # so that a dark style set elsewhere leaves text readable
+
+
+class Figure(matplotlib.figure.Figure):
+    """A figure that a notebook shows where it is the last value of a cell, whatever the backend."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        drawn = io.BytesIO()
+        with matplotlib.style.context("default"):
+            self.savefig(drawn, format="png")
+        width, height = (round(inches * DOTS_PER_INCH_SHOWN) for inches in self.get_size_inches())
+        return drawn.getvalue(), {"width": width, "height": height}
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
@@ -43,15 +60,15 @@ def draw_picture(axes: Axes, image: ndarray, *, frame: str | None) -> None:
         axes.imshow(scaled[0], cmap="gray", vmin=0, vmax=1)
 
 
-def check_judged(
-    figure: str, images: ndarray, target: ndarray, probabilities: ndarray, *, least: int = 0
-) -> None:
-    """Require images (n, c, h, w), their classes, and what they were taken for, of as many as `least`."""
-    if images.ndim != 4 or not least <= len(images) == len(target) == len(probabilities):
-        raise InputError(
-            f"{figure}: images (n, c, h, w), target (n,) and probabilities (n, classes) must fit, "
-            f"got {images.shape}, {target.shape} and {probabilities.shape}"
-        )
+def class_ticks(class_names: Sequence[str], most: int = MOST_LABELS) -> tuple[range, list[str]]:
+    """Return where classes are named along an axis, and the names: of very many some are left out."""
+    places = range(0, len(class_names), math.ceil(len(class_names) / most))
+    return places, [class_names[i] for i in places]
+
+
+def longest(class_names: Sequence[str]) -> int:
+    """Return the number of letters of the longest name."""
+    return max(map(len, class_names))
 
 
 def losses_of(epoch: Epoch) -> list[float]:
@@ -61,7 +78,8 @@ def losses_of(epoch: Epoch) -> list[float]:
 
 def log_axis(axes: Axes, losses: list[float]) -> None:
     """Show losses by their share: late progress is small in size. Numbers are written out, not as powers."""
-    if min(losses) <= 0:
+    losses = [loss for loss in losses if math.isfinite(loss)]  # a run that diverged is drawn up to there
+    if not losses or min(losses) <= 0:
         return
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")

@@ -12,14 +12,26 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
+from npnet.plot._arguments import (
+    MOST_PICTURES,
+    Names,
+    caption,
+    histories,
+    judged,
+    mapping,
+    names,
+    numbers,
+    share,
+    shares,
+)
 from npnet.plot._style import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
     PURPLE,
-    check_judged,
     draw_picture,
     new_figure,
     own_style,
@@ -28,12 +40,13 @@ from npnet.train import History
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 GRID = "#DDDDDD"
+MOST_SIDE_BY_SIDE = 40
 
 
 @own_style
 def accuracy_by_class(
     accuracies: Float[ndarray, " classes"],
-    class_names: Sequence[str],
+    class_names: Names,
     *,
     overall: float,
     most: int = 30,
@@ -59,14 +72,19 @@ def accuracy_by_class(
     Raises
     ------
     InputError
-        If there is not one accuracy for each name, or none is a number.
+        If there is not one accuracy for each name, none is a number, or one is not in 0…1.
     """
+    owner = "accuracy_by_class"
+    title, class_names = caption(owner, "title", title), names(owner, class_names)
+    overall, most = share(owner, "overall", overall), check.integer(owner, "most", most, least=2)
+    accuracies = numbers(owner, "accuracies", accuracies, "(classes)", finite=False)
     known = np.flatnonzero(np.isfinite(accuracies))
     if len(accuracies) != len(class_names) or not len(known):
         raise InputError(
-            f"accuracy_by_class: accuracies must be {len(class_names)}, one for each class name, "
+            f"accuracy_by_class: accuracies must be {len(class_names)}, one for each of class_names, "
             f"got {len(accuracies)}, of which {len(known)} are numbers"
         )
+    shares(owner, "accuracies", accuracies[known], "(classes)")
     order = known[np.argsort(-accuracies[known], kind="stable")]
     places = np.arange(len(order))
     left_out = len(order) - most
@@ -74,12 +92,12 @@ def accuracy_by_class(
         ends = np.r_[: most // 2, len(order) - most // 2 : len(order)]
         order = order[ends]
         places = np.arange(most // 2 * 2) + (np.arange(most // 2 * 2) >= most // 2)  # a gap between the ends
-    shares = 100 * accuracies[order]
+    percent = 100 * accuracies[order]
     figure = new_figure(7.0, 1.7 + 0.26 * (places[-1] + 1), title)
     axes = figure.subplots()
-    axes.barh(places, shares, color=BLUE, height=0.75)
-    for place, share in zip(places, shares, strict=True):
-        label = axes.text(share + 0.5, float(place), f"{share:.1f} %", va="center", fontsize=9)
+    axes.barh(places, percent, color=BLUE, height=0.75)
+    for place, width in zip(places, percent, strict=True):
+        label = axes.text(width + 0.5, float(place), f"{width:.1f} %", va="center", fontsize=9)
         label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})  # the line passes behind it
     if left_out > 0:
         axes.text(0, most // 2, f"  … {left_out} classes between …", va="center", fontsize=9, color=GREY)
@@ -87,7 +105,7 @@ def accuracy_by_class(
     axes.axvline(100 * overall, color=ORANGE, linestyle="--", label=together, zorder=0)
     axes.set_yticks(places, [class_names[i] for i in order])
     axes.set_ylim(places[-1] + 0.6, -0.6)
-    axes.set_xlim(0, 1.15 * max(float(shares.max()), 100 * overall, 1))
+    axes.set_xlim(0, 1.15 * max(float(percent.max()), 100 * overall, 1))
     axes.set_xlabel("accuracy (%)")
     axes.set_ylabel("class")
     axes.spines[["top", "right"]].set_visible(False)
@@ -118,8 +136,11 @@ def shifts(
     Raises
     ------
     InputError
-        If the two do not speak of the same shifts, or 0 is not among them.
+        If the two do not speak of the same shifts, 0 is not among them, or something is no share.
     """
+    title, guessing = caption("shifts", "title", title), share("shifts", "guessing", guessing)
+    accuracies = _by_pixels("accuracies", accuracies)
+    changed = _by_pixels("changed", changed)
     if list(accuracies) != list(changed) or 0 not in accuracies:
         raise InputError(
             f"shifts: accuracies and changed must have the same shifts with 0 among them, "
@@ -149,12 +170,21 @@ def shifts(
     return figure
 
 
+def _by_pixels(name: str, value: Mapping[int, float]) -> dict[int, float]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"shifts: {name} must be a dict from pixels, got {check.described(value)}")
+    return {
+        check.integer("shifts", f"a shift in {name}", pixels): share("shifts", f"{name} of {pixels}", each)
+        for pixels, each in value.items()
+    }
+
+
 @own_style
 def turned(
     images: Sequence[tuple[ndarray, ndarray]],
     probabilities: Float[ndarray, "n 2 classes"],
     target: Integer[ndarray, " n"],
-    class_names: Sequence[str],
+    class_names: Names,
     *,
     title: str = "",
 ) -> Figure:
@@ -178,16 +208,31 @@ def turned(
     Raises
     ------
     InputError
-        If there is no image, or not the probabilities of each.
+        If there is no image, more than 40, or not the probabilities of each.
     """
+    title, class_names = caption("turned", "title", title), names("turned", class_names)
+    if not isinstance(images, list | tuple) or not all(
+        isinstance(pair, list | tuple) and len(pair) == 2 for pair in images
+    ):
+        raise InputError(f"turned: images must be a list of pairs of arrays, got {check.described(images)}")
+    pairs = [[numbers("turned", "images", image, "(c, h, w)") for image in pair] for pair in images]
+    probabilities = check.array("turned", "probabilities", probabilities, "f")
+    check.class_labels("turned", target, "target", classes=len(class_names))
     if not len(images) == len(probabilities) == len(target) > 0:
         raise InputError(
             f"turned: images, probabilities and target must be of one length above 0, "
             f"got {len(images)}, {len(probabilities)} and {len(target)}"
         )
+    if len(images) > MOST_SIDE_BY_SIDE:
+        raise InputError(f"turned: images must be at most {MOST_SIDE_BY_SIDE}, got {len(images)}")
+    if shares("turned", "probabilities", probabilities, "(n, 2, classes)").shape[1:] != (2, len(class_names)):
+        raise InputError(
+            f"turned: probabilities must have shape (n, 2, {len(class_names)}), as class_names are, "
+            f"got {probabilities.shape}"
+        )
     figure = new_figure(1.5 * len(images) + 0.6, 4.0, title)
     grid = figure.subplots(2, len(images), squeeze=False)
-    for column, (pair, given) in enumerate(zip(images, probabilities, strict=True)):
+    for column, (pair, given) in enumerate(zip(pairs, probabilities, strict=True)):
         for axes, image, p in zip(grid[:, column], pair, given, strict=True):
             predicted = int(p.argmax())
             draw_picture(axes, image, frame=BLUE if predicted == target[column] else ORANGE)
@@ -202,7 +247,7 @@ def predictions(
     images: Float[ndarray, "n c h w"],
     target: Integer[ndarray, " n"],
     probabilities: Float[ndarray, "n classes"],
-    class_names: Sequence[str],
+    class_names: Names | None = None,
     *,
     title: str = "",
     most: int = 3,
@@ -215,7 +260,8 @@ def predictions(
     target : integer array, shape (n,)
         True classes: theirs are the blue bars.
     probabilities : array, shape (n, classes)
-    class_names : sequence of str
+    class_names : sequence of str, optional
+        One for each class; their numbers, if absent.
     title : str
     most : int
         How many classes are shown.
@@ -229,7 +275,13 @@ def predictions(
     InputError
         If the arrays do not speak of the same images.
     """
-    check_judged("predictions", images, target, probabilities, least=1)
+    images, target, probabilities, class_names = judged(
+        "predictions", images, target, probabilities, class_names
+    )
+    title = caption("predictions", "title", title)
+    most = check.integer("predictions", "most", most, least=1, most=MOST_PICTURES)
+    if len(images) > MOST_PICTURES:
+        raise InputError(f"predictions: images must be at most {MOST_PICTURES}, got {len(images)}")
     columns = min(4, len(images))
     rows = math.ceil(len(images) / columns)
     figure = new_figure(2.5 * columns, 2.75 * rows + 0.5, title)
@@ -244,7 +296,7 @@ def predictions(
     return figure
 
 
-def _likeliest(axes: Axes, p: ndarray, true: int, class_names: Sequence[str], most: int) -> None:
+def _likeliest(axes: Axes, p: ndarray, true: int, class_names: Names, most: int) -> None:
     order = np.argsort(-p, kind="stable")[:most]
     places = np.arange(len(order))
     axes.axis("on")
@@ -282,15 +334,20 @@ def descents(
     InputError
         If there is nothing to draw, more than there are colours, or an epoch without validation.
     """
-    if not 1 <= len(runs) <= len(COLOURS) or not all(history.epochs for history in runs.values()):
-        sizes = {name: len(history.epochs) for name, history in runs.items()}
-        raise InputError(f"descents: runs must be 1 to {len(COLOURS)}, of an epoch or more, got {sizes}")
+    title, loss_label = caption("descents", "title", title), caption("descents", "loss_label", loss_label)
+    runs = histories("descents", "runs", runs, most=len(COLOURS))
+    counts = mapping("descents", "updates", updates)
+    if counts.keys() != runs.keys():
+        raise InputError(
+            f"descents: updates must be given of {', '.join(runs)}, got those of {', '.join(counts)}"
+        )
+    updates = {name: check.integer("descents", "updates", n, least=1) for name, n in counts.items()}
     figure = new_figure(9.6, 4.0, title)
     left, right = figure.subplots(1, 2, sharey=True)
     for (name, history), colour in zip(runs.items(), COLOURS, strict=False):
         losses = [epoch.validation_loss for epoch in history.epochs]
         if None in losses:
-            raise InputError(f"descents: {name} must have a validation loss for each epoch")
+            raise InputError(f"descents: runs must have a validation loss for each epoch, {name} has not")
         count = f"{updates[name]:,}".replace(",", " ")
         label = f"{name}: {count} update{'' if updates[name] == 1 else 's'} an epoch"
         marker = "o" if len(losses) <= 40 else None

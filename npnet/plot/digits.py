@@ -14,14 +14,25 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
+from npnet.plot._arguments import (
+    MOST_PICTURES,
+    Names,
+    caption,
+    histories,
+    judged,
+    mapping,
+    names,
+    numbers,
+    share,
+)
 from npnet.plot._style import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
     PURPLE,
-    check_judged,
     draw_picture,
     log_axis,
     losses_of,
@@ -38,12 +49,13 @@ ACCURACY_TICKS: tuple[tuple[float, ...], ...] = (  # in percent; finer ones wher
     (*range(90), *np.arange(90, 99, 0.5).tolist(), *np.arange(99, 100, 0.1).tolist()),
 )
 GRID = "#DDDDDD"
+MOST_IN_A_ROW = 40
 MOST_SHOWN = 99.98  # percent; what is above is drawn there, as an axis of errors has no place for none
 
 
 @own_style
 def weight_images(
-    rows: Mapping[str, Float[ndarray, "classes h w"]], class_names: Sequence[str], *, title: str = ""
+    rows: Mapping[str, Float[ndarray, "classes h w"]], class_names: Names, *, title: str = ""
 ) -> Figure:
     """Draw the weights of linear classifiers as pictures: a row for each, a column for each class.
 
@@ -62,9 +74,15 @@ def weight_images(
     Raises
     ------
     InputError
-        If there is no row, or one has not a picture for each class.
+        If there is no row, one has not a picture for each class, or there are more than 40 classes.
     """
-    if not rows or any(len(weight) != len(class_names) for weight in rows.values()):
+    title = caption("weight_images", "title", title)
+    class_names = names("weight_images", class_names, most=MOST_IN_A_ROW)
+    rows = {
+        name: numbers("weight_images", f"rows of {name!r}", weight, "(classes, h, w)")
+        for name, weight in mapping("weight_images", "rows", rows).items()
+    }
+    if any(len(weight) != len(class_names) for weight in rows.values()):
         raise InputError(
             f"weight_images: rows must have {len(class_names)} pictures each, one for each class, "
             f"got {[len(weight) for weight in rows.values()]}"
@@ -92,7 +110,7 @@ def hardest(
     images: Float[ndarray, "n c h w"],
     target: Integer[ndarray, " n"],
     probabilities: Float[ndarray, "n classes"],
-    class_names: Sequence[str],
+    class_names: Names | None = None,
     *,
     title: str = "",
     most: int = 24,
@@ -106,7 +124,8 @@ def hardest(
         True classes.
     probabilities : array, shape (n, classes)
         What the model takes them for.
-    class_names : sequence of str
+    class_names : sequence of str, optional
+        One for each class; their numbers, if absent.
     title : str
     most : int
         How many are drawn at most.
@@ -120,10 +139,12 @@ def hardest(
     InputError
         If the arrays do not speak of the same images.
     """
-    check_judged("hardest", images, target, probabilities, least=1)
+    images, target, probabilities, class_names = judged("hardest", images, target, probabilities, class_names)
+    title = caption("hardest", "title", title)
+    most = check.integer("hardest", "most", most, least=1, most=MOST_PICTURES)
     # The smallest float stands for a probability that is rounded to 0.
     tiny = np.finfo(probabilities.dtype).tiny
-    losses = -np.log(np.maximum(probabilities[np.arange(len(target)), target], tiny))
+    losses = -np.log(np.maximum(probabilities[np.arange(len(target)), target], tiny), dtype=np.float64)
     which = np.argsort(-losses, kind="stable")[:most]
     share = 100 * float(losses[which].sum() / losses.sum()) if losses.any() else 0.0
     heading = f"the {len(which)} hardest of {len(target):,} make up {share:.0f} % of the loss".replace(
@@ -168,11 +189,16 @@ def curves(
     Raises
     ------
     InputError
-        If there is nothing to draw, or more networks in a panel than colours.
+        If there is nothing to draw, no accuracy in a panel, or more networks in it than colours.
     """
-    sizes = [len(named) for named in panels.values()]
-    if not sizes or min(sizes) < 1 or max(sizes) > len(COLOURS):
-        raise InputError(f"curves: each panel must have 1 to {len(COLOURS)} networks, got {sizes}")
+    title, loss_label = caption("curves", "title", title), caption("curves", "loss_label", loss_label)
+    panels = {
+        name: histories("curves", f"panels of {name!r}", runs, most=len(COLOURS))
+        for name, runs in mapping("curves", "panels", panels).items()
+    }
+    for name, runs in panels.items():
+        if not any(_accuracies(epoch) for history in runs.values() for epoch in history.epochs):
+            raise InputError(f"curves: panels must have accuracies, got none in {name!r}")
     figure = new_figure(10.0, 3.4 * len(panels) + 0.7, title)
     grid = figure.subplots(len(panels), 2, squeeze=False)
     for (name, runs), (left, right) in zip(panels.items(), grid, strict=True):
@@ -241,7 +267,10 @@ def untrained(scales: Sequence[float], losses: Sequence[float], classes: int, *,
     InputError
         If there is not one loss for each scale.
     """
-    if len(scales) != len(losses) or not len(scales):
+    title = caption("untrained", "title", title)
+    classes = check.integer("untrained", "classes", classes, least=1)
+    scales, losses = _column("scales", scales), _column("losses", losses)
+    if len(scales) != len(losses):
         raise InputError(
             f"untrained: losses must be one for each scale, got {len(losses)} for {len(scales)} scales"
         )
@@ -257,6 +286,12 @@ def untrained(scales: Sequence[float], losses: Sequence[float], classes: int, *,
     axes.grid(visible=True, color=GRID, linewidth=0.6)
     axes.legend(frameon=False)
     return figure
+
+
+def _column(name: str, values: Sequence[float]) -> list[float]:
+    if not isinstance(values, list | tuple | ndarray) or len(values) == 0:
+        raise InputError(f"untrained: {name} must be a list of numbers, got {check.described(values)}")
+    return [check.number("untrained", name, value) for value in values]
 
 
 @own_style
@@ -280,10 +315,17 @@ def standings(
     Raises
     ------
     InputError
-        If there is nothing to draw.
+        If there is nothing to draw, or an accuracy is no share.
     """
-    if not accuracies:
-        raise InputError("standings: accuracies must not be empty, got none")
+    title = caption("standings", "title", title)
+    if must_reach is not None:
+        must_reach = share("standings", "must_reach", must_reach)
+    accuracies = mapping("standings", "accuracies", accuracies, most=MOST_PICTURES)
+    for name, pair in accuracies.items():
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            got = check.described(pair)
+            raise InputError(f"standings: accuracies must be pairs (validation, test), got {got} for {name}")
+        accuracies[name] = tuple(share("standings", f"accuracies of {name}", each) for each in pair)
     figure = new_figure(8.0, 0.36 * len(accuracies) + 1.3, title)
     axes = figure.subplots()
     places = np.arange(len(accuracies))[::-1]
@@ -357,14 +399,17 @@ def against_size(
     InputError
         If there is nothing to draw, or more classifiers than markers.
     """
-    names = list(next(iter(panels.values()), {}))
-    if not names or len(names) > len(MARKERS):
-        raise InputError(f"against_size: needs 1 to {len(MARKERS)} classifiers, got {len(names)}")
+    owner = "against_size"
+    title, size_label = caption(owner, "title", title), caption(owner, "size_label", size_label)
+    panels = {label: _measured(values) for label, values in mapping(owner, "panels", panels).items()}
+    named = list(next(iter(panels.values())))
+    if any(list(values) != named for values in panels.values()):
+        raise InputError(f"{owner}: panels must be of the same classifiers, {', '.join(named)}")
     figure = new_figure(3.9 * len(panels), 3.9, title)
     for axes, (label, values) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
-        for i, name in enumerate(names):
+        for i, name in enumerate(named):
             points = values[name]
             axes.plot(list(points), list(points.values()), marker=MARKERS[i], color=COLOURS[i], label=name)
         axes.set_xscale("log")
@@ -382,8 +427,24 @@ def against_size(
         axes.set_ylabel(label)
         axes.grid(visible=True, color=GRID, linewidth=0.6)
     handles = [
-        Line2D([], [], marker=MARKERS[i], color=COLOURS[i], label=name) for i, name in enumerate(names)
+        Line2D([], [], marker=MARKERS[i], color=COLOURS[i], label=name) for i, name in enumerate(named)
     ]
-    columns = min(5, len(names))
+    columns = min(5, len(named))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
     return figure
+
+
+def _measured(values: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, float]]:
+    owner = "against_size"
+    found = {}
+    for name, points in mapping(owner, "panels", values, most=len(MARKERS)).items():
+        if not isinstance(points, Mapping) or not points:
+            got = check.described(points)
+            raise InputError(f"{owner}: panels must say what {name} reaches at each size, got {got}")
+        found[name] = {
+            check.integer(owner, "a size in panels", size, least=1): check.number(
+                owner, f"panels' value of {name}", value, above=0.0
+            )
+            for size, value in points.items()
+        }
+    return found

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet.errors import InputError
+from npnet.plot._arguments import caption, mapping, numbers
 from npnet.plot._style import new_figure, own_style
 
 COLUMN = 1.75  # inches
@@ -47,12 +48,20 @@ def kernel_grid(
     InputError
         If there is no kernel or no image, or a response is missing.
     """
-    missing = [(i, k) for i in images for k in kernels if k not in responses.get(i, {})]
-    if not kernels or not images or missing:
-        raise InputError(
-            f"kernel_grid: responses must be there for every image and kernel, and one of each at least, "
-            f"got {len(images)} images and {len(kernels)} kernels, missing {missing or 'nothing'}"
-        )
+    owner = "kernel_grid"
+    title = caption(owner, "title", title)
+    kernels = {
+        name: numbers(owner, f"kernels of {name!r}", kernel, "(kh, kw)")
+        for name, kernel in mapping(owner, "kernels", kernels).items()
+    }
+    images = {
+        name: numbers(owner, f"images of {name!r}", image, "(h, w)")
+        for name, image in mapping(owner, "images", images).items()
+    }
+    answers = {name: _answers(name, each) for name, each in mapping(owner, "responses", responses).items()}
+    missing = [(i, k) for i in images for k in kernels if k not in answers.get(i, {})]
+    if missing:
+        raise InputError(f"{owner}: responses must be there for every image and kernel, missing {missing}")
     heights = [0.62, *(image.shape[0] / image.shape[1] for image in images.values())]
     figure = new_figure(COLUMN * len(kernels) + 0.4, COLUMN * sum(heights) + 0.9, title)
     figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.03)
@@ -62,9 +71,17 @@ def kernel_grid(
         axes.set_title(name, fontsize=10)
     for row, name in zip(grid[1:], images, strict=True):
         for axes, (kernel_name, kernel) in zip(row, kernels.items(), strict=True):
-            _draw_response(axes, responses[name][kernel_name], signed=bool(abs(kernel.sum()) < 0.5))
+            _draw_response(axes, answers[name][kernel_name], signed=bool(abs(kernel.sum()) < 0.5))
         row[0].set_ylabel(name, fontsize=10)
     return figure
+
+
+def _answers(image: str, value: Mapping[str, ndarray]) -> dict[str, ndarray]:
+    owner = "kernel_grid"
+    return {
+        name: numbers(owner, f"responses of {image!r} to {name!r}", response, "(h_out, w_out)")
+        for name, response in mapping(owner, f"responses of {image!r}", value).items()
+    }
 
 
 def _draw_kernel(axes: Axes, kernel: ndarray) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -22,19 +22,165 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy import ndarray
 
+from npnet import check
+from npnet import functional as F
 from npnet.errors import InputError
+from npnet.nn import Layer, Sequential, Sigmoid
+from npnet.plot._arguments import (
+    MOST_GRID,
+    MOST_PANELS,
+    MOST_PICTURES,
+    Names,
+    caption,
+    mapping,
+    names,
+    names_of,
+    numbers,
+    plain,
+    sequence,
+    shares,
+)
 from npnet.plot._style import BLUE, GREEN, GREY, ORANGE, PURPLE, log_axis, new_figure, own_style
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-CLASS_COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
-CURVE_COLOURS = (*CLASS_COLOURS, "black")
-CLASS_MARKERS = ("o", "s", "^", "D")
+CLASS_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#777777")
+CURVE_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "black")
+AXES = ("$x_1$", "$x_2$")
+CLASS_MARKERS = ("o", "s", "^", "D", "v", "<", ">", "p")
 POINT_SIZE = 26.0  # area, in points²
 STEPS_OF_THE_GRID = 200
+POINTS_AT_A_TIME = 8192  # through a model: bounds the memory of wide ones
+MOST_FRAMES = 1000
 
 Classifier = Callable[[ndarray], ndarray]  # points (n, 2) to probabilities (n, classes)
+
+
+@own_style
+def surface(
+    model: Layer | Callable[[ndarray], Any] | Any,
+    x: Float[ndarray, "n 2"] | Integer[ndarray, "n 2"],
+    y: Integer[ndarray, " n"] | Bool[ndarray, " n"],
+    class_names: Names | None = None,
+    *,
+    feature_names: Names = AXES,
+    title: str = "",
+) -> Figure:
+    """Draw what a classifier says of every point of the plane, and the points it is judged by.
+
+    The ground has the colour of the class that is chosen there, the paler the less certain; black lines
+    stand where the choice changes. Points that are misclassified have a black ring.
+
+    Parameters
+    ----------
+    model : npnet.nn.Layer, function, or classifier of scikit-learn
+        What gives points (n, 2) their logits or probabilities (n, classes). Of two classes one number for
+        each point will do, (n, 1) or (n,): the probability of class 1 if a function gives it or a sigmoid
+        is the last layer, its logit if any other layer is. A function may also give class labels, integers.
+    x : array, shape (n, 2)
+        Points, as the model is to be given them.
+    y : integer or boolean array, shape (n,)
+        Their classes, from 0 on.
+    class_names : sequence of str, optional
+        One for each class; their numbers, if absent. At most eight.
+    feature_names : sequence of two str
+        What the two columns of x are.
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If an argument does not fit, or the model gives something else.
+    DTypeError
+        If x or y is no array, or of another kind.
+
+    Examples
+    --------
+    >>> x, y = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]]), np.array([0, 1, 1])
+    >>> figure = surface(lambda points: points[:, 0] > 0.5, x, y, ["left", "right"])
+    >>> figure.savefig("halves.png")  # doctest: +SKIP
+    """
+    owner = "surface"
+    title = caption(owner, "title", title)
+    x = numbers(owner, "x", x, "(n, 2)")
+    if x.shape[1] != 2:
+        raise InputError(f"{owner}: x must have shape (n, 2), got {x.shape}")
+    if isinstance(y, ndarray) and y.dtype.kind == "b":
+        y = y.astype(np.int64)
+    check.class_labels(owner, y)
+    if len(x) != len(y):
+        raise InputError(f"{owner}: y must be one label for each point of x, got {len(y)} for {len(x)}")
+    probabilities = _classifier(model, classes=max(int(y.max()) + 1, 2))
+    classes = probabilities(x[:1]).shape[1]
+    class_names = names_of(owner, class_names, classes, most=len(CLASS_COLOURS))
+    check.class_labels(owner, y, classes=classes)
+    if feature_names is not AXES:
+        feature_names = names(owner, feature_names, "feature_names")
+    if len(feature_names) != 2:
+        raise InputError(f"{owner}: feature_names must be two, got {len(feature_names)}")
+    figure = _surfaces([Surface("", x, y, probabilities)], class_names, 1, title)
+    axes = figure.axes[0]
+    axes.set_xlabel(feature_names[0])
+    axes.set_ylabel(feature_names[1], rotation=0 if len(feature_names[1]) <= 5 else 90)
+    return figure
+
+
+def _classifier(model: Any, classes: int) -> Classifier:
+    """Return the function from points to probabilities that a model or any function stands for."""
+    is_layer = isinstance(model, Layer)
+    given = getattr(model, "predict_proba", model)  # scikit-learn's classifiers
+    check.function("surface", "model", given, "a model, or a function of points")
+    arrays = list(model.parameters.values()) if is_layer else []
+    dtype = arrays[0].dtype if arrays else None
+    logits = is_layer and not _ends_in_sigmoid(model)
+
+    def some(points: ndarray) -> ndarray:
+        given_points = points if dtype is None else points.astype(dtype)
+        return _as_probabilities(given(given_points), len(points), classes, logits=logits)
+
+    def all_of_them(points: ndarray) -> ndarray:
+        starts = range(0, len(points), POINTS_AT_A_TIME)
+        return np.concatenate([some(points[start : start + POINTS_AT_A_TIME]) for start in starts])
+
+    return all_of_them
+
+
+def _ends_in_sigmoid(layer: Layer) -> bool:
+    while isinstance(layer, Sequential) and len(layer):
+        layer = list(layer)[-1]
+    return isinstance(layer, Sigmoid)
+
+
+def _as_probabilities(output: Any, n: int, classes: int, *, logits: bool) -> ndarray:
+    """Return probabilities (n, classes) of what a model gave: these, logits, one column, or labels."""
+    y = np.asarray(output)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.dtype.kind not in "biuf" or y.ndim not in (1, 2) or len(y) != n or y.size == 0:
+        raise InputError(
+            f"surface: model must give numbers of shape ({n}, classes) or ({n},) for {n} points, "
+            f"got {check.described(output)}"
+        )
+    check.finite("surface", "what model gives", y)
+    if y.ndim == 1 and y.dtype.kind in "biu":
+        if y.min() < 0 or y.max() >= len(CLASS_COLOURS):
+            raise InputError(
+                f"surface: model must give labels in 0…{len(CLASS_COLOURS) - 1}, got {y.min()} to {y.max()}"
+            )
+        return np.eye(max(classes, 2))[np.minimum(y.astype(np.int64), max(classes, 2) - 1)]
+    y = y.astype(np.float64)
+    if y.ndim == 1:
+        y = F.sigmoid(y)[0] if logits else y
+        shares("surface", "the probability that model gives", y, "(n,)")
+        return np.stack([1 - y, y], axis=1)
+    if y.min() >= 0 and np.allclose(y.sum(axis=1), 1, atol=1e-3):
+        return y
+    return F.softmax(y, dim=1)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +197,11 @@ class Surface:
         Gives points of shape (n, 2) their class probabilities of shape (n, classes).
     support : integer array, optional
         Which points are support vectors; they are drawn double size.
+
+    Raises
+    ------
+    InputError
+        If x and y do not fit each other, or something is of another kind.
     """
 
     title: str
@@ -59,11 +210,23 @@ class Surface:
     probabilities: Classifier
     support: Integer[ndarray, " support"] | None = None
 
+    def __post_init__(self) -> None:
+        check.text("Surface", "title", self.title)
+        x = numbers("Surface", "x", self.x, "(n, 2)")
+        check.class_labels("Surface", self.y, classes=len(CLASS_COLOURS))
+        if x.shape != (len(self.y), 2):
+            raise InputError(
+                f"Surface: x must have shape ({len(self.y)}, 2), a row for each label in y, got {x.shape}"
+            )
+        check.function("Surface", "probabilities", self.probabilities)
+        if self.support is not None:
+            check.class_labels("Surface", self.support, "support", classes=len(x))
+
 
 @own_style
 def surfaces(
     shown: Sequence[Surface | None],
-    class_names: Sequence[str],
+    class_names: Names,
     *,
     columns: int | None = None,
     title: str = "",
@@ -75,7 +238,7 @@ def surfaces(
     shown : sequence of Surface
         In place of one None may stand, which leaves its place empty.
     class_names : sequence of str
-        At most four.
+        At most eight.
     columns : int, optional
         How many stand in a row; all, if absent.
     title : str
@@ -89,40 +252,62 @@ def surfaces(
     InputError
         If there is nothing to draw, or there are more classes than markers.
     """
-    if not shown or len(class_names) > len(CLASS_COLOURS):
-        raise InputError(
-            f"surfaces: needs at least one surface and at most {len(CLASS_COLOURS)} classes, "
-            f"got {len(shown)} and {len(class_names)}"
-        )
+    owner = "surfaces"
+    title = caption(owner, "title", title)
+    shown = _checked(owner, "shown", shown, most=MOST_GRID)
+    class_names = names(owner, class_names, most=len(CLASS_COLOURS))
+    if columns is not None:
+        columns = check.integer(owner, "columns", columns, least=1)
+    return _surfaces(shown, class_names, columns, title)
+
+
+def _checked(owner: str, name: str, shown: Any, *, most: int) -> list[Surface | None]:
+    """Return surfaces to be drawn, their titles to be drawn as they stand."""
+    found: list[Surface | None] = []
+    for each in sequence(owner, name, shown, most=most):
+        if each is None:
+            found.append(None)
+            continue
+        check.instance(owner, name, each, Surface, "a list of Surface")
+        found.append(replace(each, title=caption(owner, f"{name}'s title", each.title)))
+    return found
+
+
+def _surfaces(
+    shown: Sequence[Surface | None], class_names: Sequence[str], columns: int | None, title: str
+) -> Figure:
     columns = len(shown) if columns is None else min(columns, len(shown))
     rows = math.ceil(len(shown) / columns)
     width = max(3.3 * columns, 4.4)
-    figure = new_figure(width, 3.35 * rows + 0.8, title)
+    legend = len(class_names) + 2 if width >= 6 else 4 if max(map(len, class_names)) <= 8 else 2  # columns
+    lines = math.ceil((len(class_names) + 1) / legend)
+    figure = new_figure(width, 3.35 * rows + 0.4 + 0.2 * lines, title)
     grid = figure.subplots(rows, columns, squeeze=False)
-    for axes, surface in zip_longest(grid.flat, shown):
-        if surface is None:
+    for axes, each in zip_longest(grid.flat, shown):
+        if each is None:
             axes.axis("off")
         else:
-            _draw_surface(axes, surface)
+            _draw_surface(axes, each)
     figure.legend(
         handles=_legend(
             class_names, support=any(each is not None and each.support is not None for each in shown)
         ),
         loc="outside lower center",
-        ncols=2 if width < 6 else len(class_names) + 2,
+        ncols=legend,
         frameon=False,
         fontsize=9,
     )
     return figure
 
 
-def _draw_surface(axes: Axes, surface: Surface) -> None:
-    low, high = surface.x.min(axis=0), surface.x.max(axis=0)
-    margin = 0.08 * max(float((high - low).max()), 1.0)
+def _draw_surface(axes: Axes, drawn: Surface) -> None:
+    points = drawn.x.astype(np.float64)  # so that the margin of large numbers is not rounded away
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.08 * np.where(high > low, high - low, 1.0)
     (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
     across, up = (np.linspace(a, b, STEPS_OF_THE_GRID) for a, b in ((left, right), (bottom, top)))
     plane = np.stack(np.meshgrid(across, up), axis=-1)  # (rows, columns, 2)
-    p = surface.probabilities(plane.reshape(-1, 2).astype(surface.x.dtype))
+    p = drawn.probabilities(plane.reshape(-1, 2).astype(drawn.x.dtype))
     p = p.reshape(*plane.shape[:2], -1)
     axes.imshow(
         _ground(p), origin="lower", extent=(left, right, bottom, top), aspect="auto", interpolation="bilinear"
@@ -130,10 +315,10 @@ def _draw_surface(axes: Axes, surface: Surface) -> None:
     for ahead in _lead(p):
         if ahead.min() < 0 < ahead.max():
             axes.contour(across, up, ahead, levels=[0.0], colors="black", linewidths=1.0)
-    _draw_points(axes, surface)
-    axes.set_title(surface.title, fontsize=9)
-    axes.set_xlabel("$x_1$")
-    axes.set_ylabel("$x_2$", rotation=0, labelpad=8)
+    _draw_points(axes, drawn)
+    axes.set_title(drawn.title, fontsize=9)
+    axes.set_xlabel(AXES[0])
+    axes.set_ylabel(AXES[1], rotation=0, labelpad=8)
     axes.tick_params(labelsize=8)
 
 
@@ -156,17 +341,17 @@ def _lead(p: ndarray) -> list[ndarray]:
     return [p[..., c] - other for c, other in enumerate(others)]
 
 
-def _draw_points(axes: Axes, surface: Surface) -> None:
-    chosen = surface.probabilities(surface.x).argmax(axis=1)
-    size = np.full(len(surface.x), POINT_SIZE)
-    if surface.support is not None:
-        size[surface.support] *= 2
-    for c in np.unique(surface.y):
+def _draw_points(axes: Axes, drawn: Surface) -> None:
+    chosen = drawn.probabilities(drawn.x).argmax(axis=1)
+    size = np.full(len(drawn.x), POINT_SIZE)
+    if drawn.support is not None:
+        size[drawn.support] *= 2
+    for c in np.unique(drawn.y):
         for wrong in (False, True):
-            which = (surface.y == c) & ((chosen != c) == wrong)
+            which = (drawn.y == c) & ((chosen != c) == wrong)
             axes.scatter(
-                surface.x[which, 0],
-                surface.x[which, 1],
+                drawn.x[which, 0],
+                drawn.x[which, 1],
                 s=size[which],
                 marker=CLASS_MARKERS[c],
                 color=CLASS_COLOURS[c],
@@ -195,7 +380,7 @@ def _legend(class_names: Sequence[str], *, support: bool) -> list[Line2D]:
 
 
 @own_style
-def film(frames: Sequence[Surface], class_names: Sequence[str], *, title: str = "") -> bytes:
+def film(frames: Sequence[Surface], class_names: Names, *, title: str = "") -> bytes:
     """Make an animation of a decision surface, a frame after the other.
 
     The last frame stays for a while, then the film begins anew.
@@ -218,8 +403,10 @@ def film(frames: Sequence[Surface], class_names: Sequence[str], *, title: str = 
     """
     from PIL.Image import Dither  # noqa: PLC0415 - matplotlib brings it; only films need it
 
-    if not frames:
-        raise InputError("film: frames must not be empty, got none")
+    caption("film", "title", title)
+    names("film", class_names, most=len(CLASS_COLOURS))
+    for frame in sequence("film", "frames", frames, most=MOST_FRAMES):
+        check.instance("film", "frames", frame, Surface, "a list of Surface")
     images = [_image(surfaces([frame], class_names, title=title)) for frame in frames]
     # One palette for all frames, or their colours would flicker; its nearly white is made white, or the
     # ground, which is mixed with the palest colours of the surface, would be greyish.
@@ -259,6 +446,11 @@ class Fit:
     reference : pair of float, optional
         The line that is sought, drawn dashed.
     reference_name : str
+
+    Raises
+    ------
+    InputError
+        If x and y do not fit each other, or a line is no pair of numbers.
     """
 
     title: str
@@ -267,6 +459,24 @@ class Fit:
     lines: Mapping[str, tuple[float, float]]
     reference: tuple[float, float] | None = None
     reference_name: str = ""
+
+    def __post_init__(self) -> None:
+        check.text("Fit", "title", self.title)
+        check.text("Fit", "reference_name", self.reference_name)
+        x, y = numbers("Fit", "x", self.x, "(n,)"), numbers("Fit", "y", self.y, "(n,)")
+        if len(x) != len(y):
+            raise InputError(f"Fit: x and y must be of one length, got {len(x)} and {len(y)}")
+        for name, line in mapping("Fit", "lines", self.lines, most=MOST_PICTURES).items():
+            _check_line(f"lines of {name!r}", line)
+        if self.reference is not None:
+            _check_line("reference", self.reference)
+
+
+def _check_line(name: str, line: Any) -> None:
+    if not isinstance(line, list | tuple) or len(line) != 2:
+        raise InputError(f"Fit: {name} must be a pair (slope, intercept), got {check.described(line)}")
+    for each in line:
+        check.number("Fit", name, each)
 
 
 @own_style
@@ -287,8 +497,9 @@ def fits(shown: Sequence[Fit], *, title: str = "") -> Figure:
     InputError
         If there is nothing to draw.
     """
-    if not shown:
-        raise InputError("fits: shown must not be empty, got none")
+    title = caption("fits", "title", title)
+    for each in sequence("fits", "shown", shown, most=MOST_PANELS):
+        check.instance("fits", "shown", each, Fit, "a list of Fit")
     figure = new_figure(4.8 * len(shown), 4.0, title)
     for axes, fit in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         ends = np.array([fit.x.min(), fit.x.max()])
@@ -296,13 +507,13 @@ def fits(shown: Sequence[Fit], *, title: str = "") -> Figure:
         depths = np.linspace(0.25, 1, len(fit.lines))
         for (name, (slope, intercept)), depth in zip(fit.lines.items(), depths, strict=True):
             colour = tuple(1 - depth * (1 - channel) for channel in to_rgb(BLUE))
-            axes.plot(ends, slope * ends + intercept, color=colour, linewidth=1 + depth, label=name)
+            axes.plot(ends, slope * ends + intercept, color=colour, linewidth=1 + depth, label=plain(name))
         if fit.reference is not None:
             slope, intercept = fit.reference
             style = {"color": "black", "linestyle": (0, (3, 3)), "linewidth": 1.2}
-            axes.plot(ends, slope * ends + intercept, label=fit.reference_name, **style)
+            axes.plot(ends, slope * ends + intercept, label=plain(fit.reference_name), **style)
         axes.scatter(fit.x, fit.y, s=POINT_SIZE, color=ORANGE, edgecolors="white", linewidths=0.5, zorder=3)
-        axes.set_title(fit.title, fontsize=10)
+        axes.set_title(plain(fit.title), fontsize=10)
         axes.set_xlabel("x")
         axes.set_ylabel("y", rotation=0, labelpad=8)
         axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
@@ -337,8 +548,11 @@ def losses(
     InputError
         If there is nothing to draw.
     """
-    if not panels:
-        raise InputError("losses: panels must not be empty, got none")
+    title, loss_label = caption("losses", "title", title), caption("losses", "loss_label", loss_label)
+    panels = {
+        name: _loss_curves(name, curves) for name, curves in mapping("losses", "panels", panels).items()
+    }
+    columns = check.integer("losses", "columns", columns, least=1)
     columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
     figure = new_figure(4.8 * columns, 3.5 * rows + 0.3, title)
@@ -351,6 +565,15 @@ def losses(
             axes.set_title(name, fontsize=10)
             axes.set_ylabel(loss_label)
     return figure
+
+
+def _loss_curves(panel: str, curves: Any) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for name, values in mapping("losses", f"panels of {panel!r}", curves).items():
+        if not isinstance(values, list | tuple | ndarray) or len(values) == 0:
+            raise InputError(f"losses: panels must hold lists of losses, got {check.described(values)}")
+        found[name] = [check.number("losses", f"panels of {panel!r}, {name}", value) for value in values]
+    return found
 
 
 def _draw_losses(axes: Axes, curves: Mapping[str, Sequence[float]]) -> None:
@@ -393,9 +616,19 @@ def duel(scores: Mapping[str, Mapping[str, Float[ndarray, " data_sets"]]], *, ti
     InputError
         If a measure does not compare two classifiers on the same number of data sets.
     """
+    title = caption("duel", "title", title)
+    scores = {
+        measure: {
+            name: numbers("duel", f"scores of {name}", values, "(data_sets,)").astype(np.float64)
+            for name, values in mapping("duel", f"scores of {measure!r}", pair).items()
+        }
+        for measure, pair in mapping("duel", "scores", scores).items()
+    }
     for measure, pair in scores.items():
         if len(pair) != 2 or len({len(values) for values in pair.values()}) != 1:
-            raise InputError(f"duel: {measure} must have two names with as many scores, got {list(pair)}")
+            raise InputError(
+                f"duel: {measure} scores must be of two names, as many of each, got {list(pair)}"
+            )
     figure = new_figure(3.6 * (len(scores) + 1), 4.0, title)
     panels = figure.subplots(1, len(scores) + 1, squeeze=False)[0]
     for axes, (measure, pair) in zip(panels, scores.items(), strict=False):

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, Num
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
+from npnet.plot._arguments import (
+    MOST_PICTURES,
+    Names,
+    caption,
+    judged,
+    names_of,
+    numbers,
+)
+from npnet.plot._arguments import runs as checked_runs
 from npnet.plot._style import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
     PURPLE,
-    check_judged,
+    class_ticks,
     draw_picture,
     log_axis,
+    longest,
     losses_of,
     new_figure,
     own_style,
@@ -30,6 +41,8 @@ from npnet.plot._style import (
 from npnet.train import History
 
 MOST_CLASSES_WITH_NUMBERS = 30
+MOST_CLASSES_WITH_LINES = 150
+MOST_COLUMNS, MOST_FILTERS = 16, 128
 
 
 @own_style
@@ -54,11 +67,13 @@ def learning_curves(
     Raises
     ------
     InputError
-        If no epoch was finished.
+        If runs are none, or no epoch was finished.
     """
-    named = {"": runs} if isinstance(runs, History) else dict(runs)
-    if not any(history.epochs for history in named.values()):
-        raise InputError("learning_curves: a run must have finished an epoch, got none")
+    owner = "learning_curves"
+    if not isinstance(runs, Mapping):
+        runs = {"": check.instance(owner, "runs", runs, History, "a History, or several by name")}
+    named = checked_runs(owner, "runs", runs)
+    title, loss_label = caption(owner, "title", title), caption(owner, "loss_label", loss_label)
     with_accuracy = any(epoch.train_accuracy is not None for h in named.values() for epoch in h.epochs)
     figure = new_figure(4.6 * (1 + with_accuracy), 3.6, title)
     panels = figure.subplots(1, 1 + with_accuracy, squeeze=False)[0]
@@ -100,7 +115,7 @@ def _curves(axes: Axes, runs: Mapping[str, History], quantity: str, scale: float
 
 @own_style
 def confusion(
-    matrix: Integer[ndarray, "classes classes"], class_names: Sequence[str], *, title: str = ""
+    matrix: Integer[ndarray, "classes classes"], class_names: Names | None = None, *, title: str = ""
 ) -> Figure:
     """Draw a confusion matrix: what is right in blue along the diagonal, each kind of mistake in orange.
 
@@ -110,7 +125,8 @@ def confusion(
     ----------
     matrix : integer array, shape (classes, classes)
         A row for each true class, as `npnet.metrics.confusion_matrix` gives it.
-    class_names : sequence of str
+    class_names : sequence of str, optional
+        One for each class; their numbers, if absent.
     title : str
 
     Returns
@@ -120,14 +136,20 @@ def confusion(
     Raises
     ------
     InputError
-        If the names are not one for each class.
+        If the matrix is not square or holds no counts, or the names are not one for each class.
+    DTypeError
+        If the matrix does not hold integers.
     """
-    classes = len(class_names)
-    if matrix.shape != (classes, classes):
+    title = caption("confusion", "title", title)
+    matrix = check.array("confusion", "matrix", matrix, "iu").astype(np.int64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size or matrix.min() < 0:
+        lowest = f", the lowest {matrix.min()}" if matrix.size else ""
         raise InputError(
-            f"confusion: matrix must have shape ({classes}, {classes}) for {classes} class names, "
-            f"got {matrix.shape}"
+            f"confusion: matrix must be counts of 0 and more of shape (classes, classes), "
+            f"got {matrix.shape}{lowest}"
         )
+    class_names = names_of("confusion", class_names, len(matrix))
+    classes = len(class_names)
     side = float(np.clip(2 + 0.42 * classes, 4.5, 14))
     figure = new_figure(side, side, title)
     axes = figure.subplots()
@@ -144,16 +166,16 @@ def confusion(
                 fontsize=9 if classes <= 15 else 7,
             )
     size = 9 if classes <= MOST_CLASSES_WITH_NUMBERS else 5
-    long_names = max(map(len, class_names)) > 2
-    axes.set_xticks(range(classes), class_names, fontsize=size, rotation=90 if long_names else 0)
-    axes.set_yticks(range(classes), class_names, fontsize=size)
+    axes.set_xticks(*class_ticks(class_names), fontsize=size, rotation=90 if longest(class_names) > 2 else 0)
+    axes.set_yticks(*class_ticks(class_names), fontsize=size)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    # Lines between the cells, drawn by the minor ticks that lie there.
-    axes.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
-    axes.grid(visible=True, which="minor", color="#BBBBBB", linewidth=0.5)
-    axes.tick_params(which="minor", length=0)
+    if classes <= MOST_CLASSES_WITH_LINES:
+        # Lines between the cells, drawn by the minor ticks that lie there.
+        axes.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
+        axes.grid(visible=True, which="minor", color="#BBBBBB", linewidth=0.5)
+        axes.tick_params(which="minor", length=0)
     return figure
 
 
@@ -170,7 +192,7 @@ def _confusion_colours(matrix: ndarray) -> ndarray:
 
 
 @own_style
-def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") -> Figure:
+def filters(weight: Num[ndarray, "filters channels h w"], *, title: str = "") -> Figure:
     """Draw the filters of a layer that looks at images.
 
     Those of three channels are drawn as the colours they answer to, others one channel beside the next.
@@ -187,16 +209,23 @@ def filters(weight: Float[ndarray, "filters channels h w"], *, title: str = "") 
     Raises
     ------
     InputError
-        If weight is not a stack of filters.
+        If weight is not a stack of filters, or not finite.
+
+    Notes
+    -----
+    Of more than 128 pictures the first are drawn, which the title says.
     """
-    if weight.ndim != 4 or not weight.size:
-        raise InputError(f"filters: weight must have shape (filters, channels, h, w), got {weight.shape}")
+    title = caption("filters", "title", title)
+    weight = numbers("filters", "weight", weight, "(filters, channels, h, w)")
     largest = float(abs(weight).max()) or 1.0
     if weight.shape[1] == 3:
         pictures = (0.5 + weight / (2 * largest)).transpose(0, 2, 3, 1)
     else:
         pictures = weight.reshape(-1, *weight.shape[2:])
-    columns = min(8, len(pictures)) if weight.shape[1] in (1, 3) else weight.shape[1]
+    columns = min(8, len(pictures)) if weight.shape[1] in (1, 3) else min(weight.shape[1], MOST_COLUMNS)
+    whole, pictures = len(pictures), pictures[: MOST_FILTERS // columns * columns]
+    if len(pictures) < whole:
+        title = f"{title}\nthe first {len(pictures)} of {whole:,}".replace(",", " ").strip()
     rows = math.ceil(len(pictures) / columns)
     figure = new_figure(max(4.0, 0.85 * columns + 1.2), 0.95 * rows + 0.5, title)
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -217,7 +246,7 @@ def misclassified(
     images: Float[ndarray, "n c h w"],
     target: Integer[ndarray, " n"],
     probabilities: Float[ndarray, "n classes"],
-    class_names: Sequence[str],
+    class_names: Names | None = None,
     *,
     title: str = "",
     most: int = 24,
@@ -233,10 +262,11 @@ def misclassified(
         True classes.
     probabilities : array, shape (n, classes)
         What the model takes them for.
-    class_names : sequence of str
+    class_names : sequence of str, optional
+        One for each class; their numbers, if absent.
     title : str
     most : int
-        How many are drawn at most.
+        How many are drawn at most; 200 or fewer.
 
     Returns
     -------
@@ -247,7 +277,10 @@ def misclassified(
     InputError
         If the arrays do not speak of the same images.
     """
-    check_judged("misclassified", images, target, probabilities)
+    owner = "misclassified"
+    images, target, probabilities, class_names = judged(owner, images, target, probabilities, class_names)
+    title = caption(owner, "title", title)
+    most = check.integer(owner, "most", most, least=1, most=MOST_PICTURES)
     predicted = probabilities.argmax(axis=1)
     sureness = probabilities.max(axis=1)
     wrong = predicted != target
@@ -263,7 +296,7 @@ def misclassified(
 
     columns = min(8, len(which))
     rows = math.ceil(len(which) / columns)
-    width = max(1.3, 0.08 * (15 + max(map(len, class_names))))
+    width = max(1.3, 0.08 * (15 + min(longest(class_names), 40)))
     figure = new_figure(width * columns, (width + 0.45) * rows + 0.6, f"{title}\n{heading}".strip())
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:

@@ -38,6 +38,74 @@ def test_average_precision_is_that_of_scikit_learn_ties_included(pairs):
     assert ours == pytest.approx(reference.average_precision_score(target, scores))
 
 
+FORMS = {
+    "list": lambda labels: labels.tolist(),
+    "tuple": lambda labels: tuple(labels.tolist()),
+    "int8": lambda labels: labels.astype(np.int8),
+    "uint8": lambda labels: labels.astype(np.uint8),
+    "uint64": lambda labels: labels.astype(np.uint64),
+    "text": lambda labels: np.array(NAMES)[labels],
+    "objects": lambda labels: np.array(NAMES, dtype=object)[labels],
+    "list of text": lambda labels: np.array(NAMES)[labels].tolist(),
+}
+NAMES = [f"class {i}" for i in range(200)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_labels_come_in_any_usual_form(form):
+    """Of 200 classes: small integers would wrap around when multiplied by the number of classes."""
+    rng = np.random.default_rng(0)
+    predicted, target = rng.integers(120, size=(2, 500))
+    expected = reference.confusion_matrix(target, predicted, labels=range(200))
+    given = FORMS[form](predicted), FORMS[form](target)
+    assert metrics.accuracy(*given) == reference.accuracy_score(target, predicted)
+    for classes in (NAMES, np.array(NAMES)) if "text" in form or form == "objects" else (200, np.uint8(200)):
+        np.testing.assert_array_equal(metrics.confusion_matrix(*given, classes), expected)
+
+
+def test_series_and_booleans_are_labels():
+    class Series:
+        def to_numpy(self):
+            return np.array([1, 0, 1])
+
+    assert metrics.accuracy(Series(), [1, 1, 1]) == 2 / 3
+    assert metrics.accuracy([True, False], np.array([True, True])) == 0.5
+    assert metrics.accuracy([], []) != metrics.accuracy([0], [0])
+
+
+@given(labels)
+def test_a_report_is_that_of_scikit_learn(pairs):
+    predicted, target = np.array(pairs).T
+    ours = metrics.report(predicted, target, classes=list("abcde"))
+    theirs = reference.classification_report(
+        target, predicted, labels=range(5), target_names=list("abcde"), output_dict=True, zero_division=np.nan
+    )
+    for i, name in enumerate(ours.classes):
+        got = ours.precision[i], ours.recall[i], ours.f1[i], ours.support[i]
+        np.testing.assert_allclose(got, list(theirs[name].values()))
+    means, weighted = ours.averages().values()
+    np.testing.assert_allclose(means, list(theirs["macro avg"].values())[:3])
+    np.testing.assert_allclose(weighted, list(theirs["weighted avg"].values())[:3])
+    assert ours.accuracy == reference.accuracy_score(target, predicted)
+
+
+def test_a_report_is_a_table_as_text_and_in_a_notebook():
+    made = metrics.report([0, 0, 1], [0, 1, 1], classes=["a<b", "$x$", "none"])
+    lines = str(made).splitlines()
+    assert lines[0] == "accuracy 0.667 of 3 samples"
+    assert lines[3].split() == ["a<b", "0.500", "1.000", "0.667", "1"]
+    assert lines[5].split() == ["none", "–", "–", "–", "0"]
+    assert "a&lt;b" in made._repr_html_()
+    assert repr(made) == "Report(3 classes, 3 samples, accuracy 0.6667)"
+
+
+def test_scores_may_be_small_integers():
+    """The negative of the lowest integer is itself: ranked by it, the worst would come first."""
+    scores, target = np.array([-128, 127, 0], np.int8), [0, 1, 0]
+    assert metrics.average_precision(scores, target) == 1
+    assert metrics.average_precision(scores.astype(np.uint8), [1, 0, 0]) == 1
+
+
 def test_accuracy_of_nothing_is_not_a_number():
     nothing = np.zeros(0, dtype=int)
     assert np.isnan(metrics.accuracy(nothing, nothing))
@@ -68,6 +136,18 @@ def test_accuracy_of_nothing_is_not_a_number():
             r"labels must have shape \(n,\)",
         ),
         (lambda: metrics.precision_recall(np.ones((2, 3), int)), InputError, r"got \(2, 3\)"),
+        (lambda: metrics.precision_recall([[1, -1], [0, 1]]), InputError, "counts of 0 and more, got -1"),
+        (lambda: metrics.f1(np.eye(2)), DTypeError, "confusion must hold integers, got float64"),
+        (lambda: metrics.accuracy([1, "a"], [1, 0]), DTypeError, "integer labels or all text"),
+        (lambda: metrics.accuracy(["a"], [0]), DTypeError, "labels of one kind, got text and integers"),
+        (lambda: metrics.accuracy([[0], [0, 1]], [0]), InputError, "got a ragged list"),
+        (
+            lambda: metrics.confusion_matrix(["b"], ["a"], ["a"]),
+            InputError,
+            "name one of the classes, got 'b'",
+        ),
+        (lambda: metrics.report([0], [0], ["a", "a"]), InputError, "different names"),
+        (lambda: metrics.report([0], [0], "ab"), InputError, "classes must be a positive integer|from 1 to"),
         (
             lambda: metrics.average_precision(np.array([0.5, 0.1]), np.array([0, 0])),
             InputError,
@@ -83,7 +163,11 @@ def test_accuracy_of_nothing_is_not_a_number():
             InputError,
             "got NaN",
         ),
-        (lambda: metrics.average_precision(np.array([1, 2]), np.array([1, 0])), DTypeError, "floating-point"),
+        (
+            lambda: metrics.average_precision(np.array(["a", "b"]), np.array([1, 0])),
+            DTypeError,
+            "scores must be numbers",
+        ),
         (
             lambda: metrics.average_precision(np.array([0.5, 0.1]), np.array([1.0, 0.0])),
             DTypeError,

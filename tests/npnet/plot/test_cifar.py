@@ -98,7 +98,7 @@ def test_images_are_framed_by_whether_they_were_recognised():
 
 
 BAD = {
-    "accuracy_by_class: accuracies must be 3, one for each class name, got 2, of which 2 are numbers": (
+    "accuracy_by_class: accuracies must be 3, one for each of class_names, got 2, of which 2 are numbers": (
         lambda: plot_cifar.accuracy_by_class(np.ones(2), NAMES, overall=1.0)
     ),
     "got 3, of which 0 are numbers": (
@@ -110,9 +110,11 @@ BAD = {
     "predictions: images": (
         lambda: plot_cifar.predictions(np.ones((2, 3, 4, 4)), np.zeros(1, int), np.ones((2, 3)), NAMES)
     ),
-    "got {'a': 0}": lambda: plot_cifar.descents({"a": History()}, {"a": 1}),
-    "got {}": lambda: plot_cifar.descents({}, {}),
-    "a must have a validation loss for each epoch": (
+    "descents: runs must have finished an epoch or more, got none": lambda: plot_cifar.descents(
+        {"a": History()}, {"a": 1}
+    ),
+    "descents: runs must hold 1 to 4 by name, got 0": lambda: plot_cifar.descents({}, {}),
+    "descents: runs must have a validation loss for each epoch, a has not": (
         lambda: plot_cifar.descents({"a": history([1.0, None])}, {"a": 1})
     ),
 }

@@ -98,17 +98,25 @@ def test_accuracies_of_any_range_have_ticks_to_read_them_by(low, high):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: plot_digits.weight_images({}, NAMES), "weight_images: rows must have 3 pictures"),
+        (
+            lambda: plot_digits.weight_images({}, NAMES),
+            "weight_images: rows must hold 1 to 20 by name, got 0",
+        ),
         (lambda: plot_digits.weight_images({"a": np.zeros((2, 4, 4))}, NAMES), r"got \[2\]"),
         (
-            lambda: plot_digits.hardest(np.zeros((0, 1, 2, 2)), np.zeros(0, int), np.zeros((0, 2)), "ab"),
-            "fit",
+            lambda: plot_digits.hardest(
+                np.zeros((0, 1, 2, 2)), np.zeros(0, int), np.zeros((0, 2)), ["a", "b"]
+            ),
+            r"images must have shape \(n, c, h, w\), none of them 0",
         ),
-        (lambda: plot_digits.curves({}), "curves: each panel must have 1 to 8 networks"),
-        (lambda: plot_digits.curves({"x": {}}), r"got \[0\]"),
+        (lambda: plot_digits.curves({}), "curves: panels must hold 1 to 20 by name, got 0"),
+        (lambda: plot_digits.curves({"x": {}}), "curves: panels of 'x' must hold 1 to 8 by name, got 0"),
         (lambda: plot_digits.untrained([0.0, 1.0], [2.3], 10), "got 1 for 2 scales"),
-        (lambda: plot_digits.standings({}), "standings: accuracies must not be empty"),
-        (lambda: plot_digits.against_size({}, size_label="n"), "1 to 8 classifiers, got 0"),
+        (lambda: plot_digits.standings({}), "standings: accuracies must hold 1 to 200 by name, got 0"),
+        (
+            lambda: plot_digits.against_size({}, size_label="n"),
+            "against_size: panels must hold 1 to 20 by name, got 0",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(bare, call, message):

@@ -119,7 +119,10 @@ def test_filters_of_colour_images_are_drawn_in_colour():
     ("draw", "message"),
     [
         (lambda: plot.learning_curves(History()), "must have finished an epoch"),
-        (lambda: plot.confusion(np.eye(2, dtype=int), NAMES), r"must have shape \(3, 3\) .* got \(2, 2\)"),
+        (
+            lambda: plot.confusion(np.eye(2, dtype=int), NAMES),
+            "class_names must be 2, one for each class there is, got 3",
+        ),
         (lambda: plot.filters(np.ones((3, 4))), r"must have shape .* got \(3, 4\)"),
         (
             lambda: plot.misclassified(np.ones((2, 1, 3, 3)), np.ones(3, int), np.ones((2, 3)), NAMES),
@@ -130,3 +133,82 @@ def test_filters_of_colour_images_are_drawn_in_colour():
 def test_what_does_not_fit_is_refused(draw, message):
     with pytest.raises(InputError, match=message):
         draw()
+
+
+# ---- in a notebook, and whatever the classes are called --------------------------------------------------
+
+
+def test_a_notebook_shows_a_figure_by_itself(monkeypatch):
+    """As IPython asks: by its method, or by IPython's own way, where IPython is there."""
+    figure = plot.confusion(np.diag([3, 4, 5]), NAMES)
+    with matplotlib.style.context("dark_background"):
+        png, size = figure._repr_png_()
+    assert imread(io.BytesIO(png))[0, 0].tolist() == [1, 1, 1, 1]
+    width, height = figure.get_size_inches()
+    assert size == {"width": round(80 * width), "height": round(80 * height)}
+    try:
+        from IPython.core.formatters import DisplayFormatter
+    except ModuleNotFoundError:
+        return
+    data, metadata = DisplayFormatter().format(figure)
+    assert (data["image/png"], metadata["image/png"]) == (png, size)
+
+
+def test_every_figure_is_one_that_a_notebook_shows_and_that_no_window_belongs_to():
+    from matplotlib import pyplot as plt
+
+    for figure in figures().values():
+        assert hasattr(figure, "_repr_png_")
+        assert isinstance(figure, mpl.figure.Figure)
+    assert plt.get_fignums() == []
+
+
+ODD_NAMES = ["$5 to $10", r"$\frac{1}$", "a_b^{", r"\$", "a\nb", "\x00", "\udcff"]
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_names_are_drawn_as_they_stand():
+    """Between dollar signs matplotlib sees a formula, and fails if it is none."""
+    figure = plot.confusion(np.eye(7, dtype=int), ODD_NAMES, title=ODD_NAMES[1])
+    figure.canvas.draw()
+    labels = [label for label in figure.axes[0].get_yticklabels() if label.get_text()]
+    shown = [label._preprocess_math(label.get_text()) for label in labels]
+    assert [text for text, _ in shown[:4]] == ODD_NAMES[:4]
+    assert not any(is_formula for _, is_formula in shown)
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array, lambda names: np.array(names, dtype=object)])
+def test_classes_come_in_a_list_or_an_array_or_are_numbered(form):
+    matrix = np.diag([3, 4, 5]).astype(np.uint8)
+    assert set(NAMES) <= set(texts(plot.confusion(matrix, form(list(NAMES)))))
+    assert {"0", "1", "2"} <= set(texts(plot.confusion(matrix)))
+    assert {"0", "1", "2"} <= set(texts(plot.confusion(matrix, range(3))))
+
+
+def test_very_many_classes_are_drawn_and_some_of_them_named():
+    figure = plot.confusion(np.eye(1000, dtype=int))
+    assert len(figure.axes[0].get_xticks()) == 100
+    assert len(figure.axes[0].get_xticks(minor=True)) == 0
+
+
+def test_of_very_many_filters_the_first_are_drawn():
+    figure = plot.filters(np.ones((256, 1, 2, 2)), title="mine")
+    assert "the first 128 of 256" in figure.get_suptitle()
+    assert sum(bool(axes.images) for axes in figure.axes) == 128
+
+
+def test_the_smallest_integer_has_a_size():
+    """|−128| is −128 in eight bits."""
+    image = plot.filters(np.full((1, 1, 2, 2), -128, np.int8)).axes[0].images[0]
+    assert image.get_clim() == (-128, 128)
+
+
+@pytest.mark.parametrize("losses", [[1.0, float("nan")], [float("nan")], [1.0, float("inf")]])
+def test_a_run_that_diverged_is_drawn(losses):
+    diverged = History([Epoch(i, loss, None, None, None, 0.1, 1.0, 10.0) for i, loss in enumerate(losses, 1)])
+    plot.learning_curves(diverged).canvas.draw()
+
+
+def test_a_run_without_an_epoch_draws_nothing_beside_others():
+    figure = plot.learning_curves({"done": history(), "interrupted": History()})
+    assert {text for text in texts(figure) if "interrupted" in text} == set()
