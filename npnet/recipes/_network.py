@@ -44,7 +44,8 @@ class NetworkRecipe(Recipe):
         Gives the schedule's Spec, from the number of epochs.
     epochs, batch_size : int
     patience : int, optional
-        As in `npnet.train.fit`.
+    keep_best : bool
+        Both as in `npnet.train.fit`; of a source that reports what it had after its last epoch, False.
     quick_epochs, quick_images : int
         The most of both when a run is cut short.
     """
@@ -58,6 +59,7 @@ class NetworkRecipe(Recipe):
     loss: Spec = field(default_factory=lambda: Spec("CrossEntropyLoss"))
     schedule: Callable[[int], Spec] | None = None
     patience: int | None = None
+    keep_best: bool = True
     quick_epochs: int = 2
     quick_images: int = 1000
     engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
@@ -186,6 +188,7 @@ class NetworkRecipe(Recipe):
             batch_size=self.batch_size,
             generator=generator,
             patience=self.patience,
+            keep_best=self.keep_best,
             progress=options.progress,
             on_epoch=on_epoch,
         )
@@ -278,6 +281,7 @@ class NetworkRecipe(Recipe):
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "patience": self.patience,
+            "keep_best": self.keep_best,
             "loss": repr(self.loss),
             "optimizer": repr(self.optimizer.make(optim, model.parameters)),  # defaults included
             "schedule": None if self.schedule is None else repr(self.schedule(self.epochs)),

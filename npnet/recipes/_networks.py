@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from npnet.errors import InputError
 from npnet.recipes._network import NetworkRecipe
@@ -42,6 +42,21 @@ class RecipeOfNetworks(Recipe):
             )
         chosen = tuple(each for each in self.networks if each.name in names)
         return replace(self, networks=chosen, whole=self.whole and chosen == self.networks)
+
+
+def setting(name: str, *, kind: type[NetworkRecipe] = NetworkRecipe, **settings: Any) -> NetworkRecipe:
+    """Return one of several networks, with its settings; the experiment says what it is and where from.
+
+    Parameters
+    ----------
+    name : str
+        What tells it from the others.
+    kind : class
+        `NetworkRecipe` or one that looks closer at what was learnt.
+    **settings
+        As `NetworkRecipe` takes them.
+    """
+    return kind(name=name, title=name, source="", reported="", expects="", **settings)
 
 
 def quoted(name: str) -> str:

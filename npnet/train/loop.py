@@ -9,6 +9,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
+from npnet.check import flag
 from npnet.data import Dataset, minibatches
 from npnet.nn import Layer, Loss
 from npnet.optim import Optimizer, Schedule
@@ -30,6 +31,7 @@ def fit(
     generator: Generator,
     schedule: Schedule | None = None,
     patience: int | None = None,
+    keep_best: bool = True,
     step: Step = plain_step,
     progress: bool = True,
     on_epoch: Callable[[Epoch], None] | None = None,
@@ -38,7 +40,8 @@ def fit(
     """Train a model: for each minibatch, forward, loss, backward, update.
 
     After each epoch the validation part is judged, and in the end the model has the weights of the epoch
-    with the lowest validation loss; without validation data it keeps those of the last step.
+    with the lowest validation loss; without validation data, or with ``keep_best=False``, it keeps those of
+    the last step.
 
     Ctrl-C ends training after the step under way, and the history says `interrupted`; a second Ctrl-C
     does not wait for the step. Either way the model keeps what it learnt.
@@ -59,6 +62,8 @@ def fit(
         Steps after each epoch.
     patience : int, optional
         Stop early after so many epochs without a lower validation loss.
+    keep_best : bool
+        Whether the model ends with the weights of its best epoch; if not, with those of the last one.
     step : Step
         How a minibatch goes forward and backward; `plain_step` takes it whole.
     progress : bool
@@ -101,6 +106,7 @@ def fit(
         batch_size=batch_size,
         generator=generator,
         patience=patience,
+        keep_best=keep_best,
         progress=progress,
         on_epoch=on_epoch,
         on_step=on_step,
@@ -115,6 +121,7 @@ def run(
     batch_size: int,
     generator: Generator,
     patience: int | None = None,
+    keep_best: bool = True,
     progress: bool = True,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[State], None] | None = None,
@@ -126,7 +133,7 @@ def run(
     Parameters
     ----------
     engine : Engine
-    data, epochs, batch_size, generator, patience, progress, on_epoch, on_step
+    data, epochs, batch_size, generator, patience, keep_best, progress, on_epoch, on_step
         As in `fit`.
 
     Returns
@@ -138,6 +145,7 @@ def run(
     InputError
         As in `fit`.
     """
+    keep_best = flag("fit", "keep_best", keep_best)
     training, validation = parts(data)
     check_settings(training, validation, epochs, batch_size, generator, patience)
     for name, part in (("training", training), ("validation", validation)):
@@ -166,9 +174,14 @@ def run(
                 stop_if_asked()
         except KeyboardInterrupt:
             history.interrupted = True
+        except Exception:
+            keep_best = True  # the last weights are those that failed
+            raise
         finally:
             bar.clear()
-            if state.best_weights is not None:
+            if not keep_best:
+                history.best_epoch = None
+            elif state.best_weights is not None:
                 engine.load(state.best_weights)
     return history
 
