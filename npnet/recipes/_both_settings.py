@@ -38,7 +38,7 @@ AS_IN_SOURCE, OURS = "as in the source", "our setting"
 
 
 class BothSettings(Comparison):
-    """A network in both settings, judged on all parts; the better by validation is looked at more closely."""
+    """A network in both settings, judged on all parts; ours is looked at more closely, if it was trained."""
 
     def study(self, learnt: Learnt, folder: RunFolder, report: Report) -> tuple[list[Path], dict[str, Any]]:
         """Look closer at a network, and return figures and numbers; nothing unless a recipe says what."""
@@ -47,7 +47,7 @@ class BothSettings(Comparison):
     def conclude(
         self, learnt: Mapping[str, Learnt], options: Options, folder: RunFolder, report: Report
     ) -> Conclusion:
-        """Draw both curves, judge each part, and look closer at the better network."""
+        """Draw both curves, judge each part, and look closer at one network."""
         accuracies = {name: judge_parts(each) for name, each in learnt.items()}
         titles = list(dict.fromkeys(title for shares in accuracies.values() for title in shares))
         rows = [

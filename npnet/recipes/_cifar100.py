@@ -70,7 +70,7 @@ def ours(
 
 
 class HundredClasses(BothSettings):
-    """A network in both settings, the better one judged class by class."""
+    """A network in both settings, one of them judged class by class."""
 
     def study(self, learnt: Learnt, folder: RunFolder, report: Report) -> tuple[list[Path], dict[str, Any]]:
         """Draw the classes that are told best and worst."""
