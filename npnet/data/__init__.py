@@ -6,6 +6,7 @@ return `Splits`: `digits`, which needs no download, `mnist`, `cifar10`, `cifar10
 """
 
 from npnet.data.cifar import cifar10, cifar100
+from npnet.data.convert import as_dataset
 from npnet.data.dataset import ArrayDataset, Dataset
 from npnet.data.digits import digits
 from npnet.data.files import data_folder
@@ -23,6 +24,7 @@ __all__ = [
     "Dataset",
     "Splits",
     "Standardization",
+    "as_dataset",
     "cifar10",
     "cifar100",
     "count_minibatches",

@@ -71,8 +71,8 @@ class Comparison(RecipeOfNetworks):
     """An experiment with several networks that differ in a setting or two.
 
     All start from the same seed: those of equal sizes start with equal weights, and those that share their
-    data see it in the same order. The one of the lowest validation loss is kept, see `best`; the test part has
-    no say in which that is.
+    data see it in the same order. The one of the lowest validation loss is kept, see `best`; the test part
+    has no say in which that is.
 
     Parameters
     ----------
@@ -255,8 +255,8 @@ def seconds(learnt: Sequence[Learnt]) -> float:
 def best(learnt: Sequence[Learnt]) -> Learnt:
     """Return the one of the lowest validation loss.
 
-    One that has the weights of its last epoch is taken only where there is no other: nothing was chosen by its
-    validation part, which may be the test part, as in some sources.
+    One that has the weights of its last epoch is taken only where there is no other: nothing was chosen by
+    its validation part, which may be the test part, as in some sources.
     """
     return min(learnt, key=lambda each: (not each.network.keep_best, each.validation_loss))
 

@@ -189,7 +189,7 @@ class NetworkRecipe(Recipe):
             generator=generator,
             patience=self.patience,
             keep_best=self.keep_best,
-            progress=options.progress,
+            progress="bar" if options.progress else False,  # the lines are those of `report`
             on_epoch=on_epoch,
         )
 
