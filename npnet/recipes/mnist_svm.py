@@ -46,7 +46,7 @@ from npnet.models import lenet5, logistic_regression, mlp
 from npnet.recipes._comparison import judged_part, learn
 from npnet.recipes._mnist import classifier, digits
 from npnet.recipes._network import NetworkRecipe, versions
-from npnet.recipes._recipe import Recipe
+from npnet.recipes._recipe import TRAINING, Recipe
 from npnet.recipes._spec import ENGINES, Options, Report, Result, Spec, told
 from npnet.recipes._trained import spaced
 from npnet.run import METRICS, SETTINGS, RunFolder
@@ -113,6 +113,7 @@ class Machines(Recipe):
     networks: tuple[NetworkRecipe, ...]
     sizes: tuple[int, ...]
     engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+    own_options: ClassVar[tuple[str, ...]] = ("sizes", *TRAINING)
 
     def of(self, *sizes: int) -> Machines:
         """Return the experiment with other sizes."""

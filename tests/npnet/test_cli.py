@@ -16,7 +16,8 @@ from npnet.cli import main
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
 from npnet.recipes import Options, Recipe, Result
-from npnet.recipes._listing import Listing, last_runs
+from npnet.recipes._listing import Listing
+from npnet.recipes._past_runs import best_run, last_runs
 from npnet.recipes.digits import network
 
 # The command line in a process that hears SIGINT even where the tests run in the background.
@@ -190,9 +191,32 @@ def test_a_reader_that_goes_away_meets_no_traceback():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "npnet: the following arguments are required: COMMAND; see npnet --help"),
-        (["trian"], "npnet: argument COMMAND: invalid choice: 'trian'"),
-        (["train", "digit"], "npnet: there is no recipe 'digit'; did you mean digits? Recipes are: "),
+        (["trian"], "npnet: there is no command 'trian'; did you mean train? See npnet --help"),
+        (["x-y-z"], "npnet: there is no command 'x-y-z'; commands are train, "),
+        (["help", "trian"], "npnet: there is no command 'trian'; did you mean train? See npnet --help"),
+        (["train", "digit"], "npnet: there is no recipe 'digit'; did you mean digits? All are listed by"),
+        (["train", "mnist-lent"], "npnet: there is no recipe 'mnist-lent'; did you mean mnist-lenet? All"),
+        (["recipes", "mnist-lent"], "npnet: there is no recipe 'mnist-lent'; did you mean mnist-lenet? All"),
+        (
+            ["train", "--epoch", "3"],
+            "npnet train: there is no option --epoch; did you mean --epochs? See npnet",
+        ),
+        (["train", "--lern=3"], "npnet train: there is no option --lern; did you mean --lr? See"),
+        (["train", "digits", "kernels"], "npnet train: there is one argument too many: 'kernels'"),
+        (["parity", "--ops", "relu"], "npnet parity: there is no option --ops; did you mean --op?"),
+        (["train", "--epochs", "1" * 5000], "argument --epochs: must be at most 1000000000000, got '1111"),
+        (["train", "--epochs", "10000000000000"], "argument --epochs: must be at most 1000000000000, got"),
+        (["train", "--seed", str(2**200)], "argument --seed: must be at most 18446744073709551615, got"),
+        (["train", "--threads", "1000000"], "argument --threads: must be at most 1024, got '1000000'"),
+        (["train", "--lr", "1e400"], "argument --lr: must be a positive number, got '1e400'"),
+        (["train", "kernels", "--epochs", "3"], "kernels: --epochs does not apply to this recipe; it has no"),
+        (["train", "kernels", "--batch-size", "3"], "kernels: --batch-size does not apply to this recipe"),
+        (["train", "kernels", "--lr", "3"], "kernels: --lr does not apply to this recipe"),
+        (["train", "kernels", "--seed", "0"], "kernels: --seed does not apply to this recipe"),
+        (["train", "kernels", "--quick"], "kernels: --quick does not apply to this recipe"),
+        (["train", "kernels", "--threads", "1"], "kernels: --threads does not apply to this recipe"),
+        (["train", "kernels", "--data", "."], "kernels: --data does not apply to this recipe"),
+        (["train", "linreg", "--data", "."], "linreg: --data does not apply to this recipe; of the options"),
         (["summary", "x-y-z"], "npnet: there is no recipe 'x-y-z'; recipes are: "),
         (["train", "--epochs", "0"], "argument --epochs: must be a positive integer, got '0'"),
         (["train", "--epochs", "²"], "argument --epochs: must be a positive integer, got '²'"),
@@ -200,12 +224,13 @@ def test_a_reader_that_goes_away_meets_no_traceback():
         (["train", "--lr", "nan"], "argument --lr: must be a positive number, got 'nan'"),
         (["train", "--lr", "-1"], "argument --lr: must be a positive number, got '-1'"),
         (["train", "--seed", "-1"], "argument --seed: must be an integer of at least 0, got '-1'"),
-        (["train", "--threads", "0"], "argument --threads: must be a positive integer, got '0'"),
-        (["train", "--engine", "jax"], "argument --engine: invalid choice: 'jax'"),
-        (["train", "--device", "tpu"], "argument --device: invalid choice: 'tpu'"),
+        (["train", "--threads", "0"], "argument --threads: must be an integer from 1 to 1024, got '0'"),
+        (["train", "--engine", "jax"], "argument --engine: must be one of numpy, torch, both, got 'jax'"),
+        (["train", "--device", "tpu"], "argument --device: must be one of cpu, cuda, got 'tpu'"),
         (["train", "--device", "cuda"], "digits: --device cuda must go with --engine torch"),
         (["train", "--out", ""], "argument --out: must name a folder, got ''"),
-        (["recipes", "--out", ""], "argument --out: must name a folder, got ''"),
+        (["recipes", "--out", ""], "argument --out: must be a folder that is there, got ''"),
+        (["recipes", "--out", "no/such"], "argument --out: must be a folder that is there, got 'no/such'"),
         (["train", "--data", "no/such"], "argument --data: must be a folder that is there, got 'no/such'"),
         (["recipes", "--data", "no/such"], "argument --data: must be a folder that is there, got 'no/such'"),
         (["train", "--data", ""], "argument --data: must be a folder that is there, got ''"),
@@ -221,7 +246,7 @@ def test_a_reader_that_goes_away_meets_no_traceback():
             ["train", "linreg", "--only", "no such"],
             'linreg: networks must be among "two points", "noisy points", got \'no such\'',
         ),
-        (["train", "--unheard-of"], "npnet: unrecognized arguments: --unheard-of"),
+        (["train", "--unheard-of"], "npnet train: there is no option --unheard-of; see"),
     ],
 )
 def test_a_mistake_meets_one_line_and_status_2(arguments, message, capsys, tmp_path, monkeypatch):
@@ -270,10 +295,12 @@ def cells(printed, recipe):
 
 
 def test_recipes_are_listed_with_their_source(capsys, tmp_path):
-    assert main(["recipes", "--out", str(tmp_path)]) == 0
+    assert main(["recipes", "--long", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     for text in ("digits", "Alpaydin", "present", "npnet: not measured", "PyTorch: –"):
         assert text in printed
+    assert main(["recipes", "linreg", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("linreg  a line through (1, 3)")
 
 
 @pytest.fixture
@@ -287,9 +314,33 @@ def runs(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("width", [40, 80, 120])
-def test_the_list_fits_into_the_width(runs, width):
+def row(printed, recipe):
+    """Return what the list says of a recipe behind its title."""
+    (line,) = [line for line in printed.splitlines() if line.startswith(f"{recipe} ")]
+    return re.split(" {2,}", line)[2:]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_the_list_has_a_line_for_each_recipe_that_fits(runs, width):
     lines = Listing(runs).text(width).splitlines()
+    assert width - 12 < max(map(len, lines)) <= width
+    assert lines[0].startswith("recipe ")
+    assert [line.split()[0] for line in lines[1 : lines.index("")]] == recipes.names()
+
+
+def test_the_list_says_where_data_is_what_is_expected_and_the_best(runs, monkeypatch):
+    monkeypatch.setenv("NPNET_DATA", str(runs))
+    for width, mnist, signs in ((80, "11 MB", "place it"), (110, "downloads 11 MB", "place it yourself")):
+        printed = Listing(runs).text(width)
+        assert row(printed, "digits") == ["here", "98.5 %", "97.1 %"]
+        assert row(printed, "mnist-lenet") == [mnist, "99 %", "–"]
+        assert row(printed, "signs-logreg") == [signs, "54 %", "–"]
+        assert row(printed, "linreg") == ["here", "–", "–"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_long_list_fits_into_the_width(runs, width):
+    lines = Listing(runs).long(width).splitlines()
     assert width - 12 < max(map(len, lines)) <= width
     assert [line.split()[0] for line in lines if not line.startswith(" ")] == recipes.names()
     flat = " ".join(line.strip() for line in lines)
@@ -298,13 +349,12 @@ def test_the_list_fits_into_the_width(runs, width):
 
 
 def test_the_list_is_as_wide_as_the_terminal(runs, monkeypatch, capsys):
-    monkeypatch.setattr("npnet.cli.os.get_terminal_size", lambda *_: os.terminal_size((60, 20)))
     widths = {}
-    for terminal in (True, False):
-        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
+    for columns in ("60", "100", ""):
+        monkeypatch.setenv("COLUMNS", columns)
         assert main(["recipes", "--out", str(runs)]) == 0
-        widths[terminal] = max(map(len, capsys.readouterr().out.splitlines()))
-    assert widths[True] <= 60 < widths[False] <= 110
+        widths[columns] = max(map(len, capsys.readouterr().out.splitlines()))
+    assert widths["60"] <= 60 < widths["100"] <= 100 < widths[""] <= 110
 
 
 def test_the_list_says_whether_the_data_is_there(capsys, tmp_path):
@@ -336,8 +386,22 @@ def test_the_list_shows_what_the_last_whole_runs_reached(capsys, tmp_path):
     assert cells(capsys.readouterr().out, "digits")[6:] == ["98 %; 61.2 s", "97 %; 61.2 s"]
 
 
+def test_the_best_run_is_the_one_of_the_highest_share(tmp_path):
+    for day, (engine, headline) in enumerate(
+        [("npnet", "accuracy: 97 %"), ("PyTorch", "accuracy: 98.20 %"), ("npnet", "accuracy: 96.9 ± 99.9 %")]
+    ):
+        folder = tmp_path / f"2026-01-0{day + 1}T00-00-00Z"
+        folder.mkdir()
+        reached = {engine: {"headline": headline, "seconds": 1}}
+        result = {"status": "finished", "as_written": True, "reached": reached}
+        (folder / "result.json").write_text(json.dumps(result))
+    assert best_run(tmp_path).headline == "accuracy: 98.20 %"
+
+
 class Saying(Recipe):
     """An experiment that needs no computing."""
+
+    own_options = ("quick", "batch_size")
 
     def carry_out(self, options, folder, report):
         return Result("finished", "it is so", folder.path, (), {})
@@ -350,7 +414,7 @@ def test_a_whole_run_is_listed_and_a_short_one_is_not(tmp_path):
     for options, reached in ((Options(quick=True), []), (Options(batch_size=9), []), (Options(), ["npnet"])):
         SAYING.run(options, tmp_path)
         assert list(last_runs(tmp_path / "saying")) == reached
-    assert last_runs(tmp_path / "saying")["npnet"]["headline"] == "it is so"
+    assert last_runs(tmp_path / "saying")["npnet"].headline == "it is so"
 
 
 def test_a_network_named_by_the_summary_is_run_alone_and_not_listed(tmp_path, capsys):
