@@ -150,7 +150,10 @@ def _add_engines(group: _ArgumentGroup) -> None:
 
 def _train(chosen: Namespace) -> int:
     with ends_like_ctrl_c() as received:
-        status = _run(chosen)
+        try:
+            status = _run(chosen)
+        except KeyboardInterrupt:  # before anything was learnt, or asked for twice
+            status = complain("interrupted", INTERRUPTED)
     return 128 + received[0] if received and status == INTERRUPTED else status
 
 

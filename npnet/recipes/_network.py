@@ -201,7 +201,7 @@ class NetworkRecipe(Recipe):
         report: Report,
     ) -> TrainedNetwork:
         """Train the model, keep its weights, and look at the test part once, by the engine that trained."""
-        with weights_kept(model, folder), self.engine(model, options) as engine:
+        with weights_kept(model, folder, beside=True), self.engine(model, options) as engine:
             began = time.perf_counter()
             history = self._run(engine, splits, generator, options, folder, report)
             seconds = time.perf_counter() - began

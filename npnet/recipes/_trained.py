@@ -141,10 +141,11 @@ def free_name(folder: RunFolder) -> Path:
 
 
 @contextmanager
-def weights_kept(model: nn.Layer, folder: RunFolder) -> Iterator[None]:
+def weights_kept(model: nn.Layer, folder: RunFolder, *, beside: bool = False) -> Iterator[None]:
     """Write what a model has learnt if training it ends in an error after an epoch or more.
 
-    Training has put the best weights so far back into the model by then.
+    Training has put the best weights so far back into the model by then. Weights that are there already, of
+    another network or engine, stay; `beside` says whether these are written beside them.
     """
     before = folder.noted
     try:
@@ -152,5 +153,6 @@ def weights_kept(model: nn.Layer, folder: RunFolder) -> Iterator[None]:
     except BaseException:
         if folder.noted > before:
             with suppress(InputError):  # the error under way may be that nothing can be written
-                save_weights(free_name(folder), model)
+                if beside or not (folder.path / MODEL).exists():
+                    save_weights(free_name(folder), model)
         raise

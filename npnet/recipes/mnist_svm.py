@@ -39,7 +39,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet import metrics, nn
+from npnet import check, metrics, nn
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
 from npnet.models import lenet5, logistic_regression, mlp
@@ -116,7 +116,16 @@ class Machines(Recipe):
     own_options: ClassVar[tuple[str, ...]] = ("sizes", *TRAINING)
 
     def of(self, *sizes: int) -> Machines:
-        """Return the experiment with other sizes."""
+        """Return the experiment with other sizes.
+
+        Raises
+        ------
+        InputError
+            If there are none, or one is no positive integer.
+        """
+        if not sizes:
+            raise InputError(f"{self.name}: sizes must be one number of digits or more, got none")
+        sizes = tuple(check.integer(self.name, "sizes", size, least=1) for size in sizes)
         return replace(self, sizes=sizes, whole=self.whole and sizes == self.sizes)
 
     def summary(self) -> str:

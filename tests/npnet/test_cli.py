@@ -13,12 +13,15 @@ import pytest
 from npnet import models, nn, parallel, recipes
 from npnet.checkpoint import load, load_weights
 from npnet.cli import main
+from npnet.cli._signals import ends_like_ctrl_c
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
-from npnet.recipes import Options, Recipe, Result
+from npnet.recipes import NetworkRecipe, Options, Recipe, Result, Spec
 from npnet.recipes._listing import Listing
 from npnet.recipes._past_runs import best_run, last_runs
+from npnet.recipes._trained import Due, weights_kept
 from npnet.recipes.digits import network
+from npnet.run import RunFolder
 
 # The command line in a process that hears SIGINT even where the tests run in the background.
 HEARING = """
@@ -73,6 +76,23 @@ def test_a_run_leaves_its_folder_whole(quick):
     for figure in figures:
         assert (folder / figure).read_bytes().startswith(b"\x89PNG")
         assert f"figure: {folder / figure}" in ended.stdout
+
+
+def test_the_last_lines_say_where_things_are(quick):
+    ended, folder = quick
+    everything, weights, _ = ended.stdout.splitlines()[-3:]
+    assert everything == f"everything is in {folder}"
+    assert weights == f"weights: {folder / 'model.safetensors'}"
+
+
+def test_very_many_epochs_are_told_now_and_then(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("npnet.recipes._trained.time.perf_counter", lambda: clock[0])
+    due, told = Due(10**9), []
+    for epoch in range(1, 101):
+        clock[0] += 1.0
+        told += [epoch] if due.now(epoch) else []
+    assert told == [1, *range(11, 101, 10)]
 
 
 def test_the_settings_and_metrics_say_what_was_done(quick):
@@ -144,9 +164,9 @@ def test_options_take_the_place_of_the_recipe_s_settings(tmp_path):
 # ---- being interrupted -------------------------------------------------------------------------------
 
 
-def test_ctrl_c_saves_what_was_learnt(tmp_path):
+def in_its_third_epoch(tmp_path, first=""):
     process = subprocess.Popen(
-        [sys.executable, "-c", HEARING, "train", "--epochs", "100", "--out", str(tmp_path)],
+        [sys.executable, "-c", first + HEARING, "train", "--epochs", "100", "--out", str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -155,11 +175,27 @@ def test_ctrl_c_saves_what_was_learnt(tmp_path):
         if line.startswith("epoch   2/100"):
             break
     time.sleep(0.02)  # into the next epoch
-    process.send_signal(signal.SIGINT)
+    return process
+
+
+@pytest.mark.skipif(os.name != "posix", reason="these signals are those of POSIX systems")
+@pytest.mark.parametrize(
+    ("request_to_end", "status", "first"),
+    [
+        ("SIGINT", 130, ""),
+        ("SIGTERM", 143, ""),
+        ("SIGHUP", 129, ""),
+        # In the background of a script Ctrl-C is ignored.
+        ("SIGTERM", 143, "import signal; signal.default_int_handler = signal.SIG_IGN\n"),
+    ],
+)
+def test_a_request_to_end_saves_what_was_learnt(request_to_end, status, first, tmp_path):
+    process = in_its_third_epoch(tmp_path, first)
+    process.send_signal(getattr(signal, request_to_end))
     rest, complaint = process.communicate(timeout=60)
 
     folder = only_folder(tmp_path)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert rest.splitlines()[-1].startswith("test accuracy: ")
     assert complaint == f"npnet: interrupted; what was learnt until then is in {folder}\n"
     assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
@@ -174,6 +210,44 @@ def test_ctrl_c_before_anything_is_learnt_leaves_nothing(tmp_path, monkeypatch, 
     assert main(["train", "--out", str(tmp_path / "runs")]) == 130
     assert capsys.readouterr().err == "npnet: interrupted\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_second_request_does_not_wait(tmp_path):
+    process = in_its_third_epoch(tmp_path)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)  # figures are being drawn
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    folder = only_folder(tmp_path)
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+    assert (folder / "model.safetensors").exists()
+
+
+def test_requests_to_end_are_left_as_they_were():
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with ends_like_ctrl_c() as received:
+            os.kill(os.getpid(), signal.SIGTERM)  # nohup does this with SIGHUP
+        assert received == []
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    with ends_like_ctrl_c():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_reader_of_a_run_that_goes_away_interrupts_it(tmp_path):
+    process = in_its_third_epoch(tmp_path)
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 141
+    assert complaint == ""
+    folder = only_folder(tmp_path)
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+    load_weights(folder / "model.safetensors", network(np.random.default_rng(9)))
 
 
 def test_a_reader_that_goes_away_meets_no_traceback():
@@ -278,6 +352,64 @@ def test_a_folder_without_permission_is_found_too(tmp_path, capsys):
     assert "cannot be written (Permission denied)" in capsys.readouterr().err
 
 
+def diverging(epochs=5):
+    """A recipe whose learning rate doubles the error at every step, until it is too large for a float."""
+    x = np.ones((4, 1))
+    return NetworkRecipe(
+        name="diverging",
+        title="a line that runs away",
+        source="none",
+        reported="nothing",
+        expects="nothing",
+        data=lambda _: Splits(ArrayDataset(x, 0 * x), ArrayDataset(x, 0 * x), name="one point"),
+        input_shape=(1,),
+        model=lambda generator: nn.Linear(1, 1, bias=False, generator=generator, dtype=np.float64),
+        loss=Spec("MSELoss"),
+        optimizer=Spec("SGD", lr=1e90),
+        epochs=epochs,
+        batch_size=4,
+    )
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch", "both"])
+def test_a_run_that_diverges_leaves_the_best_weights(engine, tmp_path, monkeypatch, capsys):
+    if engine != "numpy":
+        pytest.importorskip("torch")
+    monkeypatch.setattr(recipes, "get", lambda name: diverging())
+    assert main(["train", "diverging", "--engine", engine, "--out", str(tmp_path)]) == 2
+    (folder,) = (tmp_path / "diverging").iterdir()
+    complaint = capsys.readouterr().err
+    assert re.search(r"loss became (inf|nan) in epoch \d", complaint)
+    assert complaint.endswith(f"; what was learnt until then is in {folder}\n")
+    result = json.loads((folder / "result.json").read_text())
+    assert result["status"] == "failed"
+    assert "try a smaller learning rate" in result["error"]
+    epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert 1 <= len(epochs) < 5
+    model = diverging().model(np.random.default_rng(0))
+    load_weights(folder / "model.safetensors", model)
+    assert float(model.weight[0, 0]) ** 2 == pytest.approx(min(each["validation_loss"] for each in epochs))
+
+
+def test_weights_of_another_network_stay_when_one_diverges(tmp_path):
+    (tmp_path / "model.safetensors").write_text("another's")
+    folder = RunFolder(tmp_path, "x")
+
+    def fails(*, beside):
+        with weights_kept(nn.Linear(1, 1, generator=np.random.default_rng(0)), folder, beside=beside):
+            folder.append_jsonl("metrics.jsonl", {})
+            raise InputError("the loss became nan")
+
+    for beside, files in (
+        (False, {"model.safetensors"}),
+        (False, {"model.safetensors"}),
+        (True, {"model.safetensors", "model-pytorch.safetensors"}),
+    ):
+        with pytest.raises(InputError, match="nan"):
+            fails(beside=beside)
+        assert {path.name for path in folder.path.glob("*.safetensors")} == files
+
+
 def test_a_learning_rate_far_too_large_ends_with_one_line_and_no_folder(tmp_path):
     ended = npnet("train", "--lr", "1e30", "--out", tmp_path / "runs")
     assert ended.returncode == 2
@@ -345,7 +477,7 @@ def test_the_long_list_fits_into_the_width(runs, width):
     assert [line.split()[0] for line in lines if not line.startswith(" ")] == recipes.names()
     flat = " ".join(line.strip() for line in lines)
     assert "network 8 97.1 ± 0.2 %; 61.2 s" in flat  # all of it is there
-    assert not [line for line in lines if re.match(r" *(%|±|s\b|000)", line)]
+    assert not [line for line in lines if re.match(r" *(%|±|s(\s|$)|000)", line)]
 
 
 def test_the_list_is_as_wide_as_the_terminal(runs, monkeypatch, capsys):
@@ -435,6 +567,47 @@ def test_the_sizes_asked_for_are_measured(tmp_path, monkeypatch, capsys):
     arguments = ["train", "mnist-svm", "--sizes", "12", "20", "--epochs", "1", "--quiet"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("test accuracy with 20 digits: linear SVM ")
+
+
+def test_without_a_command_there_is_help(capsys):
+    assert main([]) == main(["help"]) == main(["--help"]) == 0
+    once = capsys.readouterr().out
+    assert once[: len(once) // 3] * 3 == once
+    assert "usage: npnet" in once
+    assert "npnet train mnist-lenet " in once
+
+
+@pytest.mark.parametrize("command", ["train", "recipes", "summary", "parity"])
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_help_fits_and_says_what_each_option_does(command, columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["help", command]) == main([command, "--help"]) == 0
+    printed = capsys.readouterr().out
+    body, _, examples = printed.partition("examples:")
+    assert all(len(line) <= columns for line in body.splitlines() if not line.startswith("usage"))
+    if command == "parity":
+        return
+    assert f"  npnet {command} " in examples
+    described = re.sub(r"\s+", " ", body)
+    for option in ("RECIPE", "--out DIR", "--data DIR"):
+        if option in body:
+            assert re.search(rf"{option} [A-Z][^.]+\.", described)
+
+
+def test_the_summary_names_the_options_that_a_recipe_uses(capsys):
+    for name in recipes.names():
+        recipe = recipes.get(name)
+        printed = recipe.summary()
+        (line,) = re.findall("^  options: +(.*)$", printed, re.MULTILINE)
+        assert ("--data" in line) is (recipe.dataset not in {None, "digits"})
+        assert ("--engine" in line) is (len(recipe.engines) > 1)
+        assert ("--sizes" in line) is (name == "mnist-svm")
+    assert recipes.get("kernels").uses == ()
+    mnist = recipes.get("mnist-deep")
+    assert {"only", "batch_size", "lr"} <= {*mnist.uses}
+    full_batch = mnist.only("784-100-10, all digits at every step")
+    with pytest.raises(InputError, match="mnist-deep: --batch-size does not apply to this recipe; of the"):
+        full_batch.run(Options(batch_size=3))
 
 
 def test_the_summary_shows_the_layers(capsys):
