@@ -173,10 +173,13 @@ def _running_numbers(table: Table, names: Sequence[str]) -> list[str]:
     found = []
     for name in names:
         numbers = numbers_of(table.columns[name]) if table.rows >= FEWEST_NUMBERED else None
-        first = None if numbers is None else numbers[0]
-        if first in (0, 1) and np.array_equal(numbers, np.arange(table.rows) + first):
+        if numbers is not None and _count_up(numbers):
             found.append(name)
     return found if len(found) < len(names) else []
+
+
+def _count_up(numbers: ndarray) -> bool:
+    return bool(numbers[0] in (0, 1) and (numbers == np.arange(len(numbers)) + numbers[0]).all())
 
 
 def _columns(

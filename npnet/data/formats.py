@@ -231,6 +231,18 @@ class RowFormat:
         return {"kind": "rows", "columns": columns, "target": self.target, "decimal": self.decimal}
 
     @classmethod
+    def numbered(cls, features: int) -> RowFormat:
+        """Return the format of rows of numbers whose columns have no names but "0", "1", ….
+
+        Raises
+        ------
+        InputError
+            If features is not a positive integer.
+        """
+        n = check.integer("RowFormat", "features", features, least=1)
+        return cls(tuple(Column(str(i)) for i in range(n)))
+
+    @classmethod
     def from_json(cls, value: Any) -> RowFormat:
         """Return the format that `to_json` wrote down.
 
@@ -248,7 +260,7 @@ class RowFormat:
             kept = tuple(categories) if isinstance(categories, list) else categories
             return Column(entry.get("name"), kept, entry.get("fill"))  # type: ignore[arg-type] # checked there
 
-        return cls(tuple(map(column, columns)), value.get("target"), value.get("decimal"))  # type: ignore[arg-type] # here too
+        return cls(tuple(map(column, columns)), value.get("target"), value.get("decimal"))
 
 
 @dataclass(frozen=True)

@@ -255,7 +255,7 @@ def _common_size(owner: str, pictures: list[Picture], damaged: str) -> tuple[int
         if size != first[1]:
             (h, w), (other_h, other_w) = first[1], size
             raise InputError(
-                f"{owner}: size must be given, such as size=64, where pictures differ: {first[0]} is {h}×{w}, "
+                f"{owner}: size must be given, such as size=64, as pictures differ: {first[0]} is {h}×{w}, "
                 f"{picture.path} is {other_h}×{other_w}"
             )
     if first is None:
