@@ -147,7 +147,7 @@ class SavedModel:
         if self.task == "regression":
             return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
         best: ndarray = self._probabilities(outputs).argmax(axis=1)
-        return best if not self.classes else np.array(self.classes)[best]
+        return best if not self.classes else np.array(self.names(best.max() + 1))[best]
 
     def predict_proba(self, raw: Any) -> ndarray:
         """Return the probability of each class, in the order of `classes`.
@@ -171,6 +171,15 @@ class SavedModel:
                 "predict_proba: the model learnt numbers, which have no probabilities; use predict"
             )
         return self._probabilities(self._outputs("predict_proba", raw))
+
+    def names(self, outputs: int) -> list[str]:
+        """Return the names of so many outputs: those that stand for no class go by their number.
+
+        Parameters
+        ----------
+        outputs : int
+        """
+        return [*self.classes, *(str(i) for i in range(len(self.classes), int(outputs)))]
 
     def prepare(self, raw: Any) -> ndarray:
         """Return raw data as the x that the model takes: as numbers, standardised.
@@ -395,10 +404,11 @@ def _check_fits(model: Layer, data: Splits[Any]) -> None:
     except InputError as error:
         raise InputError(f"save: model must be the one trained on data: {error}") from None
     k = len(data.classes)
-    fits = y.ndim == 2 and (y.shape[1] == k or (k == 2 and y.shape[1] == 1))
+    fits = y.ndim == 2 and (y.shape[1] >= k or (k == 2 and y.shape[1] == 1))  # outputs may be unused
     if k and not fits:
         raise InputError(
-            f"save: model must have one output for each of data's {k} classes, got outputs of shape {y.shape[1:]}"
+            f"save: model must have one output for each of data's {k} classes, "
+            f"got outputs of shape {y.shape[1:]}"
         )
 
 

@@ -184,9 +184,9 @@ class RowFormat:
             If a column is missing, or holds what it did not hold in training.
         """
         if isinstance(rows, str | PathLike):
-            path = path_of("rows", rows)
+            path = path_of("RowFormat", rows)
             return self.encode(self.read(path), str(path))
-        return self.encode(table_of("rows", "rows", rows, self.names), "rows")
+        return self.encode(table_of("RowFormat", "rows", rows, self.names), "rows")
 
     def read(self, path: Path) -> Table:
         """Read a CSV file; one whose first line holds a number has no header.
@@ -196,7 +196,7 @@ class RowFormat:
         InputError
             If it cannot be read.
         """
-        return read_csv("rows", path, None, None, None)[0]
+        return read_csv("RowFormat", path, None, None, None)[0]
 
     def encode(self, table: Table, where: str) -> ndarray:
         """Return a table as x; `where` is what messages call it.
@@ -210,6 +210,8 @@ class RowFormat:
         if missing:
             extra = [name for name in table.columns if name not in self.names and name != self.target]
             hint = closest(missing[0], extra) if extra else ""
+            if all(name.isdecimal() for name in table.columns):
+                hint = "; the first line names no columns"
             plural = "s" if len(missing) > 1 else ""
             raise InputError(f"{where}: column{plural} {shown_names(missing)} must be there, got none{hint}")
         try:
@@ -322,7 +324,7 @@ class ImageFormat:
         """
         several = _several(images)
         if not several:
-            raise InputError("images: images must be at least one image, got none")
+            raise InputError("ImageFormat: images must be at least one image, got none")
         x = np.empty((len(several), *self.shape), np.float32)
         for i, image in enumerate(several):
             x[i] = self.one(image)
@@ -337,8 +339,8 @@ class ImageFormat:
             As when called.
         """
         if isinstance(image, str | PathLike):
-            return read_pixels(path_of("images", image), (self.height, self.width), self.mode)
-        return pixels_of("images", image, (self.height, self.width), self.mode)
+            return read_pixels(path_of("ImageFormat", image), (self.height, self.width), self.mode)
+        return pixels_of("ImageFormat", image, (self.height, self.width), self.mode)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` makes the format of again."""

@@ -17,12 +17,12 @@ from numpy.random import Generator
 
 from npnet import __version__, metrics, nn, optim, parallel
 from npnet import functional as F
-from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
 from npnet.recipes._recipe import Recipe
 from npnet.recipes._spec import ENGINES, LOSS_LABELS, MODEL_BESIDE, Options, Report, Result, Spec
 from npnet.recipes._trained import TrainedNetwork, ending, largest_difference, line_of, spaced
 from npnet.run import METRICS, MODEL, SETTINGS, RunFolder
+from npnet.saved import save
 from npnet.table import table
 from npnet.train import Engine, Epoch, History, NumPyEngine, judge, predict, run
 
@@ -159,7 +159,7 @@ class NetworkRecipe(Recipe):
             tally = judge(engine, _judged_part(splits))
         trained = TrainedNetwork(ENGINES[options.engine], model, history, seconds, tally.loss, tally.accuracy)
         beside = (folder.path / MODEL).exists()
-        save_weights(folder.path / (MODEL_BESIDE if beside else MODEL), model)
+        save(folder.path / (MODEL_BESIDE if beside else MODEL), model, splits)
         report(ending(trained, self.epochs))
         return trained
 

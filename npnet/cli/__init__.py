@@ -19,6 +19,7 @@ from typing import NoReturn
 from threadpoolctl import threadpool_limits
 
 from npnet import __version__
+from npnet.cli import predict
 from npnet.errors import InputError
 
 MISTAKE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # the last two as a shell has them
@@ -214,6 +215,8 @@ def _parser() -> argparse.ArgumentParser:
     summary = commands.add_parser("summary", help="show the layers of a recipe's model")
     summary.set_defaults(command=_summary)
     summary.add_argument("recipe", nargs="?", default=DEFAULT_RECIPE, metavar="RECIPE")
+
+    predict.add_parser(commands)
 
     # Listed here to be shown by --help; `main` hands its arguments over before they are looked at.
     commands.add_parser("parity", help="compare every operation with PyTorch", add_help=False)
