@@ -101,8 +101,8 @@ def _settings(layer: Layer, where: str) -> dict[str, Any]:
             settings[name] = _plain(f"save: {where}{type(layer).__name__}", name, value)
         elif parameter.default is Parameter.empty and name not in MADE_ANEW:
             raise InputError(
-                f"save: {where}{type(layer).__name__} takes {name}, which setting_names must name, "
-                "and an attribute keep, so that the layer can be made again; npnet.checkpoint.save_weights keeps "
+                f"save: {where}{type(layer).__name__} takes {name}, which setting_names must name, and an "
+                "attribute keep, so that the layer can be made again; npnet.checkpoint.save_weights keeps "
                 "the weights alone"
             )
     return settings

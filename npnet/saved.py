@@ -107,8 +107,10 @@ class SavedModel:
                     f"{owner}: standardization must have as many channels as input_shape, {sizes}"
                 )
         if self.format is not None:
-            kind: Any = RowFormat | ImageFormat
-            check.instance(owner, "format", self.format, kind, "a RowFormat, an ImageFormat or None")
+            given: Any = self.format
+            if not isinstance(given, RowFormat | ImageFormat):
+                shown = check.described(given)
+                raise InputError(f"{owner}: format must be a RowFormat, an ImageFormat or None, got {shown}")
             wanted = (
                 self.format.shape if isinstance(self.format, ImageFormat) else (len(self.format.features),)
             )

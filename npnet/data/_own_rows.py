@@ -52,6 +52,7 @@ class Choices:
     test: Size | None
     standardized: bool
     generator: Generator
+    from_file: bool  # where programs write a column that numbers the rows
 
     @classmethod
     def checked(cls, owner: str, name: str, generator: Generator | None, **given: Any) -> Choices:
@@ -96,7 +97,8 @@ def splits_of_rows(
     """Turn a raw table, and the column to be learnt, into splits."""
     owner, found = choices.owner, Remarks()
     names = _features(owner, table, target, choices, found)
-    numbered = [] if choices.features is not None else _running_numbers(table, names)
+    looked_at = choices.from_file and choices.features is None
+    numbered = _running_numbers(table, names) if looked_at else []
     for name in numbered:
         found.remarks.append(f"{name!r} left out: it numbers the rows; features= would take it in")
     names = [name for name in names if name not in numbered]

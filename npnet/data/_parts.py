@@ -53,7 +53,9 @@ def check_size(owner: str, name: str, size: Any) -> None:
 def _count(owner: str, name: str, size: Size, n: int) -> int:
     count = int(size) if is_integer(size) else round(float(size) * n)
     if count < 1:
-        raise InputError(f"{owner}: {name} of {size} must hold at least one of {n} samples")
+        raise InputError(
+            f"{owner}: {name} of {size} must hold at least one of {n} samples; {name}=None makes no such part"
+        )
     return count
 
 

@@ -85,9 +85,11 @@ def arrays(
         validation=validation,
         test=test,
         standardized=standardized,
+        from_file=False,
     )
-    images = None if is_frame(x) or isinstance(x, Mapping) else _more_axes(owner, x)
-    samples: Table | ndarray = table_of(owner, "x", _upright(x), None) if images is None else images
+    x = _as_array(owner, x)
+    images = _more_axes(owner, x) if hasattr(x, "ndim") and not is_frame(x) else None
+    samples: Table | ndarray = table_of(owner, "x", x, None) if images is None else images
     n = samples.rows if isinstance(samples, Table) else len(samples)
     target = _read_target(owner, y, n, task)
     if isinstance(samples, Table):
@@ -112,19 +114,27 @@ def _splits_of_array(x: ndarray, target: Target | ColumnCells, choices: Choices)
     )
 
 
-def _upright(x: Any) -> Any:
-    """Read an array of one axis as one number for each sample, not as one sample."""
-    array = (
-        np.asarray(x) if isinstance(x, list | tuple) and not any(isinstance(row, Mapping) for row in x) else x
-    )
-    return array[:, None] if type(array) is ndarray and array.ndim == 1 else x
+def _as_array(owner: str, x: Any) -> Any:
+    """Make an array of nested lists of numbers; one of one axis is one number for each sample."""
+    if isinstance(x, list | tuple) and not any(isinstance(row, Mapping) for row in x):
+        try:
+            array = np.asarray(x)
+        except ValueError:
+            raise InputError(
+                f"{owner}: x must be rows of equally many values, got rows that differ"
+            ) from None
+        if array.dtype.kind in "biuf":
+            x = array
+        elif array.ndim == 1:
+            x = [[row] for row in x]
+    return x[:, None] if type(x) is ndarray and x.ndim == 1 else x
 
 
 def _more_axes(owner: str, x: Any) -> ndarray | None:
     """Return samples of more than one axis, such as images; None of a table."""
     if np.ndim(x) <= 2:
         return None
-    array = check.array(owner, "x", np.asarray(x) if isinstance(x, list | tuple) else x, "biuf")
+    array = check.array(owner, "x", x)
     if not array.size:
         raise InputError(f"{owner}: x must hold at least one sample, got shape {array.shape}")
     if array.ndim == 4 and array.shape[-1] in (1, 3) and array.shape[1] not in (1, 3):

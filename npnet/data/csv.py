@@ -124,6 +124,7 @@ def csv(
         validation=validation,
         test=test,
         standardized=standardized,
+        from_file=True,
     )
     _check_writing(owner, delimiter, header, decimal, encoding)
     if not isinstance(target, str):

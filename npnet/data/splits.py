@@ -209,14 +209,15 @@ class Splits(Generic[D]):
         if len(set(classes)) < len(classes):
             raise InputError(f"Splits: classes must have different names, got {classes!r:.200}")
         check.instance("Splits", "name", self.name, str, "text")
-        optional: dict[str, tuple[Any, str]] = {
-            "standardization": (Standardization, "a Standardization"),
-            "format": (RowFormat | ImageFormat, "a RowFormat or an ImageFormat"),
-            "report": (Report, "a Report"),
+        optional: dict[str, tuple[tuple[type, ...], str]] = {
+            "standardization": ((Standardization,), "a Standardization"),
+            "format": ((RowFormat, ImageFormat), "a RowFormat, an ImageFormat"),
+            "report": ((Report,), "a Report"),
         }
-        for name, (kind_of, words) in optional.items():
-            if getattr(self, name) is not None:
-                check.instance("Splits", name, getattr(self, name), kind_of, f"{words} or None")
+        for name, (kinds, words) in optional.items():
+            value: Any = getattr(self, name)
+            if value is not None and not isinstance(value, kinds):
+                raise InputError(f"Splits: {name} must be {words} or None, got {check.described(value)}")
 
     def _check_samples(self, title: str, part: ArrayDataset) -> None:
         if not isinstance(self.train, ArrayDataset):
