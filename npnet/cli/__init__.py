@@ -1,4 +1,4 @@
-"""The command line: ``npnet train``, ``npnet recipes``, ``npnet summary``, ``npnet parity``.
+"""The command line: ``npnet train``, ``predict``, ``recipes``, ``summary`` and ``parity``.
 
 Each command stands in a module of its own, whose ``add_parser(commands)`` adds its options and names the
 function that does the work: ``set_defaults(command=…)``, from the options to the exit status.
@@ -16,14 +16,20 @@ from types import ModuleType
 
 from npnet import __version__
 from npnet.check import described
-from npnet.cli import parity, recipes, summary, train
+from npnet.cli import parity, predict, recipes, summary, train
 from npnet.cli._output import INTERRUPTED, MISTAKE, PIPE_CLOSED, complain, finished, usable_streams
 from npnet.cli._parser import Parser
 from npnet.errors import InputError
 
 __all__ = ["main"]
 
-COMMANDS: tuple[ModuleType, ...] = (train, recipes, summary, parity)  # in the order --help lists them
+COMMANDS: tuple[ModuleType, ...] = (
+    train,
+    predict,
+    recipes,
+    summary,
+    parity,
+)  # in the order --help lists them
 EXAMPLES = """\
 examples:
   npnet train                     train a small network on handwritten digits

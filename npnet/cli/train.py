@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace, _ArgumentGroup, _SubParsersAction
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -11,6 +12,7 @@ from npnet.cli import _types
 from npnet.cli._output import INTERRUPTED, complain, say
 from npnet.cli._parser import Parser
 from npnet.cli._signals import ends_like_ctrl_c
+from npnet.errors import InputError
 
 if TYPE_CHECKING:
     from npnet.recipes import Recipe, Result
@@ -198,10 +200,26 @@ def _what_next(result: Result) -> list[str]:
     """Return lines about what a run has left and what can be done with it."""
     from npnet.run import MODEL  # noqa: PLC0415 - as above
 
-    lines = [f"everything is in {result.folder}"]
-    if (result.folder / MODEL).exists():
-        lines.append(f"weights: {result.folder / MODEL}")
+    lines, weights = [f"everything is in {result.folder}"], result.folder / MODEL
+    if weights.exists():
+        lines.append(f"weights: {weights}")
+        use = _use(result.folder, weights)
+        lines += [f"try it: {use}"] if use else []
     return lines
+
+
+def _use(folder: Path, weights: Path) -> str | None:
+    """Return what to type to have a trained model answer; None if its data has no raw form to ask about."""
+    from npnet import saved  # noqa: PLC0415 - as above
+    from npnet.data import ImageFormat  # noqa: PLC0415 - as above
+
+    try:
+        model = saved.load(weights)
+    except InputError:  # weights alone
+        return None
+    if isinstance(model.format, ImageFormat):
+        return f"npnet predict {shlex.quote(str(folder))} PICTURE…"
+    return None if model.row_format is None else f"npnet predict {shlex.quote(str(folder))} FILE.csv"
 
 
 def _threads(number: int | None) -> AbstractContextManager[object]:

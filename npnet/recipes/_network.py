@@ -17,7 +17,6 @@ from numpy.random import Generator
 
 from npnet import __version__, check, metrics, nn, optim, parallel
 from npnet import functional as F
-from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
 from npnet.errors import InputError
 from npnet.recipes._recipe import TRAINING, Recipe
@@ -33,6 +32,7 @@ from npnet.recipes._trained import (
     weights_kept,
 )
 from npnet.run import METRICS, SETTINGS, RunFolder
+from npnet.saved import save
 from npnet.table import table
 from npnet.train import Engine, Epoch, History, NumPyEngine, judge, predict, run
 
@@ -188,7 +188,7 @@ class NetworkRecipe(Recipe):
         report: Report,
     ) -> History:
         """Train the model with the engine asked for, writing and reporting each epoch."""
-        with weights_kept(model, folder), self.engine(model, options) as engine:
+        with weights_kept(model, splits, folder), self.engine(model, options) as engine:
             return self._run(engine, splits, generator, options, folder, report)
 
     def learn(
@@ -201,13 +201,13 @@ class NetworkRecipe(Recipe):
         report: Report,
     ) -> TrainedNetwork:
         """Train the model, keep its weights, and look at the test part once, by the engine that trained."""
-        with weights_kept(model, folder, beside=True), self.engine(model, options) as engine:
+        with weights_kept(model, splits, folder, beside=True), self.engine(model, options) as engine:
             began = time.perf_counter()
             history = self._run(engine, splits, generator, options, folder, report)
             seconds = time.perf_counter() - began
             tally = judge(engine, _judged_part(splits))
         trained = TrainedNetwork(ENGINES[options.engine], model, history, seconds, tally.loss, tally.accuracy)
-        save_weights(free_name(folder), model)
+        save(free_name(folder), model, splits)
         report(ending(trained, self.epochs))
         return trained
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from npnet import nn
-from npnet.checkpoint import save_weights
+from npnet.data import Splits
 from npnet.errors import InputError
 from npnet.recipes._spec import MODEL_BESIDE
 from npnet.run import MODEL, RunFolder
+from npnet.saved import save
 from npnet.train import Epoch, History
 
 
@@ -141,7 +142,9 @@ def free_name(folder: RunFolder) -> Path:
 
 
 @contextmanager
-def weights_kept(model: nn.Layer, folder: RunFolder, *, beside: bool = False) -> Iterator[None]:
+def weights_kept(
+    model: nn.Layer, splits: Splits[Any], folder: RunFolder, *, beside: bool = False
+) -> Iterator[None]:
     """Write what a model has learnt if training it ends in an error after an epoch or more.
 
     Training has put the best weights so far back into the model by then. Weights that are there already, of
@@ -154,5 +157,5 @@ def weights_kept(model: nn.Layer, folder: RunFolder, *, beside: bool = False) ->
         if folder.noted > before:
             with suppress(InputError):  # the error under way may be that nothing can be written
                 if beside or not (folder.path / MODEL).exists():
-                    save_weights(free_name(folder), model)
+                    save(free_name(folder), model, splits)
         raise
