@@ -95,6 +95,15 @@ def number(
     return float(value)
 
 
+def real(owner: str, name: str, value: Any) -> float:
+    """Return any real number as a float, ∞ and NaN too; True and False are none."""
+    if type(value) is float:
+        return value
+    if not isinstance(value, Real) or _is_boolean(value):
+        raise _misfit(owner, name, "a number", value)
+    return float(value)
+
+
 def flag(owner: str, name: str, value: Any) -> bool:
     """Return a bool; numbers and text are none."""
     if not _is_boolean(value):

@@ -11,7 +11,7 @@ and the gradients they add up are those of one process, apart from rounding.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,10 +29,18 @@ from npnet.nn import Layer
 from npnet.parallel import cores, plan
 from npnet.parallel import generators_for as shard_generators
 from npnet.recipes import Spec
+from npnet.train import Outcome
 from ptref.convert import to_torch
 
 FUSED = ("SGD", "Adam", "AdamW")  # one kernel for a whole update, on the CPU as well
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+LABEL_LOSSES = ("CrossEntropyLoss", "NLLLoss", "cross_entropy", "nll_loss")
+# What these average over is elements, in the shape of the outputs.
+ELEMENT_LOSSES = (
+    "MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss",
+    "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+)  # fmt: skip
 
 
 # ---- the engine ----------------------------------------------------------------------------------------
@@ -46,7 +54,9 @@ class TorchEngine:
     module : Module
         On whichever device; minibatches are brought there.
     loss : callable
-        Takes outputs and target and gives a number: a loss of ``torch.nn``, usually.
+        Takes outputs and target and gives a number: a loss of ``torch.nn``, usually. One that averages over
+        something else than samples and is not PyTorch's needs a method ``divisor(outputs, target)``, as
+        `npnet.nn.Loss` has.
     optimizer : torch.optim.Optimizer
         Made with this module's parameters.
     schedule : schedule of ``torch.optim.lr_scheduler``, optional
@@ -76,7 +86,7 @@ class TorchEngine:
             raise InputError("fit: module must have parameters, got none")
         self.module, self.loss, self.optimizer, self.schedule = module, loss, optimizer, schedule
         self.noise = noise
-        self.dtype, self.device = first.dtype, first.device
+        self._dtype, self.device = first.dtype, first.device
         self.rank, self.processes = process()
         self._learning = module
         if self.processes > 1:
@@ -92,12 +102,28 @@ class TorchEngine:
     @property
     def ignore_index(self) -> int | None:
         """The loss's."""
-        return getattr(self.loss, "ignore_index", None)
+        default = -100 if _is_one_of(LABEL_LOSSES, self.loss) else None
+        return getattr(self.loss, "ignore_index", default)
 
-    def learn(
-        self, x: ndarray, target: ndarray, generator: Generator
-    ) -> tuple[float, ndarray, Callable[[], None]]:
-        """Run forward; the function returned runs backward and updates the parameters."""
+    @property
+    def targets(self) -> str:
+        """What the loss compares with."""
+        if self.ignore_index is not None:
+            return "labels"
+        return "numbers" if _is_one_of(ELEMENT_LOSSES, self.loss) else "any"
+
+    @property
+    def dtype(self) -> np.dtype[Any] | None:
+        """The first parameter's, in NumPy's words."""
+        return np.dtype(str(self._dtype).removeprefix("torch."))
+
+    @property
+    def couples_samples(self) -> bool:
+        """Whether there is a batch norm."""
+        return any(isinstance(part, BATCH_NORMS) for part in self.module.modules())
+
+    def learn(self, x: ndarray, target: ndarray, generator: Generator) -> Outcome:
+        """Run forward and backward; the gradients are the tensors that the parameters hold."""
         rows = self._rows(len(x))
         if self.noise is not None:
             self.noise.begin(x, generator, rows)
@@ -105,22 +131,27 @@ class TorchEngine:
         y = self._shared(self._learning(self._tensor(x[rows])), rows, len(x))
         loss = self.loss(y, self._tensor(target))
 
-        def update() -> None:
-            self.optimizer.zero_grad(set_to_none=True)
-            # Processes average their gradients, where their sum is wanted.
-            (loss * self.processes).backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
+        self.module.zero_grad(set_to_none=True)
+        # Processes average their gradients, where their sum is wanted.
+        (loss * self.processes).backward()  # type: ignore[no-untyped-call]
+        grads = {name: parameter.grad for name, parameter in self.module.named_parameters()}
+        found = {name: grad for name, grad in grads.items() if grad is not None}
+        return self._outcome(loss, y, target, found)
 
-        return self._per_sample(loss, target), _array(y), update
+    def update(self, grads: Mapping[str, Any]) -> None:
+        """Let the optimizer step."""
+        for name, parameter in self.module.named_parameters():
+            parameter.grad = grads.get(name)
+        self.optimizer.step()
 
     def predict(self, x: ndarray) -> ndarray:
         """Run the module in evaluation mode."""
         return _array(self._evaluated(x))
 
-    def judge(self, x: ndarray, target: ndarray) -> tuple[float, ndarray]:
+    def judge(self, x: ndarray, target: ndarray) -> Outcome:
         """Run module and loss forward in evaluation mode."""
         y = self._evaluated(x)
-        return self._per_sample(self.loss(y, self._tensor(target)), target), _array(y)
+        return self._outcome(self.loss(y, self._tensor(target)), y, target)
 
     def end_epoch(self) -> None:
         """Step the schedule."""
@@ -159,14 +190,38 @@ class TorchEngine:
         if array.dtype.kind in "iu":
             return torch.from_numpy(array.astype(np.int64, copy=False)).to(self.device)
         tensor = torch.from_numpy(array)
-        if tensor.dtype != self.dtype:
-            raise DTypeError(f"fit: data must be {self.dtype}, as the module is, got {tensor.dtype}")
+        if tensor.dtype != self._dtype:
+            raise DTypeError(f"fit: data must be {self._dtype}, as the module is, got {tensor.dtype}")
         return tensor.to(self.device)
 
-    def _per_sample(self, loss: Tensor, target: ndarray) -> float:
-        """Return an average, of which those of several minibatches can be averaged again."""
-        value = float(loss.detach())
-        return value / len(target) if getattr(self.loss, "reduction", "mean") == "sum" else value
+    def _outcome(
+        self, loss: Tensor, y: Tensor, target: ndarray, grads: dict[str, Any] | None = None
+    ) -> Outcome:
+        """Return what a minibatch gave, with a mean in place of a sum."""
+        value, divisor = float(loss.detach()), self._divisor(y, target)
+        if getattr(self.loss, "reduction", "mean") == "sum":
+            value = value / divisor if divisor else np.nan
+        return Outcome(value, divisor, _array(y), grads or {})
+
+    def _divisor(self, y: Tensor, target: ndarray) -> float:
+        """Return what the loss's mean divides by; see `npnet.nn.Loss.divisor`."""
+        if hasattr(self.loss, "divisor"):
+            return float(self.loss.divisor(y, target))
+        if _is_one_of(ELEMENT_LOSSES, self.loss):
+            return float(y.numel())
+        if not _is_one_of(LABEL_LOSSES, self.loss):
+            return float(len(target))
+        if target.dtype.kind not in "iu":
+            return float(y.numel() / y.shape[min(y.ndim, 2) - 1])
+        labels = target[target != self.ignore_index]
+        weight = getattr(self.loss, "weight", None)
+        return float(labels.size if weight is None else _array(weight)[labels].sum(dtype=np.float64))
+
+
+def _is_one_of(names: tuple[str, ...], loss: object) -> bool:
+    """Tell whether a loss is one of PyTorch's, or made of one: a class or a function of a name."""
+    own = {getattr(loss, "__name__", "")} | {kind.__name__ for kind in type(loss).__mro__}
+    return not own.isdisjoint(names)
 
 
 def process() -> tuple[int, int]:

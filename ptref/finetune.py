@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from npnet.data import ArrayDataset, Splits, minibatches
 from npnet.errors import InputError, MissingError
 from npnet.recipes import Options
-from npnet.train import History, judge
+from npnet.train import History, Told, judge
 from ptref.engine import TorchEngine, torch_threads
 from ptref.train import fit
 
@@ -201,7 +201,7 @@ def _learn_first(whole: nn.Module, network: nn.Module, images: ArrayDataset, opt
     adam = torch.optim.Adam(whole.parameters(), lr=1e-3)
     fit(
         whole, nn.CrossEntropyLoss(), adam, images, epochs=1 if options.quick else FIRST_EPOCHS,
-        batch_size=BATCH, generator=np.random.default_rng(options.seed), progress=options.progress,
+        batch_size=BATCH, generator=np.random.default_rng(options.seed), progress=_bar(options),
     )  # fmt: skip
 
 
@@ -209,8 +209,13 @@ def _learn(last: nn.Module, seen: tuple[ArrayDataset, ArrayDataset], options: Op
     adam = torch.optim.Adam(last.parameters(), lr=1e-3)
     return fit(
         last, nn.CrossEntropyLoss(), adam, seen, epochs=2 if options.quick else EPOCHS,
-        batch_size=BATCH, generator=np.random.default_rng(options.seed), progress=options.progress,
+        batch_size=BATCH, generator=np.random.default_rng(options.seed), progress=_bar(options),
     )  # fmt: skip
+
+
+def _bar(options: Options) -> Told:
+    """Say how much is told beside the lines of the recipe."""
+    return "bar" if options.progress else False
 
 
 def _engine(module: nn.Module) -> TorchEngine:

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from typing import Any
 
 import torch
 import torch.distributed
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer, lr_scheduler
 
 from npnet import cli
-from npnet.train import Data, Epoch, History, State, run
+from npnet.train import Data, Epoch, History, State, Told, run
 from ptref.engine import TorchEngine, process
 
 
@@ -35,14 +36,16 @@ def fit(
     optimizer: Optimizer,
     data: Data,
     *,
-    epochs: int,
-    batch_size: int,
-    generator: Generator,
+    epochs: int = 10,
+    batch_size: int = 64,
+    generator: Generator | int | None = None,
     schedule: lr_scheduler.LRScheduler | None = None,
     patience: int | None = None,
-    progress: bool = True,
-    on_epoch: Callable[[Epoch], None] | None = None,
-    on_step: Callable[[State], None] | None = None,
+    drop_last: bool = False,
+    progress: Told = True,
+    on_epoch: Callable[[Epoch], Any] | None = None,
+    on_step: Callable[[State], Any] | None = None,
+    on_backward: Callable[[State], Any] | None = None,
 ) -> History:
     """Train a module of PyTorch as `npnet.fit` trains a model of npnet: the same loop, the same minibatches.
 
@@ -56,8 +59,8 @@ def fit(
     loss : loss of ``torch.nn``, or any callable
     optimizer : torch.optim.Optimizer
         Made with the module's parameters.
-    data, epochs, batch_size, generator, patience, progress, on_epoch, on_step
-        As in `npnet.fit`.
+    data, epochs, batch_size, generator, patience, drop_last, progress, on_epoch, on_step, on_backward
+        As in `npnet.fit`; gradients in ``state.grads`` are tensors.
     schedule : schedule of ``torch.optim.lr_scheduler``, optional
         Steps after each epoch.
 
@@ -77,8 +80,8 @@ def fit(
     >>> _ = torch.manual_seed(0)
     >>> module = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     >>> sgd = torch.optim.SGD(module.parameters(), lr=0.1)
-    >>> rng = np.random.default_rng(0)
-    >>> history = fit(module, nn.CrossEntropyLoss(), sgd, digits(rng), epochs=3, batch_size=32, generator=rng)
+    >>> data = digits(np.random.default_rng(0))
+    >>> history = fit(module, nn.CrossEntropyLoss(), sgd, data, epochs=3, batch_size=32, progress=False)
     >>> history.epochs[-1].validation_accuracy > 0.8
     True
     """
@@ -89,9 +92,11 @@ def fit(
         batch_size=batch_size,
         generator=generator,
         patience=patience,
-        progress=progress and process()[0] == 0,
+        drop_last=drop_last,
+        progress=progress if process()[0] == 0 else False,
         on_epoch=on_epoch,
         on_step=on_step,
+        on_backward=on_backward,
     )
 
 

@@ -8,6 +8,7 @@ are read by `csv`, `image_folder` and `arrays`, which find out what is in them, 
 
 from npnet.data.arrays import arrays
 from npnet.data.cifar import cifar10, cifar100
+from npnet.data.convert import as_dataset
 from npnet.data.csv import csv
 from npnet.data.dataset import ArrayDataset, Dataset
 from npnet.data.digits import digits
@@ -34,6 +35,7 @@ __all__ = [
     "Splits",
     "Standardization",
     "arrays",
+    "as_dataset",
     "cifar10",
     "cifar100",
     "count_minibatches",

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet.data import _check
+from npnet import check
 from npnet.data._stack import stack
+from npnet.data.convert import dataset_of
 from npnet.data.dataset import ArrayDataset, Dataset
 from npnet.errors import InputError
 
 
 def minibatches(
-    dataset: Dataset,
+    dataset: Dataset | Mapping[str, Any],
     batch_size: int,
     generator: Generator | None = None,
     drop_last: bool = False,
@@ -27,7 +29,7 @@ def minibatches(
 
     Parameters
     ----------
-    dataset : ArrayDataset, or any object with ``__len__`` and ``__getitem__``
+    dataset : ArrayDataset, any object with ``__len__`` and ``__getitem__``, or what `as_dataset` takes
         Items are pairs (x, target). Arrays, tensors and numbers are stacked as they are; PIL images
         become float32 arrays of shape (channels, height, width) with values in [0, 1], as
         torchvision's ``ToTensor`` makes them.
@@ -66,18 +68,17 @@ def minibatches(
     >>> [target.tolist() for x, target in shuffled]
     [[2, 4], [3, 0]]
     """
-    number = count_minibatches(dataset, batch_size, drop_last)
-    if not _check.is_integer(start) or not 0 <= start <= number:
-        raise InputError(f"minibatches: start must be 0..{number}, got {start!r}")
+    dataset, size = dataset_of("minibatches", "dataset", dataset), _size(batch_size)
+    number = count_minibatches(dataset, size, drop_last)
+    start = check.integer("minibatches", "start", start, least=0, most=number)
     if generator is None:
         order = np.arange(len(dataset))
     else:
-        _check.generator("minibatches", generator)
-        order = generator.permutation(len(dataset))
-    return (_gather(dataset, order[i * batch_size : (i + 1) * batch_size]) for i in range(start, number))
+        order = check.generator("minibatches", generator).permutation(len(dataset))
+    return (_gather(dataset, order[i * size : (i + 1) * size]) for i in range(start, number))
 
 
-def count_minibatches(dataset: Dataset, batch_size: int, drop_last: bool = False) -> int:
+def count_minibatches(dataset: Dataset | Mapping[str, Any], batch_size: int, drop_last: bool = False) -> int:
     """Return how many minibatches `minibatches` gives.
 
     Parameters
@@ -104,20 +105,20 @@ def count_minibatches(dataset: Dataset, batch_size: int, drop_last: bool = False
     >>> count_minibatches(data, 2), count_minibatches(data, 2, drop_last=True)
     (3, 2)
     """
-    if not isinstance(dataset, Dataset):
-        raise InputError(
-            f"minibatches: dataset must have __len__ and __getitem__, got {type(dataset).__name__}"
-        )
-    _check.positive("minibatches", batch_size=batch_size)
-    n = len(dataset)
+    n, size = len(dataset_of("minibatches", "dataset", dataset)), _size(batch_size)
+    drop_last = check.flag("minibatches", "drop_last", drop_last)
     if n == 0:
         raise InputError("minibatches: dataset must hold at least one sample, got an empty one")
-    if drop_last and n < batch_size:
+    if drop_last and n < size:
         raise InputError(
             f"minibatches: batch_size must be at most {n} with drop_last=True, "
-            f"or no minibatch is left, got {batch_size}"
+            f"or no minibatch is left, got {size}"
         )
-    return n // batch_size if drop_last else -(-n // batch_size)
+    return n // size if drop_last else -(-n // size)
+
+
+def _size(batch_size: int) -> int:
+    return check.integer("minibatches", "batch_size", batch_size, least=1)
 
 
 def _gather(dataset: Dataset, indices: Int[ndarray, " n"]) -> tuple[ndarray, ndarray]:

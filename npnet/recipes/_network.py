@@ -234,7 +234,7 @@ class NetworkRecipe(Recipe):
             batch_size=self.batch_size,
             generator=generator,
             patience=self.patience,
-            progress=options.progress,
+            progress="bar" if options.progress else False,  # the lines are those of `report`
             on_epoch=on_epoch,
         )
 

@@ -5,8 +5,9 @@ to learn from a minibatch and to judge one, and does everything around that, the
 engine: shuffling, counting, early stopping, keeping the best weights, ending cleanly when interrupted.
 """
 
-from npnet.train._checks import Data
-from npnet.train.engine import Engine, NumPyEngine, Step, plain_step
+from npnet.train._data import Data
+from npnet.train._progress import Told
+from npnet.train.engine import Engine, NumPyEngine, Outcome, Step, plain_step
 from npnet.train.history import Epoch, History, State, Tally
 from npnet.train.loop import evaluate, fit, judge, predict, run
 
@@ -16,9 +17,11 @@ __all__ = [
     "Epoch",
     "History",
     "NumPyEngine",
+    "Outcome",
     "State",
     "Step",
     "Tally",
+    "Told",
     "evaluate",
     "fit",
     "judge",

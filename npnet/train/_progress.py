@@ -1,70 +1,131 @@
-"""The bar that moves while a model is trained."""
+"""How training is told to people while it runs: a bar, a line an epoch, a live bar in a notebook."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
-from typing import TYPE_CHECKING
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+from npnet.train.history import Epoch, History, State, spaced
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 SECONDS_BETWEEN_DRAWINGS = 0.1
+MOST_LINES = 100  # of very many epochs not all are told
+
+Told = bool | Literal["bar"]
 
 
-class Bar:
-    """A line on standard error with the epoch, images per second, loss and accuracy.
+class Reporter:
+    """Tells how training goes on standard error, in the way of the place.
 
-    It is drawn ten times a second at most, whatever the number of steps, and not at all where nobody
-    would see it: when it is switched off or standard error is not a terminal.
+    In a terminal there is a bar; in a notebook a bar that is updated in place; elsewhere one line an epoch
+    (of more than a hundred epochs, one line in so many). A closing line says how it ended. What cannot be
+    written, where standard error is closed or absent, is left out: training does not depend on it.
 
     Parameters
     ----------
+    progress : bool or "bar"
+        Whether to tell anything; "bar" is the bar in a terminal alone, for callers that report the rest.
     epochs : int
         How many there will be at most.
     images : int
         How many there are in one epoch.
-    enabled : bool
-        Whether a bar is wanted.
     """
 
-    def __init__(self, epochs: int, images: int, *, enabled: bool) -> None:
+    def __init__(self, progress: Told, epochs: int, images: int) -> None:
         self.epochs, self.images = epochs, images
-        self.enabled = enabled and sys.stderr.isatty()
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
+        self.speaks = progress is True
+        self.bar: Bar | LiveBar | None = None
+        if self.speaks and in_notebook():
+            self.bar = LiveBar(epochs, images)
+        elif progress and _is_terminal():
+            self.bar = Bar(epochs, images)
+        self._began = self._last_drawn = time.perf_counter()
+
+    def notes(self, lines: list[str]) -> None:
+        """Say what was converted."""
+        for line in lines if self.speaks else ():
+            self._say(line)
+
+    def step(self, state: State, seconds: float) -> None:
+        """Draw the epoch under way, `seconds` old, unless the last drawing is too recent."""
+        if self.bar is None or time.perf_counter() - self._last_drawn < SECONDS_BETWEEN_DRAWINGS:
+            return
+        tally = state.tally
+        accuracy = "" if tally.accuracy is None else f"accuracy {100 * tally.accuracy:.2f} %"
+        numbers = f"{spaced(tally.seen / seconds)} images/s  loss {tally.loss:.4f}  {accuracy}"
+        self.bar.show(state.epoch + 1, tally.seen, numbers)
         self._last_drawn = time.perf_counter()
 
-    def show(self, epoch: int, seen: int, per_second: float, loss: float, accuracy: float | None) -> None:
-        """Draw the state of an epoch, unless the last drawing is too recent."""
-        if not self.enabled or time.perf_counter() - self._last_drawn < SECONDS_BETWEEN_DRAWINGS:
-            return
-        if self._progress is None or self._task is None:
-            self._start()
-        assert self._progress is not None
-        assert self._task is not None
-        shown_accuracy = "" if accuracy is None else f"accuracy {100 * accuracy:.2f} %"
-        self._progress.update(
-            self._task,
-            completed=seen,
-            description=f"epoch {epoch}/{self.epochs}",
-            numbers=f"{per_second:,.0f} images/s  loss {loss:.4f}  {shown_accuracy}".replace(",", " "),
-        )
-        self._progress.refresh()
-        self._last_drawn = time.perf_counter()
+    def epoch(self, epoch: Epoch) -> None:
+        """Tell of an epoch that has ended."""
+        if isinstance(self.bar, LiveBar):
+            self.bar.show(epoch.epoch, self.images, epoch.line(self.epochs))
+        every = max(1, self.epochs // MOST_LINES)
+        if self.speaks and self.bar is None and (epoch.epoch % every == 0 or epoch.epoch in (1, self.epochs)):
+            self._say(epoch.line(self.epochs))
 
     def clear(self) -> None:
-        """Take the bar away, so that lines can be printed; the next `show` draws it again."""
+        """Take the bar away, so that lines can be printed; the next step draws it again."""
+        if self.bar is not None:
+            self.bar.clear()
+
+    def close(self, history: History) -> None:
+        """Say how it ended."""
+        self.clear()
+        if self.speaks:
+            seconds = time.perf_counter() - self._began
+            ran = f"{len(history.epochs)} of {self.epochs} epochs in {seconds:.1f} s"
+            self._say(f"{history.ending} {ran}{_best(history)}; {history.kept}")
+
+    def _say(self, line: str) -> None:
+        if isinstance(self.bar, LiveBar):
+            self.bar.say(line)
+        else:
+            _write(line)
+
+
+class Bar:
+    """A line in a terminal with the epoch, images per second, loss and accuracy."""
+
+    def __init__(self, epochs: int, images: int) -> None:
+        self.epochs, self.images = epochs, images
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._works = True
+
+    def show(self, epoch: int, seen: int, numbers: str) -> None:
+        """Draw the state of an epoch."""
+        if not self._works:
+            return
+        try:
+            if self._progress is None or self._task is None:
+                self._progress, self._task = self._start()
+            description = f"epoch {epoch}/{self.epochs}"
+            self._progress.update(self._task, completed=seen, description=description, numbers=numbers)
+            self._progress.refresh()
+        except (OSError, ValueError):  # the terminal is gone
+            self._works = False
+
+    def clear(self) -> None:
+        """Take the bar away."""
         if self._progress is not None:
-            self._progress.stop()
+            try:
+                self._progress.stop()
+            except (OSError, ValueError):
+                self._works = False
             self._progress = self._task = None
 
-    def _start(self) -> None:
+    def _start(self) -> tuple[Progress, TaskID]:
         # Loaded here, so that training without a bar does not wait for rich.
         from rich.console import Console  # noqa: PLC0415 - see above
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
 
-        self._progress = Progress(
+        progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -75,5 +136,73 @@ class Bar:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task = self._progress.add_task("", total=self.images, numbers="")
-        self._progress.start()
+        task = progress.add_task("", total=self.images, numbers="")
+        progress.start()
+        return progress, task
+
+
+class LiveBar:
+    """A bar in a notebook, drawn again in place; lines about what was converted and the end stand with it."""
+
+    def __init__(self, epochs: int, images: int) -> None:
+        self.epochs, self.images = epochs, images
+        self._lines: list[str] = []
+        self._bar = ""
+        self._handle: Any = None
+
+    def show(self, epoch: int, seen: int, numbers: str) -> None:
+        """Draw the state of an epoch."""
+        done = (epoch - 1) * self.images + seen
+        label = numbers if numbers.startswith("epoch") else f"epoch {epoch}/{self.epochs}  {numbers}"
+        bar = f'<progress value="{done}" max="{self.epochs * self.images}"></progress>'
+        self._bar = f'{bar} <span style="white-space: pre">{escape(label)}</span>'
+        self._draw()
+
+    def say(self, line: str) -> None:
+        """Add a line."""
+        self._lines.append(escape(line))
+        self._draw()
+
+    def clear(self) -> None:
+        """Take the bar away and leave the lines; there is nothing to take away before it is drawn."""
+        if self._bar:
+            self._bar = ""
+            self._draw()
+
+    def _draw(self) -> None:
+        display = importlib.import_module("IPython.display")  # the notebook has loaded it
+        page = display.HTML("<br>".join([*self._lines, *([self._bar] if self._bar else [])]))
+        if self._handle is None:
+            self._handle = display.display(page, display_id=True)
+        else:
+            self._handle.update(page)
+
+
+def in_notebook() -> bool:
+    """Tell whether the program runs in a notebook: IPython with a kernel behind it."""
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = get_ipython() if callable(get_ipython) else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def _best(history: History) -> str:
+    """Say what the kept epoch came to."""
+    if not history.best_epoch or history.diverged:
+        return ""
+    best = history.epochs[history.best_epoch - 1]
+    return f"; best epoch {best.epoch}, validation loss {best.validation_loss:.4f}"
+
+
+def _is_terminal() -> bool:
+    try:
+        return bool(sys.stderr.isatty())
+    except (AttributeError, OSError, ValueError):  # none, closed, or an object that only writes
+        return False
+
+
+def _write(line: str) -> None:
+    try:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):  # nobody listens
+        return

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.nn import Gradients, Layer, Loss
+from npnet.nn import BCELoss, BCEWithLogitsLoss, Gradients, Layer, Loss, MSELoss
 from npnet.optim import Optimizer, Schedule
 
 # Forward and backward for one minibatch, without the update: the model, the loss, x, target and a source of
 # noise go in; the loss, the model's outputs and the gradients by parameter name come out.
 Step = Callable[[Layer, Loss, ndarray, ndarray, Generator], tuple[float, ndarray, Gradients]]
+
+
+class Outcome(NamedTuple):
+    """What a minibatch gave.
+
+    Parameters
+    ----------
+    loss : float
+        A mean, whether the loss averages or sums.
+    divisor : float
+        What the mean divides by, see `npnet.nn.Loss.divisor`; 0 if nothing in the minibatch counts.
+    y : array
+        The outputs.
+    grads : dict
+        By parameter name; empty where nothing is learnt.
+    """
+
+    loss: float
+    divisor: float
+    y: ndarray
+    grads: dict[str, Any] = {}  # noqa: RUF012 - never written to
 
 
 @runtime_checkable
@@ -26,19 +49,32 @@ class Engine(Protocol):
         """The learning rate of the next step."""
 
     @property
+    def dtype(self) -> np.dtype[Any] | None:
+        """What samples must be; None if the model takes any."""
+
+    @property
+    def targets(self) -> str:
+        """What the loss compares with: class "labels", "numbers" in the shape of the outputs, or "any"."""
+
+    @property
     def ignore_index(self) -> int | None:
         """The label that marks what does not count, or None if targets are not class labels."""
 
-    def learn(
-        self, x: ndarray, target: ndarray, generator: Generator
-    ) -> tuple[float, ndarray, Callable[[], None]]:
-        """Return a minibatch's loss per sample and outputs, and the function that learns from it."""
+    @property
+    def couples_samples(self) -> bool:
+        """Whether the samples of a minibatch bear on each other in training, as in batch norm."""
+
+    def learn(self, x: ndarray, target: ndarray, generator: Generator) -> Outcome:
+        """Run a minibatch forward and backward, in training mode; nothing is updated yet."""
+
+    def update(self, grads: Mapping[str, Any]) -> None:
+        """Move the parameters by gradients such as `learn` gave."""
 
     def predict(self, x: ndarray) -> ndarray:
         """Return the outputs for a minibatch, in evaluation mode."""
 
-    def judge(self, x: ndarray, target: ndarray) -> tuple[float, ndarray]:
-        """Return a minibatch's loss per sample and outputs, in evaluation mode."""
+    def judge(self, x: ndarray, target: ndarray) -> Outcome:
+        """Run a minibatch forward through model and loss, in evaluation mode."""
 
     def end_epoch(self) -> None:
         """Do what is due after an epoch, such as changing the learning rate."""
@@ -72,6 +108,11 @@ def plain_step(
         The model's outputs.
     grads : dict from parameter names to arrays
 
+    Raises
+    ------
+    InputError
+        If model, loss or generator is something else, or the minibatch does not fit.
+
     Examples
     --------
     >>> import numpy as np
@@ -83,6 +124,9 @@ def plain_step(
     >>> y.shape, list(grads)
     ((4, 2), ['weight', 'bias'])
     """
+    check_model("plain_step", model)
+    check_loss("plain_step", loss)
+    check.generator("plain_step", generator)
     y, model_backward = model.forward(x, training=True, generator=generator)
     value, loss_backward = loss.forward(y, target)
     _, grads = model_backward(loss_backward(), needs_grad_x=False)
@@ -107,7 +151,8 @@ class NumPyEngine:
     Raises
     ------
     InputError
-        If the loss is none or gives one value for each sample, or the optimizer moves other arrays.
+        If model, loss or optimizer is something else, the loss gives one value for each sample, or the
+        optimizer moves other arrays, or not all that are to be trained.
     """
 
     def __init__(
@@ -118,13 +163,20 @@ class NumPyEngine:
         schedule: Schedule | None = None,
         step: Step = plain_step,
     ) -> None:
-        if getattr(loss, "reduction", "mean") == "none":
-            raise InputError("fit: loss must be one number for a minibatch, got reduction='none'")
-        if not isinstance(loss, Loss):
-            raise InputError(f"fit: loss must be a loss such as nn.CrossEntropyLoss(), got {loss!r:.60}")
-        own = {id(array) for array in model.parameters.values()}
-        if any(id(array) not in own for array in getattr(optimizer, "parameters", {}).values()):
-            raise InputError("fit: optimizer must be made with this model's parameters, got another model's")
+        check_model("fit", model)
+        check_loss("fit", loss)
+        check.instance(
+            "fit",
+            "optimizer",
+            optimizer,
+            Optimizer,
+            "an optimizer such as optim.SGD(model.parameters, lr=0.1)",
+        )
+        if schedule is not None:
+            expected = "a schedule such as optim.StepLR(optimizer, 10)"
+            check.instance("fit", "schedule", schedule, Schedule, expected)
+        check.function("fit", "step", step, "a function such as train.plain_step")
+        _check_moves(optimizer, model)
         self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
         self.step = step
 
@@ -134,16 +186,33 @@ class NumPyEngine:
         return self.optimizer.lr
 
     @property
+    def dtype(self) -> np.dtype[Any] | None:
+        """The first parameter's."""
+        return dtype_of(self.model)
+
+    @property
+    def targets(self) -> str:
+        """What the loss compares with."""
+        return targets_of(self.loss)
+
+    @property
     def ignore_index(self) -> int | None:
         """The loss's."""
         return getattr(self.loss, "ignore_index", None)
 
-    def learn(
-        self, x: ndarray, target: ndarray, generator: Generator
-    ) -> tuple[float, ndarray, Callable[[], None]]:
-        """Run forward and backward; the function returned updates the parameters."""
+    @property
+    def couples_samples(self) -> bool:
+        """Whether one of the layers says so."""
+        return any(layer.couples_samples(training=True) for _, layer in self.model.named_layers())
+
+    def learn(self, x: ndarray, target: ndarray, generator: Generator) -> Outcome:
+        """Run forward and backward as the step does."""
         value, y, grads = self.step(self.model, self.loss, x, target, generator)
-        return per_sample(self.loss, value, target), y, lambda: self.optimizer.step(grads)
+        return outcome(self.loss, value, y, target, grads)
+
+    def update(self, grads: Mapping[str, Any]) -> None:
+        """Let the optimizer step."""
+        self.optimizer.step(grads)
 
     def predict(self, x: ndarray) -> ndarray:
         """Run the model in evaluation mode, over threads where the step has a way to."""
@@ -151,10 +220,10 @@ class NumPyEngine:
         y: ndarray = self.model(x) if predict is None else predict(self.model, x)
         return y
 
-    def judge(self, x: ndarray, target: ndarray) -> tuple[float, ndarray]:
+    def judge(self, x: ndarray, target: ndarray) -> Outcome:
         """Run model and loss forward in evaluation mode."""
         y = self.predict(x)
-        return per_sample(self.loss, float(self.loss(y, target)), target), y
+        return outcome(self.loss, float(self.loss(y, target)), y, target)
 
     def end_epoch(self) -> None:
         """Step the schedule."""
@@ -170,6 +239,69 @@ class NumPyEngine:
         self.model.load_state_dict(weights)
 
 
-def per_sample(loss: Loss, value: float, target: ndarray) -> float:
-    """Return an average, of which those of several minibatches can be averaged again."""
-    return value / len(target) if getattr(loss, "reduction", "mean") == "sum" else value
+def outcome(
+    loss: Loss, value: float, y: ndarray, target: ndarray, grads: dict[str, Any] | None = None
+) -> Outcome:
+    """Return what a minibatch gave, with a mean in place of a sum."""
+    divisor = float(loss.divisor(y, target))
+    if getattr(loss, "reduction", "mean") == "sum":
+        value = value / divisor if divisor else np.nan
+    return Outcome(value, divisor, y, grads or {})
+
+
+def dtype_of(model: Layer) -> np.dtype[Any] | None:
+    """Return the dtype of a model's first parameter; None if it has none."""
+    first = next(iter(model.parameters.values()), None)
+    return None if first is None else first.dtype
+
+
+def targets_of(loss: Loss) -> str:
+    """Return what a loss compares with: class "labels", "numbers" in the shape of the outputs, or "any"."""
+    if hasattr(loss, "ignore_index"):
+        return "labels"
+    return "numbers" if isinstance(loss, MSELoss | BCELoss | BCEWithLogitsLoss) else "any"
+
+
+# ---- checks --------------------------------------------------------------------------------------------
+
+
+def check_engine(owner: str, engine: Any) -> None:
+    """Require what the loop can ask."""
+    if isinstance(engine, type) or not isinstance(engine, Engine):
+        raise InputError(
+            f"{owner}: engine must be an engine such as NumPyEngine(model, loss, optimizer), "
+            f"got {check.described(engine)}"
+        )
+
+
+def check_model(owner: str, model: Any) -> None:
+    """Require a model of npnet."""
+    if hasattr(model, "state_dict") and hasattr(model, "named_modules"):  # a module of PyTorch
+        raise InputError(
+            f"{owner}: model must be a layer of npnet.nn, got {check.described(model)}; "
+            "ptref.convert.from_torch(module) makes a model of it, and ptref.train.fit trains it as it is"
+        )
+    check.instance(owner, "model", model, Layer, "a layer such as nn.Sequential(…)")
+
+
+def check_loss(owner: str, loss: Any) -> None:
+    """Require a loss that gives one number for a minibatch."""
+    check.instance(owner, "loss", loss, Loss, "a loss such as nn.CrossEntropyLoss()")
+    if getattr(loss, "reduction", "mean") == "none":
+        raise InputError(f"{owner}: loss must be one number for a minibatch, got reduction='none'")
+
+
+def _check_moves(optimizer: Optimizer, model: Layer) -> None:
+    """Require an optimizer of this model's parameters, and of all that are not frozen."""
+    own = {id(array) for array in model.parameters.values()}
+    moved = {id(array) for array in optimizer.parameters.values()}
+    if not moved <= own:
+        raise InputError("fit: optimizer must be made with this model's parameters, got another model's")
+    learnt = [name for name in model.parameters if name not in model.frozen_parameters]
+    left = [name for name in learnt if name not in optimizer.parameters]
+    if left:
+        names = ", ".join(repr(name) for name in left)
+        raise InputError(
+            f"fit: optimizer must have all parameters that are not frozen, but lacks {names}; "
+            f"freeze the others with model.freeze({names}), or make the optimizer with model.parameters"
+        )

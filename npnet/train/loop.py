@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet.data import Dataset, minibatches
+from npnet import check
+from npnet.data import Dataset, count_minibatches, minibatches
+from npnet.data.convert import as_array, in_dtype, is_array
+from npnet.errors import InputError
 from npnet.nn import Layer, Loss
 from npnet.optim import Optimizer, Schedule
-from npnet.train._checks import Data, check_finite, check_fits, check_settings, parts
+from npnet.train._checks import Settings, check_counted, check_finite, check_patience, generator_of
+from npnet.train._data import Data, one_part, parts, prepared
 from npnet.train._interrupt import interrupts_wait
-from npnet.train._progress import Bar
-from npnet.train.engine import Engine, NumPyEngine, Step, per_sample, plain_step
+from npnet.train._progress import Reporter, Told
+from npnet.train.engine import (
+    Engine,
+    NumPyEngine,
+    Step,
+    check_engine,
+    check_loss,
+    check_model,
+    dtype_of,
+    outcome,
+    plain_step,
+    targets_of,
+)
 from npnet.train.history import Epoch, History, State, Tally
 
 
@@ -25,15 +41,17 @@ def fit(
     optimizer: Optimizer,
     data: Data,
     *,
-    epochs: int,
-    batch_size: int,
-    generator: Generator,
+    epochs: int = 10,
+    batch_size: int = 64,
+    generator: Generator | int | None = None,
     schedule: Schedule | None = None,
     patience: int | None = None,
     step: Step = plain_step,
-    progress: bool = True,
-    on_epoch: Callable[[Epoch], None] | None = None,
-    on_step: Callable[[State], None] | None = None,
+    drop_last: bool = False,
+    progress: Told = True,
+    on_epoch: Callable[[Epoch], Any] | None = None,
+    on_step: Callable[[State], Any] | None = None,
+    on_backward: Callable[[State], Any] | None = None,
 ) -> History:
     """Train a model: for each minibatch, forward, loss, backward, update.
 
@@ -49,24 +67,36 @@ def fit(
     loss : Loss
     optimizer : optimizer of `npnet.optim`
         Made with ``model.parameters``.
-    data : Splits, or (training, validation), or one data set
-        A data set is anything with ``__len__`` and ``__getitem__`` that gives pairs (x, target).
-    epochs, batch_size : int
-    generator : numpy.random.Generator
+    data : Splits, a data set, (x, y), or a pair (training, validation) of these
+        x and y are arrays, frames and series, tensors, or lists of numbers; a bunch of scikit-learn's
+        does too. A data set is anything with ``__len__`` and ``__getitem__`` that gives pairs (x, target).
+        What is of another dtype than the model is converted, and said.
+    epochs : int
+        How often to go through the training data.
+    batch_size : int
+        Samples in a minibatch; the last one is smaller where their number is no multiple of it.
+    generator : numpy.random.Generator or int, optional
         Shuffles the training data anew for each epoch, and seeds the noise of dropout. The same seed
-        gives the same bits.
+        gives the same bits. An int is a seed; it is 0 by default.
     schedule : schedule of `npnet.optim`, optional
         Steps after each epoch.
     patience : int, optional
         Stop early after so many epochs without a lower validation loss.
     step : Step
         How a minibatch goes forward and backward; `plain_step` takes it whole.
-    progress : bool
-        Whether to show a bar, which needs standard error to be a terminal.
+    drop_last : bool
+        Whether a last minibatch that is not full is left out of each epoch.
+    progress : bool or "bar"
+        Whether to tell on standard error how it goes: a bar in a terminal or in a notebook, elsewhere a line
+        an epoch, and a line about the end. "bar" is the terminal's bar alone.
     on_epoch : callable, optional
-        Called with each `Epoch` as it is finished.
+        Called with each `Epoch` as it is finished; training ends if it returns True.
     on_step : callable, optional
-        Called with the `State` after each update.
+        Called with the `State` after each update, with the minibatch's ``state.loss`` and ``state.grads``;
+        training ends if it returns True, and the epoch under way does not count.
+    on_backward : callable, optional
+        Called with the `State` between backward and update. It may change the arrays in ``state.grads`` or
+        put others there: so gradients are clipped.
 
     Returns
     -------
@@ -75,24 +105,42 @@ def fit(
     Raises
     ------
     InputError
-        Before training begins, if the data is empty, or the samples do not fit the model or the labels
-        its outputs. During training, if the loss is no longer a number; the model then has its best
-        weights so far.
+        Before training begins, if the data is empty, holds NaN, or the samples do not fit the model or the
+        labels its outputs. During training, if the loss is no longer a number. The model then has the
+        weights of the epoch with the lowest validation loss; without validation data, of the epoch with
+        the lowest training loss, or those it began with if no epoch made that lower.
+
+    Notes
+    -----
+    A loss over all data is Σ losses / Σ divisors, whatever the minibatches; see `npnet.nn.Loss.divisor`. A
+    minibatch in which nothing counts, such as one whose labels are all ignored, is passed over without
+    an update.
+
+    Whatever error ends training, a callback's too, has the history so far: ``error.history``.
 
     Examples
     --------
     A line through noisy points:
 
     >>> from npnet import nn, optim
-    >>> from npnet.data import ArrayDataset
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(100, 1))
-    >>> points = ArrayDataset(x, 2 * x + 1 + rng.normal(scale=0.01, size=x.shape))
+    >>> y = 2 * x + 1 + rng.normal(scale=0.01, size=x.shape)
     >>> model = nn.Linear(1, 1, generator=rng, dtype=np.float64)
     >>> sgd = optim.SGD(model.parameters, lr=0.1)
-    >>> history = fit(model, nn.MSELoss(), sgd, points, epochs=20, batch_size=10, generator=rng)
+    >>> history = fit(model, nn.MSELoss(), sgd, (x, y), epochs=20, batch_size=10, progress=False)
     >>> float(model.weight[0, 0].round(1)), float(model.bias[0].round(1)), len(history.epochs)
     (2.0, 1.0, 20)
+
+    No gradient above 1, and an end as soon as the loss is low:
+
+    >>> def clip(state):
+    ...     for grad in state.grads.values():
+    ...         np.clip(grad, -1, 1, out=grad)
+    >>> def low_enough(epoch):
+    ...     return epoch.train_loss < 0.01
+    >>> fit(model, nn.MSELoss(), sgd, (x, y), on_backward=clip, on_epoch=low_enough, progress=False)
+    History(1 epoch, training loss 0.0001, stopped by a callback)
     """
     return run(
         NumPyEngine(model, loss, optimizer, schedule, step),
@@ -101,9 +149,11 @@ def fit(
         batch_size=batch_size,
         generator=generator,
         patience=patience,
+        drop_last=drop_last,
         progress=progress,
         on_epoch=on_epoch,
         on_step=on_step,
+        on_backward=on_backward,
     )
 
 
@@ -111,13 +161,15 @@ def run(
     engine: Engine,
     data: Data,
     *,
-    epochs: int,
-    batch_size: int,
-    generator: Generator,
+    epochs: int = 10,
+    batch_size: int = 64,
+    generator: Generator | int | None = None,
     patience: int | None = None,
-    progress: bool = True,
-    on_epoch: Callable[[Epoch], None] | None = None,
-    on_step: Callable[[State], None] | None = None,
+    drop_last: bool = False,
+    progress: Told = True,
+    on_epoch: Callable[[Epoch], Any] | None = None,
+    on_step: Callable[[State], Any] | None = None,
+    on_backward: Callable[[State], Any] | None = None,
 ) -> History:
     """Train by means of any engine; everything else is as in `fit`.
 
@@ -126,7 +178,7 @@ def run(
     Parameters
     ----------
     engine : Engine
-    data, epochs, batch_size, generator, patience, progress, on_epoch, on_step
+    data, epochs, batch_size, generator, patience, drop_last, progress, on_epoch, on_step, on_backward
         As in `fit`.
 
     Returns
@@ -138,101 +190,96 @@ def run(
     InputError
         As in `fit`.
     """
+    check_engine("fit", engine)
+    source = generator_of(generator)
+    settings = Settings(
+        epochs, batch_size, source, patience, drop_last, progress, on_epoch, on_step, on_backward
+    )
     training, validation = parts(data)
-    check_settings(training, validation, epochs, batch_size, generator, patience)
-    for name, part in (("training", training), ("validation", validation)):
-        if part is not None:
-            check_fits(engine, name, part, batch_size)
-
-    noise = np.random.default_rng(generator.integers(0, 2**63, size=4))
-    state = State(generator, noise)
-    history = state.history
-    bar = Bar(epochs, len(training), enabled=progress)
-    # A number too large is met by the check of the loss, not by a warning of NumPy's.
-    with interrupts_wait() as stop_if_asked, np.errstate(over="ignore", invalid="ignore"):
+    check_patience(settings.patience, validation)
+    training, validation, notes = _prepared(engine, training, validation, settings)
+    noise = np.random.default_rng(settings.generator.integers(0, 2**63, size=4))
+    state = State(settings.generator, noise, history=History(notes=notes))
+    # A number too large is met by the check of the loss, not by a warning or an exception of NumPy's.
+    with np.errstate(all="ignore"), interrupts_wait() as stop_if_asked:
+        steps = count_minibatches(training, settings.batch_size, settings.drop_last)
+        reporter = Reporter(
+            settings.progress, settings.epochs, min(len(training), steps * settings.batch_size)
+        )
+        reporter.notes(notes)
         try:
-            while state.epoch < epochs and not history.stopped_early:
-                lr = engine.lr
-                seconds = _learn_epoch(engine, training, batch_size, state, bar, stop_if_asked, on_step)
-                judged = Tally()
-                if validation is not None:
-                    judged = judge(engine, validation, batch_size, stop_if_asked)
-                    check_finite(judged.loss, engine, state, "validation loss")
-                finished = _finish_epoch(engine, state, judged, lr, seconds)
-                history.stopped_early = patience is not None and state.epochs_since_best >= patience
-                if on_epoch is not None:
-                    bar.clear()
-                    on_epoch(finished)
-                stop_if_asked()
+            _learn(engine, training, validation, settings, state, reporter, stop_if_asked)
         except KeyboardInterrupt:
-            history.interrupted = True
+            state.history.interrupted = True
+        except _Stopped:
+            state.history.stopped_by_callback = True
+        except BaseException as error:
+            vars(error)["history"] = state.history
+            raise
         finally:
-            bar.clear()
-            if state.best_weights is not None:
-                engine.load(state.best_weights)
-    return history
+            reporter.clear()
+            _keep_best(engine, state)
+        reporter.close(state.history)
+    return state.history
+
+
+def _learn(
+    engine: Engine,
+    training: Dataset,
+    validation: Dataset | None,
+    settings: Settings,
+    state: State,
+    reporter: Reporter,
+    stop_if_asked: Callable[[], None],
+) -> None:
+    """Epoch after epoch, learn from each minibatch, judge the validation part, and remember the best."""
+    history = state.history
+    state.fallback.offer(0, -np.inf, engine.weights())
+    while state.epoch < settings.epochs and not history.stopped_early:
+        lr = engine.lr
+        seconds = _learn_epoch(engine, training, settings, state, reporter, stop_if_asked)
+        judged = Tally()
+        if validation is not None:
+            judged = judge(engine, validation, settings.batch_size, stop_if_asked)
+            check_counted(judged, "validation")
+            check_finite(judged.loss, engine, state, "validation loss", validation)
+        finished = _finish_epoch(engine, state, judged, lr, seconds)
+        history.stopped_early = settings.patience is not None and state.epochs_since_best >= settings.patience
+        reporter.epoch(finished)
+        if settings.on_epoch is not None:
+            reporter.clear()
+            _call(settings.on_epoch, finished)
+        stop_if_asked()
 
 
 def _learn_epoch(
     engine: Engine,
     training: Dataset,
-    batch_size: int,
+    settings: Settings,
     state: State,
-    bar: Bar,
+    reporter: Reporter,
     stop_if_asked: Callable[[], None],
-    on_step: Callable[[State], None] | None,
 ) -> float:
     """Learn from each minibatch once and return how many seconds it took."""
     began = time.perf_counter()
     state.step, state.tally = 0, Tally()
-    tally = state.tally
-    for x, target in minibatches(training, batch_size, state.generator):
-        loss, y, update = engine.learn(x, target, state.noise)
-        check_finite(loss, engine, state, "loss")
-        update()
+    for x, target in minibatches(training, settings.batch_size, state.generator, settings.drop_last):
+        loss, divisor, y, state.grads = engine.learn(x, target, state.noise)
+        state.tally.add(loss, divisor, y, target, engine.ignore_index)
+        if divisor:  # otherwise nothing counts in this minibatch, and there is nothing to learn from it
+            check_finite(loss, engine, state, "loss", training)
+            state.fallback.confirm(loss)
+            state.loss = loss
+            if settings.on_backward is not None:
+                settings.on_backward(state)
+            engine.update(state.grads)
         state.step += 1
-        tally.add(loss, y, target, engine.ignore_index)
-        if on_step is not None:
-            on_step(state)
-        per_second = tally.seen / (time.perf_counter() - began)
-        bar.show(state.epoch + 1, tally.seen, per_second, tally.loss, tally.accuracy)
+        if settings.on_step is not None:
+            _call(settings.on_step, state)
+        reporter.step(state, time.perf_counter() - began)
         stop_if_asked()
+    check_counted(state.tally, "training")
     return time.perf_counter() - began
-
-
-def judge(
-    engine: Engine,
-    dataset: Dataset,
-    batch_size: int = 256,
-    stop_if_asked: Callable[[], None] = lambda: None,
-) -> Tally:
-    """Pass once through a data set in evaluation mode, by means of any engine.
-
-    Parameters
-    ----------
-    engine : Engine
-    dataset : data set
-    batch_size : int
-        Bears on memory and speed alone.
-    stop_if_asked : callable
-        Called after each minibatch; it may raise.
-
-    Returns
-    -------
-    tally : Tally
-        With loss and accuracy.
-
-    Raises
-    ------
-    InputError
-        If the data set is empty or does not fit.
-    """
-    tally = Tally()
-    for x, target in minibatches(dataset, batch_size):
-        loss, y = engine.judge(x, target)
-        tally.add(loss, y, target, engine.ignore_index)
-        stop_if_asked()
-    return tally
 
 
 def _finish_epoch(engine: Engine, state: State, judged: Tally, lr: float, seconds: float) -> Epoch:
@@ -249,27 +296,110 @@ def _finish_epoch(engine: Engine, state: State, judged: Tally, lr: float, second
         images_per_second=state.tally.seen / seconds,
     )
     state.history.epochs.append(epoch)
-    if epoch.validation_loss is not None and epoch.validation_loss < state.best_loss:
+    if epoch.validation_loss is None:
+        if epoch.train_loss < state.fallback.loss:
+            state.fallback.offer(state.epoch, epoch.train_loss, engine.weights())
+    elif epoch.validation_loss < state.best_loss:
         state.best_loss, state.best_weights = epoch.validation_loss, engine.weights()
         state.history.best_epoch = state.epoch
     engine.end_epoch()
     return epoch
 
 
-def evaluate(model: Layer, loss: Loss, dataset: Dataset, batch_size: int = 256) -> tuple[float, float | None]:
+def _keep_best(engine: Engine, state: State) -> None:
+    """Give the model the weights of the lowest validation loss; without one, after a failure, others."""
+    if state.best_weights is not None:
+        engine.load(state.best_weights)
+    elif state.history.diverged and state.fallback.weights is not None:
+        state.history.best_epoch = state.fallback.epoch
+        engine.load(state.fallback.weights)
+
+
+class _Stopped(Exception):  # noqa: N818 - no error: a callback has asked for it
+    """A callback has asked for the end of training."""
+
+
+def _call(callback: Callable[[Any], Any], value: Any) -> None:
+    answer = callback(value)
+    if isinstance(answer, bool | np.bool_) and answer:
+        raise _Stopped
+
+
+def _prepared(
+    engine: Engine, training: Dataset, validation: Dataset | None, settings: Settings
+) -> tuple[Dataset, Dataset | None, list[str]]:
+    """Return both parts in the model's dtype, with lines about what was converted."""
+    size, drop_last = settings.batch_size, settings.drop_last
+    with np.errstate(all="ignore"):
+        training, notes = prepared(engine, "training", training, size, drop_last=drop_last)
+        if validation is not None:
+            validation, more = prepared(engine, "validation", validation, size)
+            notes += more
+    return training, validation, notes
+
+
+# ---- judging -------------------------------------------------------------------------------------------
+
+
+def judge(
+    engine: Engine,
+    dataset: Data,
+    batch_size: int = 256,
+    stop_if_asked: Callable[[], None] = lambda: None,
+) -> Tally:
+    """Pass once through a data set in evaluation mode, by means of any engine.
+
+    Parameters
+    ----------
+    engine : Engine
+    dataset : data set, (x, y), or a bunch
+        As in `fit`.
+    batch_size : int
+        Bears on memory and speed alone.
+    stop_if_asked : callable
+        Called after each minibatch; it may raise.
+
+    Returns
+    -------
+    tally : Tally
+        With loss and accuracy.
+
+    Raises
+    ------
+    InputError
+        If the data set is empty or does not fit.
+    """
+    check_engine("judge", engine)
+    check.function("judge", "stop_if_asked", stop_if_asked)
+    batch_size = check.integer("judge", "batch_size", batch_size, least=1)
+    part, _ = in_dtype(_nonempty("judge", dataset), engine.dtype, engine.targets)
+    tally = Tally()
+    with np.errstate(all="ignore"):
+        for x, target in minibatches(part, batch_size):
+            loss, divisor, y, _ = engine.judge(x, target)
+            tally.add(loss, divisor, y, target, engine.ignore_index)
+            stop_if_asked()
+    return tally
+
+
+def evaluate(model: Layer, loss: Loss, dataset: Data, batch_size: int = 256) -> tuple[float, float | None]:
     """Return loss and accuracy of a model on a data set, in evaluation mode.
 
     Parameters
     ----------
     model : Layer
     loss : Loss
-    dataset : data set
+        Whether it averages or sums, its mean over all data is returned: Σ losses / Σ divisors, see
+        `npnet.nn.Loss.divisor`.
+    dataset : data set, (x, y), or a bunch
+        As in `fit`.
     batch_size : int
         Bears on memory and speed alone.
 
     Returns
     -------
     loss : float
+        NaN if nothing counts, as where all labels are ignored.
     accuracy : float in 0…1, or None
         None where targets are not class labels.
 
@@ -278,21 +408,27 @@ def evaluate(model: Layer, loss: Loss, dataset: Dataset, batch_size: int = 256) 
     InputError
         If the data set is empty or does not fit the model.
     """
+    check_model("evaluate", model)
+    check_loss("evaluate", loss)
+    batch_size = check.integer("evaluate", "batch_size", batch_size, least=1)
+    part, _ = in_dtype(_nonempty("evaluate", dataset), dtype_of(model), targets_of(loss))
     tally = Tally()
-    for x, target in minibatches(dataset, batch_size):
-        y = model(x)
-        value = per_sample(loss, float(loss(y, target)), target)
-        tally.add(value, y, target, getattr(loss, "ignore_index", None))
+    with np.errstate(all="ignore"):
+        for x, target in minibatches(part, batch_size):
+            y = model(x)
+            mean, divisor, *_ = outcome(loss, float(loss(y, target)), y, target)
+            tally.add(mean, divisor, y, target, getattr(loss, "ignore_index", None))
     return tally.loss, tally.accuracy
 
 
-def predict(model: Layer, dataset: Dataset, batch_size: int = 256) -> ndarray:
-    """Return the model's outputs for every sample of a data set, in evaluation mode and in order.
+def predict(model: Layer, dataset: Any, batch_size: int = 256) -> ndarray:
+    """Return the model's outputs for every sample, in evaluation mode and in order.
 
     Parameters
     ----------
     model : Layer
-    dataset : data set
+    dataset : array, frame, tensor, or data set
+        The samples; whatever `fit` takes does too, and its targets are not looked at.
     batch_size : int
         Bears on memory and speed alone.
 
@@ -303,6 +439,31 @@ def predict(model: Layer, dataset: Dataset, batch_size: int = 256) -> ndarray:
     Raises
     ------
     InputError
-        If the data set is empty or does not fit the model.
+        If there is no sample, or they do not fit the model.
+
+    Examples
+    --------
+    >>> from npnet import nn
+    >>> predict(nn.ReLU(), np.array([[-1.0], [2.0]]))
+    array([[0.],
+           [2.]])
     """
-    return np.concatenate([model(x) for x, _ in minibatches(dataset, batch_size)])
+    check_model("predict", model)
+    batch_size = check.integer("predict", "batch_size", batch_size, least=1)
+    if is_array(dataset):
+        x = as_array("predict", "dataset", dataset)
+        if x.ndim == 0 or not len(x) or x.dtype.kind not in "biuf":
+            raise InputError(
+                f"predict: dataset must hold the numbers of at least one sample, got {check.described(x)}"
+            )
+        dataset = (x, np.zeros(len(x), np.int64))
+    part, _ = in_dtype(_nonempty("predict", dataset), dtype_of(model))
+    with np.errstate(all="ignore"):
+        return np.concatenate([model(x) for x, _ in minibatches(part, batch_size)])
+
+
+def _nonempty(owner: str, data: Any) -> Dataset:
+    part = one_part(owner, data)
+    if not len(part):
+        raise InputError(f"{owner}: dataset must hold at least one sample, got an empty one")
+    return part

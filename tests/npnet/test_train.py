@@ -115,7 +115,7 @@ def test_a_summed_loss_is_reported_for_each_sample(splits):
 
 def test_labels_to_be_ignored_do_not_count():
     tally = Tally()
-    tally.add(0.0, np.eye(3), np.array([0, 2, -100]), ignore_index=-100)
+    tally.add(0.0, 2.0, np.eye(3), np.array([0, 2, -100]), ignore_index=-100)
     assert tally.accuracy == 0.5
 
 
@@ -320,14 +320,15 @@ def test_nothing_is_learnt_from_the_step_whose_loss_is_no_number(splits):
         _, y, grads = plain_step(*arguments)
         return (np.nan if len(states) == 2 else 1.0), y, grads
 
-    with pytest.raises(InputError, match="loss became nan in epoch 1, after step 2"):
+    with pytest.raises(InputError, match=r"loss became nan in epoch 1, after step 2.* it began with"):
         train(
             splits.train,
             model,
             step=nan_at_the_third,
             on_step=lambda state: states.append(model.state_dict()),
         )
-    assert same(model.state_dict(), states[-1])
+    assert len(states) == 2
+    assert same(model.state_dict(), classifier().state_dict())  # no epoch has shown which step was good
 
 
 def test_too_large_a_learning_rate_meets_the_message_and_no_warning(splits):
@@ -342,9 +343,9 @@ def test_too_large_a_learning_rate_meets_the_message_and_no_warning(splits):
         ({"epochs": 2.0}, "epochs must be a positive integer, got 2.0"),
         ({"batch_size": -1}, "batch_size must be a positive integer, got -1"),
         ({"patience": 0}, "patience must be a positive integer, got 0"),
-        ({"generator": 0}, "generator must be a numpy.random.Generator, got int"),
+        ({"generator": "0"}, "generator must be a numpy.random.Generator, .* or a seed, .* got '0'"),
         ({"data": []}, "the training data must not be empty"),
-        ({"data": (np.ones((3, 64)), np.ones(3))}, "ArrayDataset"),
+        ({"data": np.ones((3, 64))}, r"data must be .* their targets beside them: \(x, y\)"),
         ({"loss": nn.CrossEntropyLoss(reduction="none")}, "got reduction='none'"),
     ],
 )
@@ -396,7 +397,9 @@ def test_targets_that_do_not_fit_the_loss_are_never_broadcast():
     rng = np.random.default_rng(0)
     model = nn.Linear(3, 1, generator=rng)
     flat = ArrayDataset(np.zeros((8, 3), np.float32), np.zeros(8, np.float32))
-    with pytest.raises(InputError, match="target"):
+    with pytest.raises(
+        InputError, match=r"training y must have .* \(n, 1\), got \(n,\); write y\[:, np.newaxis"
+    ):
         fit(
             model,
             nn.MSELoss(),

@@ -102,12 +102,13 @@ def test_fit_keeps_the_best_weights_and_steps_the_schedule():
     assert float(judged.detach()) == pytest.approx(expected)
 
 
-def test_data_of_another_dtype_is_refused():
+def test_data_of_another_dtype_is_converted():
     module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
     sgd = torch.optim.SGD(module.parameters(), lr=0.1)
-    with pytest.raises(InputError, match=r"data must be torch.float32, as the module is, got torch.float64"):
-        fit(module, torch.nn.CrossEntropyLoss(), sgd, some_digits(), epochs=1, batch_size=32,
-            generator=np.random.default_rng(0))  # fmt: skip
+    history = fit(module, torch.nn.CrossEntropyLoss(), sgd, some_digits(), epochs=1, progress=False)
+    assert history.notes == [
+        f"{part}: x converted from float64 to float32" for part in ("training", "validation")
+    ]
 
 
 # ---- two processes -------------------------------------------------------------------------------------

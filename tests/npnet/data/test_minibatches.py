@@ -192,14 +192,19 @@ def test_a_tensor_of_a_graph_is_refused():
     ("dataset", "arguments", "message"),
     [
         ([], {}, "dataset must hold at least one sample"),
-        (iter([1]), {}, "dataset must have __len__ and __getitem__, got list_iterator"),
+        (iter([1]), {}, "dataset must be .* __getitem__ .* got list_iterator; .* must be made a list first"),
+        (
+            numbered(4).x,
+            {},
+            "dataset must be .* got a float64 array .*; samples need their targets beside them",
+        ),
         (numbered(4), {"batch_size": 0}, "batch_size must be a positive integer, got 0"),
         (numbered(4), {"batch_size": 2.0}, "batch_size must be a positive integer, got 2.0"),
         (numbered(4), {"batch_size": True}, "batch_size must be a positive integer, got True"),
         (numbered(4), {"batch_size": 5, "drop_last": True}, "batch_size must be at most 4"),
-        (numbered(4), {"start": 3}, r"start must be 0\.\.2, got 3"),
-        (numbered(4), {"start": -1}, r"start must be 0\.\.2, got -1"),
-        (numbered(4), {"generator": 7}, "generator must be a numpy.random.Generator, got int"),
+        (numbered(4), {"start": 3}, "start must be an integer from 0 to 2, got 3"),
+        (numbered(4), {"start": -1}, "start must be an integer from 0 to 2, got -1"),
+        (numbered(4), {"generator": 7}, "generator must be a numpy.random.Generator, .* got 7"),
     ],
 )
 def test_what_does_not_fit_is_refused_at_the_call(dataset, arguments, message):
