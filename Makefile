@@ -59,5 +59,5 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.wheel: $(SOURCES) $(VENV)/.dev
 	rm -rf dist
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
-	$(BIN)/pip install --quiet --no-deps --force-reinstall dist/npnet-*.whl
+	$(BIN)/pip install --quiet --no-deps --force-reinstall dist/npnet_backprop-*.whl
 	touch $@ $(VENV)/.core

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if chosen.suite != "report":
             environment.require_torch()
+            results.require_writable(chosen.out)
         settings = Settings(
             parallel.cores() if chosen.threads is None else chosen.threads, chosen.quick, chosen.data
         )
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             path = chosen.out / f"{suite}.json"
             if chosen.suite != "report":
                 results.write(import_module(f"benchmarks.{suite}").measure(settings), chosen.out)
-            elif not path.exists():
+            elif not os.path.exists(path):  # noqa: PTH110 - False, not an error, for a name too long
                 continue
             _show(path)
     except InputError as error:
@@ -58,7 +60,7 @@ def _show(path: Path) -> None:
     from benchmarks import figures, report  # noqa: PLC0415 - measuring needs neither
 
     found = results.read(path)
-    path.with_suffix(".md").write_text(report.markdown(found), encoding="utf-8")
+    results.write_whole(path.with_suffix(".md"), report.markdown(found).encode())
     print(report.terminal(found))
     figure = figures.draw(found, path.parent)
     if figure is not None:

@@ -13,10 +13,11 @@ from typing import Any
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import npnet
 from npnet import parallel
 from npnet.errors import InputError, MissingError
 
-LIBRARIES = ("npnet", "numpy", "torch", "jax", "autograd")
+LIBRARIES = ("numpy", "torch", "jax", "autograd")
 
 
 def describe(threads: int) -> dict[str, Any]:
@@ -27,7 +28,8 @@ def describe(threads: int) -> dict[str, Any]:
         "threads": threads,
         "system": f"{platform.system()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "libraries": {name: _version(name) for name in LIBRARIES if _version(name)},
+        "libraries": {"npnet": npnet.__version__}
+        | {name: _version(name) for name in LIBRARIES if _version(name)},
         "blas": [
             {key: library.get(key) for key in ("internal_api", "version", "architecture", "num_threads")}
             for library in threadpool_info()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.peers import JAX
 from benchmarks.report import NPNET, record_ratio
-from benchmarks.results import axes
+from benchmarks.results import axes, write_whole
 from benchmarks.samples import summary
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ def draw(results: Results, folder: Path) -> Path | None:
         return None
     figure = drawing(results)
     path = folder / f"{results.suite}.png"
-    figure.savefig(path, dpi=150, facecolor="white")
-    return path
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=150, facecolor="white")
+    return write_whole(path, picture.getvalue())
 
 
 def _ratios(results: Results) -> Figure:

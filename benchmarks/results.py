@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from npnet.errors import InputError, MissingError
@@ -48,22 +50,49 @@ class Results:
     notes: list[str] = field(default_factory=list)  # such as what could not be measured
 
 
+def require_writable(folder: Path) -> None:
+    """Make the folder and try it out: what is wrong with it shows before anything is measured.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written to.
+    """
+    with _refusing():
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+
+
 def write(results: Results, folder: Path) -> Path:
-    """Write a suite's results and return the file; what was there is replaced as a whole or not at all.
+    """Write a suite's results and return the file.
 
     Raises
     ------
     InputError
         If the folder cannot be written to.
     """
-    path = folder / f"{results.suite}.json"
-    try:
+    with _refusing():
         folder.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
-        beside.write_text(json.dumps(asdict(results), indent=1) + "\n", encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise InputError(f"benchmarks: results must go to a folder that can be written to: {error}") from None
+    text = json.dumps(asdict(results), indent=1) + "\n"
+    return write_whole(folder / f"{results.suite}.json", text.encode())
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file and return its path; what was there is replaced as a whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    beside = path.with_name(f"{path.name}.part")
+    with _refusing():
+        try:
+            beside.write_bytes(content)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
     return path
 
 
@@ -82,8 +111,20 @@ def read(path: Path) -> Results:
         return Results(**{**raw, "records": [Record(**record) for record in raw["records"]]})
     except FileNotFoundError:
         raise MissingError(f"{path} is missing: python -m benchmarks {path.stem}") from None
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError) as error:  # no JSON, no text, or something else in it
         raise InputError(f"{path} must hold results of python -m benchmarks: {error}") from None
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what the system says into the one message of a user's mistake."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in a name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"--out: results must go to a folder that can be written to: {reason}") from None
 
 
 def axes(results: Results) -> dict[str, list[tuple[int, Record]]]:

@@ -8,13 +8,20 @@ gradients of its inputs::
 
 Names, arguments and shapes are those of ``torch.nn.functional``; returning ``(y, backward)`` is the one
 difference. `npnet.nn` has layers made of these operations, `npnet.optim` what moves their parameters,
-`npnet.data` what to learn from, and `npnet.fit` the loop around all of it.
+`npnet.data` what to learn from, and `npnet.fit` the loop around all of it. Everything else, such as
+`npnet.plot`, is loaded when it is first touched.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from npnet import data, functional, nn, optim
 from npnet.errors import DTypeError, InputError, MissingError
 from npnet.gradcheck import GradcheckError, GradcheckReport, gradcheck
-from npnet.train import fit
+from npnet.train import evaluate, fit, predict
+
+if TYPE_CHECKING:
+    from npnet import checkpoint, definition, metrics, models, parallel, plot, recipes
 
 __all__ = [
     "DTypeError",
@@ -22,11 +29,33 @@ __all__ = [
     "GradcheckReport",
     "InputError",
     "MissingError",
+    "checkpoint",
     "data",
+    "definition",
+    "evaluate",
     "fit",
     "functional",
     "gradcheck",
+    "metrics",
+    "models",
     "nn",
     "optim",
+    "parallel",
+    "plot",
+    "predict",
+    "recipes",
 ]
 __version__ = "0.1.0"
+
+_LOADED_WHEN_TOUCHED = {"checkpoint", "definition", "metrics", "models", "parallel", "plot", "recipes"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a module of npnet when it is first touched, so that importing npnet stays quick."""
+    if name in _LOADED_WHEN_TOUCHED:
+        return import_module(f"npnet.{name}")
+    raise AttributeError(f"module 'npnet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LOADED_WHEN_TOUCHED])

@@ -54,6 +54,20 @@ def in_blocks(size: int, block: int) -> list[slice]:
     return [slice(begin, min(size, begin + block)) for begin in range(0, size, block)]
 
 
+def handler() -> Spread:
+    """Return what does pieces of work here at present."""
+    return _spread.get()
+
+
+def hand_over(handler: Spread) -> None:
+    """Have pieces of work done by `handler` from here on, for good.
+
+    `spread_over` goes back by itself, but cannot where a ``with`` block may begin in one thread and end in
+    another, as in a generator.
+    """
+    _spread.set(handler)
+
+
 @contextmanager
 def spread_over(handler: Spread) -> Iterator[None]:
     """Have pieces of work done by `handler`, which calls a function for each of a list of them."""

@@ -18,7 +18,7 @@ npnet.errors.InputError: SGD: lr must be a finite number of at least 0, got 'fas
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
@@ -123,6 +123,15 @@ def instance(owner: str, name: str, value: Any, kind: type[T], expected: str) ->
     if not isinstance(value, kind):
         raise InputError(f"{owner}: {name} must be {expected}, got {described(value)}")
     return value
+
+
+def mapping(owner: str, name: str, value: Any, expected: str = "a dict from names to arrays") -> None:
+    """Require a dict or another mapping, whose keys are text."""
+    if type(value) is not dict and not isinstance(value, Mapping):
+        raise InputError(f"{owner}: {name} must be {expected}, got {described(value)}")
+    for key in value:
+        if not isinstance(key, str):
+            raise InputError(f"{owner}: the names in {name} must be text, got {described(key)}")
 
 
 def function(owner: str, name: str, value: T, expected: str = "a function") -> T:
@@ -242,6 +251,12 @@ def upstream(owner: str, grad_y: Any, y: ndarray | Form) -> None:
         return  # at once, since every operation of every step asks
     float_arrays(owner, y=np.empty(0, y.dtype), grad_y=grad_y)
     shape(owner, "grad_y", grad_y, y.shape, "like the output y")
+
+
+def needs(owner: str, value: Any) -> None:
+    """Require what says which of three gradients are wanted: a tuple of three times True or False."""
+    if not (type(value) is tuple and len(value) == 3 and all(type(wanted) is bool for wanted in value)):
+        raise _misfit(owner, "needs", "a tuple of three times True or False", value)
 
 
 # ---- words ---------------------------------------------------------------------------------------------

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import DTypeLike
 
-from npnet import nn
+from npnet import check, nn
 from npnet.errors import InputError
-from npnet.nn.init import positive
 
 ACTIVATIONS: Mapping[str, type[nn.Layer]] = {
     "relu": nn.ReLU,
@@ -69,6 +69,8 @@ def logistic_regression(
     >>> logistic_regression(784, 10, generator=np.random.default_rng(0)).summary((1, 28, 28)).parameters
     7850
     """
+    features = check.integer("logistic_regression", "features", features, least=1)
+    classes = check.integer("logistic_regression", "classes", classes, least=1)
     linear = nn.Linear(features, classes, init=init, generator=generator, dtype=dtype)
     return nn.Sequential({"flatten": nn.Flatten(), "linear": linear})
 
@@ -115,7 +117,8 @@ def mlp(
       (fc2): Linear(100, 10)
     )
     """
-    check_sizes(sizes)
+    sizes = check_sizes(sizes)
+    check.flag("mlp", "batch_norm", batch_norm)
     act = activation_class(activation)
     layers: dict[str, nn.Layer] = {"flatten": nn.Flatten()}
     for i, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
@@ -172,6 +175,9 @@ def lenet5(
     >>> lenet5(3, 32, generator=rng).summary((3, 32, 32)).parameters
     62006
     """
+    image_size = check.integer("lenet5", "image_size", image_size, least=1)
+    in_channels = check.integer("lenet5", "in_channels", in_channels, least=1)
+    classes = check.integer("lenet5", "classes", classes, least=1)
     padding = lenet5_padding(image_size)
     conv = partial(nn.Conv2d, init=init, generator=generator, dtype=dtype)
     linear = partial(nn.Linear, init=init, generator=generator, dtype=dtype)
@@ -224,6 +230,7 @@ def signs_small(
     >>> signs_small(generator=np.random.default_rng(0)).summary((1, 28, 28)).parameters
     13952
     """
+    classes = check.integer("signs_small", "classes", classes, least=1)
     conv = partial(nn.Conv2d, init=init, generator=generator, dtype=dtype)
     linear = partial(nn.Linear, init=init, generator=generator, dtype=dtype)
     return nn.Sequential(
@@ -270,6 +277,8 @@ def signs_deep(
     >>> signs_deep(generator=np.random.default_rng(0)).summary((1, 28, 28)).parameters
     100248
     """
+    classes = check.integer("signs_deep", "classes", classes, least=1)
+    dropout = check.number("signs_deep", "dropout", dropout, least=0.0, most=1.0)
     conv = partial(nn.Conv2d, init=init, generator=generator, dtype=dtype)
     linear = partial(nn.Linear, init=init, generator=generator, dtype=dtype)
     layers: dict[str, nn.Layer] = {}
@@ -328,6 +337,8 @@ def airplane_bird_mlp(
     >>> airplane_bird_mlp(generator=np.random.default_rng(0)).summary((3, 32, 32)).parameters
     1574402
     """
+    hidden = check.integer("airplane_bird_mlp", "hidden", hidden, least=1)
+    check.flag("airplane_bird_mlp", "log_softmax", log_softmax)
     model = mlp([3 * 32 * 32, hidden, 2], "tanh", init=init, generator=generator, dtype=dtype)
     return nn.Sequential({**model.layers, "log_softmax": nn.LogSoftmax(1)}) if log_softmax else model
 
@@ -373,10 +384,11 @@ def airplane_bird_conv(
     >>> airplane_bird_conv(generator=np.random.default_rng(0)).summary((3, 32, 32)).parameters
     18090
     """
+    hidden = check.integer("airplane_bird_conv", "hidden", hidden, least=1)
+    first, second = _two_channels(channels)
     act = activation_class(activation)
     conv = partial(nn.Conv2d, init=init, generator=generator, dtype=dtype)
     linear = partial(nn.Linear, init=init, generator=generator, dtype=dtype)
-    first, second = channels
     return nn.Sequential(
         {
             "conv1": conv(3, first, 3, padding=1),
@@ -393,21 +405,28 @@ def airplane_bird_conv(
     )
 
 
+def _two_channels(channels: tuple[int, int]) -> list[int]:
+    several = channels if isinstance(channels, tuple | list) else ()
+    if len(several) != 2:
+        raise InputError(f"airplane_bird_conv: channels must be a pair of integers, got {channels!r:.60}")
+    return [check.integer("airplane_bird_conv", "channels", number, least=1) for number in several]
+
+
 # ---- shared with ptref.models --------------------------------------------------------------------------
 
 
 def activation_class(activation: str) -> type[nn.Layer]:
     """Return the layer of an activation's name."""
-    if activation not in ACTIVATIONS:
-        raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-    return ACTIVATIONS[activation]
+    return ACTIVATIONS[check.choice("activation_class", "activation", activation, ACTIVATIONS)]
 
 
-def check_sizes(sizes: Sequence[int]) -> None:
-    """Require sizes of at least an input and an output."""
-    if len(sizes) < 2:
-        raise InputError(f"mlp: sizes must be at least two, features and classes, got {list(sizes)}")
-    positive("mlp", **{f"sizes[{i}]": size for i, size in enumerate(sizes)})
+def check_sizes(sizes: Any) -> list[int]:
+    """Return the sizes of the layers as a list: at least those of an input and an output."""
+    several = sizes.tolist() if isinstance(sizes, np.ndarray) and sizes.ndim == 1 else sizes
+    if not isinstance(several, Sequence) or isinstance(several, str | bytes) or len(several) < 2:
+        shown = f"{sizes!r:.60}" if isinstance(sizes, tuple | list) else check.described(sizes)
+        raise InputError(f"mlp: sizes must be at least two, features and classes, got {shown}")
+    return [check.integer("mlp", f"sizes[{i}]", size, least=1) for i, size in enumerate(several)]
 
 
 def lenet5_padding(image_size: int) -> int:
@@ -417,7 +436,7 @@ def lenet5_padding(image_size: int) -> int:
 
 def lenet5_features(image_size: int) -> int:
     """Return what LeNet-5's convolutions leave of an image: 16 channels of a quarter of its size."""
-    positive("lenet5", image_size=image_size)
+    image_size = check.integer("lenet5", "image_size", image_size, least=1)
     side = ((image_size + 2 * lenet5_padding(image_size) - 4) // 2 - 4) // 2
     if side < 1:
         raise InputError(f"lenet5: image_size must be at least 16, got {image_size}")

@@ -40,6 +40,18 @@ def test_importing_npnet_imports_nothing_heavy():
     assert done.stdout.split() == []
 
 
+def test_every_name_is_there_after_import_npnet():
+    code = "import npnet; [getattr(npnet, name) for name in npnet.__all__]"
+    code += "; assert set(npnet.__all__) <= set(dir(npnet))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'npnet' has no attribute 'layers'"):
+        npnet.layers  # noqa: B018 - touched on purpose
+
+
 def test_the_engine_works_where_torch_is_not_installed(tmp_path):
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no torch here', name='torch')")
     names = [name for name in modules("npnet") if name != "npnet.cli"]

@@ -22,6 +22,7 @@ from numpy import ndarray
 
 from npnet._spread import spread
 from npnet.functional._cache import blocks, divisor, scratch
+from npnet.functional._sums import along_first
 from npnet.functional._types import BackwardMany
 from npnet.functional._window import Pair, Window
 
@@ -49,7 +50,7 @@ def convolve(
         grad_rows = batch_last(grad_y)  # (oh, o, ow, n)
         grad_x = as_images(_grad_x(grad_rows, weight, place)) if needs[0] else None
         grad_weight = _grad_weight(rows, grad_rows, weight.shape) if needs[1] else None
-        grad_bias = grad_rows.sum(axis=(2, 3)).sum(axis=0) if needs[2] and bias is not None else None
+        grad_bias = along_first(grad_rows.sum(axis=(2, 3))) if needs[2] and bias is not None else None
         return grad_x, grad_weight, grad_bias
 
     return as_images(y_rows), backward
@@ -238,7 +239,7 @@ def _grad_weight(
         under = under.reshape(*under.shape[:3], k // part_k, 1, part_k, run * n)
         above = _in_runs(grad_rows[part], run)[:, np.newaxis]  # (rows, 1, runs, o, run·n)
         above = above.reshape(*above.shape[:3], 1, o // part_o, part_o, run * n)
-        sums[part.start] = (above @ under.swapaxes(-1, -2)).sum(axis=0).sum(axis=1)
+        sums[part.start] = along_first((above @ under.swapaxes(-1, -2)).sum(axis=2))
 
     parts = blocks(oh, (ow // run) * kw * k * o * rows.itemsize)
     spread(some_rows, parts)

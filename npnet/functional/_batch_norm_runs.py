@@ -17,9 +17,10 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
-from npnet._spread import spread
+from npnet._spread import in_blocks, spread
 from npnet.functional._cache import scratch
 from npnet.functional._elementwise import image_blocks, order_in_memory
+from npnet.functional._quiet import quiet
 from npnet.functional._types import BackwardMany
 
 Statistics = tuple[Float[ndarray, " c"], Float[ndarray, " c"]]
@@ -28,6 +29,8 @@ Runs = Float[ndarray, "outer c inner"]
 # More elements than this are many, and fewer pixels than this a short run.
 LARGE = 32 * 1024
 SHORT = 16
+# So many pixels are added up in float32.
+PART = 4096
 
 
 class Term(NamedTuple):
@@ -65,6 +68,13 @@ def normalise(
         grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         check.upstream("batch_norm", grad_y, form)
+        check.needs("batch_norm", needs)
+        with quiet():
+            return gradients(grad_y, needs)
+
+    def gradients(
+        grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool]
+    ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         g = _as_runs(grad_y, order)
         through_statistics = needs[0] and training
         sum_g = sum_gx = np.zeros_like(mean)  # Σ g, Σ g x̂
@@ -97,29 +107,69 @@ def _run(array: Float[ndarray, "n c *spatial"], order: list[int]) -> int:
 
 
 def _statistics(x: Runs) -> Statistics:
-    """Return the mean and the variance of each channel."""
+    """Return the mean and the variance of each channel.
+
+    What is left of the first mean's error shows in the mean of x − mean, by which it is put right.
+    """
     m = len(x) * x.shape[2]
     mean = _sum(x) / m
-    return mean, _sum_of_products(None, x, mean) / m
+    left, squares = _sums_of_centred(x, mean)
+    error = left / m
+    return mean.astype(x.dtype) + error, np.maximum(squares / m - error * error, 0)
 
 
 def _sum(g: Runs) -> Float[ndarray, " c"]:
     """Return Σ g of each channel."""
-    sums, ones = np.empty(g.shape[:2], g.dtype), np.ones(g.shape[2], g.dtype)
-    spread(lambda some: np.vecdot(g[some], ones, out=sums[some]), image_blocks(len(g), g.size))
-    return np.asarray(sums.sum(axis=0, dtype=np.float64))
+    parts = _parts(g.shape[2])
+    ones = np.ones(parts[0].stop, g.dtype)
+    sums = np.empty((*g.shape[:2], len(parts)), g.dtype)
+
+    def add(some: slice) -> None:
+        for i, part in enumerate(parts):
+            np.vecdot(g[some, :, part], ones[: part.stop - part.start], out=sums[some, :, i])
+
+    spread(add, image_blocks(len(g), g.size))
+    return np.asarray(sums.sum(axis=(0, 2), dtype=np.float64))
 
 
-def _sum_of_products(g: Runs | None, x: Runs, mean: Float[ndarray, " c"]) -> Float[ndarray, " c"]:
-    """Return Σ g (x − mean) of each channel, or Σ (x − mean)² without g."""
-    sums, origin = np.empty(x.shape[:2], x.dtype), _beside(mean, x)
+def _sum_of_products(g: Runs, x: Runs, mean: Float[ndarray, " c"]) -> Float[ndarray, " c"]:
+    """Return Σ g (x − mean) of each channel."""
+    parts, origin = _parts(x.shape[2]), _beside(mean, x)
+    sums = np.empty((*x.shape[:2], len(parts)), x.dtype)
 
     def products(some: slice) -> None:
         centred = np.subtract(x[some], origin, out=scratch(x[some].shape, x.dtype))
-        np.vecdot(centred if g is None else g[some], centred, out=sums[some])
+        for i, part in enumerate(parts):
+            np.vecdot(g[some, :, part], centred[..., part], out=sums[some, :, i])
 
     spread(products, image_blocks(len(x), x.size))
-    return np.asarray(sums.sum(axis=0, dtype=np.float64))
+    return np.asarray(sums.sum(axis=(0, 2), dtype=np.float64))
+
+
+def _sums_of_centred(
+    x: Runs, mean: Float[ndarray, " c"]
+) -> tuple[Float[ndarray, " c"], Float[ndarray, " c"]]:
+    """Return Σ (x − mean) and Σ (x − mean)² of each channel."""
+    parts, origin = _parts(x.shape[2]), _beside(mean, x)
+    ones = np.ones(parts[0].stop, x.dtype)
+    sums, squares = np.empty((2, *x.shape[:2], len(parts)), x.dtype)
+
+    def add(some: slice) -> None:
+        centred = np.subtract(x[some], origin, out=scratch(x[some].shape, x.dtype))
+        for i, part in enumerate(parts):
+            values = centred[..., part]
+            np.vecdot(values, ones[: part.stop - part.start], out=sums[some, :, i])
+            np.vecdot(values, values, out=squares[some, :, i])
+
+    spread(add, image_blocks(len(x), x.size))
+    return np.asarray(sums.sum(axis=(0, 2), dtype=np.float64)), np.asarray(
+        squares.sum(axis=(0, 2), dtype=np.float64)
+    )
+
+
+def _parts(inner: int) -> list[slice]:
+    """Cut a run into parts that BLAS adds up in float32; these sums are then added up in float64."""
+    return in_blocks(inner, PART)
 
 
 def _fill(out: Runs, terms: Sequence[Term], constant: Float[ndarray, " c"] | None) -> None:

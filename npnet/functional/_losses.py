@@ -16,15 +16,9 @@ REDUCTIONS = ("mean", "sum", "none")
 Numbers = ndarray | np.floating[Any]  # arithmetic on arrays without axes gives scalars
 
 
-def quiet() -> np.errstate:
-    """Switch NumPy's warnings off, for a ``with`` block: in a loss ∞ and NaN speak for themselves."""
-    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
-
-
 def check_reduction(operation: str, reduction: str) -> None:
     """Require one of the three reductions."""
-    if reduction not in REDUCTIONS:
-        raise InputError(f"{operation}: reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
+    check.choice(operation, "reduction", reduction, REDUCTIONS)
 
 
 def reduced(
@@ -45,12 +39,14 @@ def reduced(
     minimised, and the upstream gradient is 1.
     """
     total = np.float64(losses.size if total is None else total)  # divides by 0 without an exception
-    loss = losses if reduction == "none" else losses.sum()
+    loss = losses if reduction == "none" else losses.sum(dtype=np.float64)
     if reduction == "mean":
         loss = loss / total
     loss = np.asarray(loss, dtype)
 
-    def backward(grad_loss: ndarray | None = None) -> ndarray:
+    def backward(grad_loss: Any = None) -> ndarray:
+        if isinstance(grad_loss, np.floating) and not loss.ndim:
+            grad_loss = np.asarray(grad_loss)  # what arithmetic on a loss gives
         if grad_loss is not None:
             check.float_arrays(operation, loss=loss, grad_loss=grad_loss)
             check.shape(operation, "grad_loss", grad_loss, loss.shape, "like the loss")
@@ -84,14 +80,12 @@ def check_labels(
 
     Returns the labels, 0 where ignored, and which positions count: None if all do.
     """
-    if not isinstance(target, ndarray):
-        raise DTypeError(f"{operation}: target must be a NumPy array, got {type(target).__name__}")
-    if target.dtype.kind not in "iu":
-        raise DTypeError(f"{operation}: target must hold integer labels, got {target.dtype}")
+    ignore_index = check.integer(operation, "ignore_index", ignore_index)
     axis = class_axis(operation, x)
     classes = x.shape[axis]
     positions = x.shape[:axis] + x.shape[axis + 1 :]
-    check.shape(operation, "target", target, positions, "for x of shape {}", x.shape)
+    if type(target) is not ndarray or target.dtype.kind not in "iu" or target.shape != positions:
+        _refuse_target(operation, x, target, axis, positions)
 
     if ignore_index < 0 and target.size and target.min() >= 0 and target.max() < classes:
         return target, None  # as nearly always
@@ -103,6 +97,23 @@ def check_labels(
             f"got {first(wrong, target)}"
         )
     return np.where(counts, target, 0).astype(np.intp), counts
+
+
+def _refuse_target(operation: str, x: ndarray, target: Any, axis: int, positions: tuple[int, ...]) -> None:
+    """Say what is wrong with a target that is no array of labels for x, and what to write."""
+    check.array(operation, "target", target)
+    hint = ""
+    if target.shape == x.shape:
+        hint = f"; it looks one-hot: write target.argmax(axis={axis})"
+    elif x.ndim == 2 and target.shape == (len(x), 1):
+        hint = "; write target[:, 0]"
+    elif target.dtype.kind not in "iu":
+        hint = "; convert labels with target.astype(np.int64)"
+    if target.dtype.kind not in "iu":
+        raise DTypeError(f"{operation}: target must hold integer labels, got {target.dtype}{hint}")
+    raise InputError(
+        f"{operation}: target must have shape {positions} for x of shape {x.shape}, got {target.shape}{hint}"
+    )
 
 
 def if_counting(values: Numbers, counts: ndarray | None) -> ndarray:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet._spread import evenly, spread
+from npnet._spread import evenly, in_blocks, spread
+from npnet.functional._quiet import quietly
 
 # Multiply-adds of a piece at least: about half a millisecond's worth, beside which handing it on is little.
 PIECE = 16_000_000
+# Longer sums in float32 are cut into parts of about half as many terms, which are added up in float64.
+LONG = 16 * 1024
 
 
 def product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray, "m n"]:
@@ -26,16 +26,19 @@ def product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray
     >>> product(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
+    if a.shape[1] > LONG and a.dtype == np.float32:
+        return _long_product(a, b)
     multiply_adds = a.size * b.shape[1]
     if multiply_adds < 2 * PIECE:
         # Of tiny matrices dot takes half of the time of @; but a single 0 it would make 0 · NaN = 0.
-        result: ndarray = a @ b if 1 in (a.size, b.size) else a.dot(b)
+        result: ndarray = _by_one(a, b) if 1 in (a.size, b.size) else a.dot(b)
         return result
     side, count = max(len(a), b.shape[1]), 1
     while multiply_adds >= 2 * count * PIECE and side >= 2 * count:
         count *= 2
     out = np.empty((len(a), b.shape[1]), a.dtype)
 
+    @quietly
     def multiply(piece: slice) -> None:
         if len(a) == side:
             np.matmul(a[piece], b, out=out[piece])
@@ -49,20 +52,14 @@ def product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray
     return out
 
 
-def total(rows: Float[ndarray, "n k"]) -> Float[ndarray, " k"]:
-    """Return the sum of all rows: a product with ones, for which BLAS takes a third of NumPy's time.
-
-    Examples
-    --------
-    >>> total(np.array([[1.0, 2.0], [3.0, 4.0]]))
-    array([4., 6.])
-    """
-    sums: ndarray = _ones(len(rows), rows.dtype).dot(rows)
-    return sums
+@quietly
+def _long_product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray, "m n"]:
+    exact = np.zeros((len(a), b.shape[1]))
+    for part in in_blocks(a.shape[1], LONG // 2):
+        exact += product(a[:, part], b[part])
+    return exact.astype(a.dtype)
 
 
-@lru_cache(maxsize=16)
-def _ones(n: int, dtype: np.dtype[Any]) -> Float[ndarray, " n"]:
-    ones = np.ones(n, dtype)
-    ones.flags.writeable = False
-    return ones
+@quietly
+def _by_one(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray, "m n"]:
+    return np.asarray(a @ b)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from operator import index
 from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
 
 Pair = tuple[int, int]
@@ -91,13 +91,13 @@ def window(
     out, overhang = [], []
     for size, extent, step, lead, trail in zip(image, extents, stride, before, after, strict=True):
         room = size + lead + trail - extent
-        if room < 0:
+        places = (-(-room // step) if ceil_mode else room // step) + 1
+        if places < 1 or (room < 0 and not ceil_mode):
             raise InputError(
                 f"{operation}: the kernel with its dilation must fit into the padded image, "
                 f"got kernel {tuple(extents)} for an image of {image[0]}×{image[1]} "
                 f"padded by {before} before and {after} after"
             )
-        places = (-(-room // step) if ceil_mode else room // step) + 1
         if ceil_mode and (places - 1) * step >= size + lead:
             places -= 1
         out.append(places)
@@ -106,31 +106,53 @@ def window(
 
 
 def pair(operation: str, name: str, value: object, *, least: int) -> Pair:
-    """Return (vertical, horizontal) from an int for both or from a pair, each at least `least`."""
+    """Return (vertical, horizontal) from one number for both or from a pair, each at least `least`."""
+    plain = size(operation, name, value, least=least)
+    return plain if isinstance(plain, tuple) else (plain, plain)
+
+
+def size(operation: str, name: str, value: object, *, least: int) -> Size:
+    """Return one number for both directions, or a pair, as plain Python has them.
+
+    A tuple of one number is that number, as in PyTorch.
+    """
     if type(value) is int and value >= least:
-        return value, value
-    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
+        return value
+    several = value if isinstance(value, tuple | list) else (value,)
     try:
-        numbers = tuple(index(number) for number in both)
-    except TypeError:
-        numbers = ()
-    if len(numbers) != 2 or min(numbers) < least:
-        kind = "a positive integer" if least == 1 else "a non-negative integer"
-        raise InputError(f"{operation}: {name} must be {kind} or a pair of them, got {value!r}")
-    return numbers
+        numbers = [check.integer(operation, name, number, least=least) for number in several]
+    except InputError:
+        numbers = []
+    if len(numbers) not in (1, 2):
+        kind = "a positive integer" if least == 1 else "an integer of at least 0"
+        raise InputError(
+            f"{operation}: {name} must be {kind} or a pair of them, got {check.described(value)}"
+            if not isinstance(value, tuple | list)
+            else f"{operation}: {name} must be {kind} or a pair of them, got {value!r:.60}"
+        )
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
-def convolution_padding(padding: Padding, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[Pair, Pair]:
+def pooling_size(operation: str, name: str, value: object, *, least: int) -> Size | None:
+    """Do the same for a stride of pooling, where None and () stand for the size of the window."""
+    if value is None or (isinstance(value, tuple | list) and not value):
+        return None
+    return size(operation, name, value, least=least)
+
+
+def convolution_padding(
+    padding: Padding, kernel: Pair, stride: Pair, dilation: Pair, operation: str = "conv2d"
+) -> tuple[Pair, Pair]:
     """Return the padding before and after; "same" keeps the image's size and puts an odd pixel after."""
     if not isinstance(padding, str):
-        both = pair("conv2d", "padding", padding, least=0)
+        both = pair(operation, "padding", padding, least=0)
         return both, both
     if padding == "valid":
         return (0, 0), (0, 0)
     if padding != "same":
-        raise InputError(f"conv2d: padding must be a number, a pair, 'same' or 'valid', got {padding!r}")
+        raise InputError(f"{operation}: padding must be a number, a pair, 'same' or 'valid', got {padding!r}")
     if stride != (1, 1):
-        raise InputError(f"conv2d: padding='same' needs stride 1, got {stride}")
+        raise InputError(f"{operation}: padding='same' needs stride 1, got {stride}")
     total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
     before = (total[0] // 2, total[1] // 2)
     return before, (total[0] - before[0], total[1] - before[1])
@@ -155,16 +177,46 @@ def pooling_window(
     ceil_mode: bool,
 ) -> Window:
     """Place a pooling window, whose stride is its size if not given and whose border at most half of that."""
+    check.flag(operation, "ceil_mode", ceil_mode)
     kernel = pair(operation, "kernel_size", kernel_size, least=1)
-    steps = kernel if stride is None else pair(operation, "stride", stride, least=1)
+    own = pooling_size(operation, "stride", stride, least=1)
+    steps = kernel if own is None else pair(operation, "stride", own, least=1)
     border = pair(operation, "padding", padding, least=0)
     spread = pair(operation, "dilation", dilation, least=1)
-    if any(2 * p > k for p, k in zip(border, kernel, strict=True)):
-        raise InputError(
-            f"{operation}: padding must be at most half of kernel_size, got padding {border} for {kernel}"
-        )
+    check_border(operation, kernel, border, spread)
     image = (batch.shape[2], batch.shape[3])
-    return window(operation, image, kernel, steps, border, spread, ceil_mode=ceil_mode)
+    try:
+        return window(operation, image, kernel, steps, border, spread, ceil_mode=bool(ceil_mode))
+    except InputError as error:
+        if batch.shape[3] <= MOST_COLOURS < batch.shape[1]:
+            raise InputError(f"{error}; {CHANNELS_LAST}") from None
+        raise
+
+
+# A last axis as short as this may be the colours of an image (and their opacity).
+MOST_COLOURS = 4
+CHANNELS_LAST = "x looks like (n, h, w, c): write x.transpose(0, 3, 1, 2)"
+
+
+def check_border(operation: str, kernel: Pair, border: Pair, dilation: Pair) -> None:
+    """Require a border of at most half a window, beyond which a window could lie within it."""
+    extents = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    if any(2 * p > extent for p, extent in zip(border, extents, strict=True)):
+        raise InputError(
+            f"{operation}: padding must be at most half of kernel_size with its dilation, "
+            f"got padding {border} for {extents}"
+        )
+
+
+def channels_last(x: ndarray, channels: int) -> str:
+    """Say how to turn images around whose channels come last, for a message; nothing if they do not."""
+    if x.ndim == 4 and x.shape[3] == channels:
+        return f"; {CHANNELS_LAST}"
+    if x.ndim == 3 and x.shape[2] == channels:
+        return "; x looks like (h, w, c): write x.transpose(2, 0, 1)"
+    if x.ndim == 3 and channels == 1:
+        return "; if x is (n, h, w), grey images, write x[:, np.newaxis]"
+    return ""
 
 
 def combined(

@@ -9,10 +9,12 @@ from numpy import ndarray
 from npnet import check
 from npnet.errors import InputError
 from npnet.functional._elementwise import Part, over_images
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import Backward
 from npnet.functional._window import Size, Window, combined, images, pooling_window
 
 
+@quietly
 def avg_pool2d(
     x: Float[ndarray, "*n c h w"],
     kernel_size: Size,
@@ -41,7 +43,7 @@ def avg_pool2d(
     count_include_pad : bool
         Whether pixels of the border count in m.
     divisor_override : int, optional
-        Takes the place of m.
+        Takes the place of m; not 0.
 
     Returns
     -------
@@ -82,6 +84,8 @@ def avg_pool2d(
     check.float_arrays("avg_pool2d", x=x)
     batch = images("avg_pool2d", x)
     place = pooling_window("avg_pool2d", batch, kernel_size, stride, padding, 1, ceil_mode)
+    check.flag("avg_pool2d", "count_include_pad", count_include_pad)
+    divisor_override = checked_divisor("avg_pool2d", divisor_override)
     divisor = _divisor(place, count_include_pad, divisor_override).astype(x.dtype)  # (oh, ow)
     averages = np.empty_like(batch, shape=(*batch.shape[:2], *place.out))  # in the memory layout of x
 
@@ -106,12 +110,14 @@ def avg_pool2d(
             for row in _under(grad_padded[some], place, 2):
                 row += grad_of_row
 
-        over_images(share_out, batch)
+        with quiet():
+            over_images(share_out, batch)
         return place.crop(grad_padded).reshape(x.shape)
 
     return y, backward
 
 
+@quietly
 def adaptive_avg_pool2d(
     x: Float[ndarray, "*n c h w"], output_size: int | tuple[int | None, int | None] | None
 ) -> tuple[Float[ndarray, "*n c oh ow"], Backward]:
@@ -161,9 +167,8 @@ def adaptive_avg_pool2d(
     averages = np.empty((*batch.shape[:2], len(rows), len(columns)), x.dtype)  # (n, c, oh, ow)
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
-            # One axis after the other: NumPy then adds whole rows, in whatever order they stand in memory.
             under = batch[:, :, row, column]
-            averages[:, :, i, j] = under.sum(axis=2).sum(axis=2) / (under.shape[2] * under.shape[3])
+            averages[:, :, i, j] = _sum_of_pixels(under) / (under.shape[2] * under.shape[3])
     y = averages.reshape(*x.shape[:-2], len(rows), len(columns))
 
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
@@ -173,10 +178,22 @@ def adaptive_avg_pool2d(
         for i, row in enumerate(rows):
             for j, column in enumerate(columns):
                 m = (row.stop - row.start) * (column.stop - column.start)
-                grad_batch[:, :, row, column] += grad_averages[:, :, i : i + 1, j : j + 1] / m
+                with quiet():
+                    grad_batch[:, :, row, column] += grad_averages[:, :, i : i + 1, j : j + 1] / m
         return grad_batch.reshape(x.shape)
 
     return y, backward
+
+
+# So many pixels may be added up in float32.
+FEW_PIXELS = 64
+
+
+def _sum_of_pixels(under: Float[ndarray, "n c h w"]) -> Float[ndarray, "n c"]:
+    """Add up the pixels of each channel: of large windows in float64."""
+    exact = under.dtype if under.shape[2] * under.shape[3] <= FEW_PIXELS else np.float64
+    # One axis after the other: NumPy then adds whole rows, in whatever order they stand in memory.
+    return np.asarray(under.sum(axis=2, dtype=exact).sum(axis=2))
 
 
 def _under(
@@ -188,11 +205,19 @@ def _under(
     return [padded[:, :, span] if axis == 2 else padded[..., span] for span in spans]
 
 
+def checked_divisor(operation: str, divisor_override: int | None) -> int | None:
+    """Return the divisor as an int; None is absent."""
+    if divisor_override is None:
+        return None
+    divisor = check.integer(operation, "divisor_override", divisor_override)
+    if divisor == 0:
+        raise InputError(f"{operation}: divisor_override must not be 0, got 0")
+    return divisor
+
+
 def _divisor(place: Window, count_include_pad: bool, divisor_override: int | None) -> ndarray:
     """Return how many pixels are averaged at each place, shape (oh, ow)."""
     if divisor_override is not None:
-        if divisor_override == 0:
-            raise InputError("avg_pool2d: divisor_override must not be 0, got 0")
         return np.full(place.out, divisor_override)
     counts = []
     for size, lead, kernel, step, places in zip(
@@ -205,16 +230,32 @@ def _divisor(place: Window, count_include_pad: bool, divisor_override: int | Non
     return total
 
 
+def checked_output_size(operation: str, value: object) -> int | tuple[int | None, int | None] | None:
+    """Return how many windows are wanted as plain Python has it: a number, None, or a pair of these."""
+    several = value if isinstance(value, tuple | list) else (value,)
+    try:
+        sizes = [
+            None if size is None else check.integer(operation, "output_size", size, least=1)
+            for size in several
+        ]
+    except InputError:
+        sizes = []
+    if len(sizes) == 1 and not isinstance(value, tuple | list):
+        return sizes[0]
+    if len(sizes) != 2:
+        shown = f"{value!r:.60}" if isinstance(value, tuple | list) else check.described(value)
+        raise InputError(
+            f"{operation}: output_size must be a positive integer, None or a pair of these, got {shown}"
+        )
+    return sizes[0], sizes[1]
+
+
 def _adaptive_spans(
     output_size: int | tuple[int | None, int | None] | None, image: tuple[int, ...]
 ) -> tuple[list[slice], list[slice]]:
     """Return the rows and the columns each window spans."""
-    both = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
-    if len(both) != 2 or not all(out is None or (isinstance(out, int) and out > 0) for out in both):
-        raise InputError(
-            "adaptive_avg_pool2d: output_size must be a positive integer, None or a pair of these, "
-            f"got {output_size!r}"
-        )
+    plain = checked_output_size("adaptive_avg_pool2d", output_size)
+    both = plain if isinstance(plain, tuple) else (plain, plain)
     spans = []
     for wanted, size in zip(both, image, strict=True):
         out = size if wanted is None else wanted

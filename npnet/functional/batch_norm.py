@@ -12,9 +12,12 @@ from npnet import check
 from npnet.errors import InputError
 from npnet.functional import _batch_norm_runs
 from npnet.functional._batch_norm_runs import Statistics
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import BackwardMany
+from npnet.functional._window import channels_last
 
 
+@quietly
 def batch_norm(
     x: Float[ndarray, "n c *spatial"],
     running_mean: Float[ndarray, " c"] | None,
@@ -43,9 +46,9 @@ def batch_norm(
     training : bool
         Which statistics are used.
     momentum : float
-        How fast the running statistics follow.
+        How fast the running statistics follow; any finite number, though only 0 to 1 average.
     eps : float
-        ε, which keeps the division safe for channels that do not vary.
+        ε, at least 0, which keeps the division safe for channels that do not vary.
 
     Returns
     -------
@@ -94,6 +97,9 @@ def batch_norm(
            [0.]])
     """
     _check_shapes(x, running_mean, running_var, weight, bias)
+    training = check.flag("batch_norm", "training", training)
+    momentum = check.number("batch_norm", "momentum", momentum)
+    eps = check.number("batch_norm", "eps", eps, least=0.0)
     _check_mode(x, running_mean, running_var, training)
     given = None
     if not training:
@@ -145,6 +151,13 @@ def _normalise_plainly(
         grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         check.upstream("batch_norm", grad_y, form)
+        check.needs("batch_norm", needs)
+        with quiet():
+            return gradients(grad_y, needs)
+
+    def gradients(
+        grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool]
+    ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         through_statistics = needs[0] and training
         unused = np.zeros(channels)
         sum_g = unused  # Σ g
@@ -179,13 +192,23 @@ def _check_shapes(x: ndarray, *per_channel: ndarray | None) -> None:
     if x.ndim < 2:
         raise InputError(f"batch_norm: x must have shape (n, c) or (n, c, *spatial), got {x.shape}")
     for name, array in named.items():
-        check.shape("batch_norm", name, array, (x.shape[1],), "for the channels of x {}", x.shape)
+        if array is not None and array.shape != (x.shape[1],):
+            hint = channels_last(x, array.shape[0]) if array.ndim == 1 and x.ndim == 4 else ""
+            raise InputError(
+                f"batch_norm: {name} must have shape {(x.shape[1],)} for the channels of x {x.shape}, "
+                f"got {array.shape}{hint}"
+            )
 
 
 def _check_mode(
     x: ndarray, running_mean: ndarray | None, running_var: ndarray | None, training: bool
 ) -> None:
     if training and x.shape[1] and x.size == x.shape[1]:
-        raise InputError(f"batch_norm: training must have more than one value per channel, got x {x.shape}")
+        raise InputError(
+            f"batch_norm: training must have more than one value per channel, got x {x.shape}; a minibatch "
+            "needs two samples: if this is the last and smallest one, leave it out with drop_last=True or "
+            "choose another batch_size"
+        )
     if not training and (running_mean is None or running_var is None):
-        raise InputError("batch_norm: evaluation must have running_mean and running_var, got None")
+        missing = "running_mean" if running_mean is None else "running_var"
+        raise InputError(f"batch_norm: {missing} must be given in evaluation, got None")

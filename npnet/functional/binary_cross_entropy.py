@@ -8,13 +8,15 @@ from numpy import ndarray
 
 from npnet import check
 from npnet.errors import InputError
-from npnet.functional._losses import check_broadcast, check_reduction, first, quiet, reduced
+from npnet.functional._losses import check_broadcast, check_reduction, first, reduced
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import LossBackward
 
 LEAST_LOG = -100.0  # stands for log 0
 LEAST_DENOMINATOR = float(np.float32(1e-12))  # PyTorch has it in single precision, for float64 too
 
 
+@quietly
 def binary_cross_entropy(
     x: Float[ndarray, "*n"],
     target: Float[ndarray, "*n"],
@@ -75,11 +77,10 @@ def binary_cross_entropy(
     """
     _check_arguments(x, target, weight, reduction)
     w = 1.0 if weight is None else weight
-    with quiet():
-        log_yes = np.maximum(np.log(x, dtype=np.float64), LEAST_LOG)
-        log_no = np.maximum(np.log1p(-x, dtype=np.float64), LEAST_LOG)
-        losses = w * ((target - 1) * log_no - target * log_yes)
-        loss, spread = reduced("binary_cross_entropy", losses, reduction, x.dtype)
+    log_yes = np.maximum(np.log(x, dtype=np.float64), LEAST_LOG)
+    log_no = np.maximum(np.log1p(-x, dtype=np.float64), LEAST_LOG)
+    losses = w * ((target - 1) * log_no - target * log_yes)
+    loss, spread = reduced("binary_cross_entropy", losses, reduction, x.dtype)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*n"]:
         with quiet():

@@ -7,11 +7,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
-from npnet.functional._losses import check_broadcast, check_reduction, quiet, reduced
+from npnet.functional._losses import check_broadcast, check_reduction, reduced
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import LossBackward
 from npnet.functional.sigmoid import sigmoid
 
 
+@quietly
 def binary_cross_entropy_with_logits(
     x: Float[ndarray, "*n"],
     target: Float[ndarray, "*n"],
@@ -81,10 +83,9 @@ def binary_cross_entropy_with_logits(
     w = 1.0 if weight is None else weight
     yes = target if pos_weight is None else pos_weight * target
     no = 1 - target
-    with quiet():
-        tail = np.log1p(np.exp(-np.abs(x), dtype=np.float64))
-        losses = w * (no * (np.maximum(x, 0) + tail) + yes * (np.maximum(-x, 0) + tail))
-        loss, spread = reduced("binary_cross_entropy_with_logits", losses, reduction, x.dtype)
+    tail = np.log1p(np.exp(-np.abs(x), dtype=np.float64))
+    losses = w * (no * (np.maximum(x, 0) + tail) + yes * (np.maximum(-x, 0) + tail))
+    loss, spread = reduced("binary_cross_entropy_with_logits", losses, reduction, x.dtype)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*n"]:
         with quiet():

@@ -9,10 +9,22 @@ from numpy import ndarray
 from npnet import check
 from npnet.errors import InputError
 from npnet.functional import _batch_last
+from npnet.functional._quiet import quiet, quietly
+from npnet.functional._sums import along_first
 from npnet.functional._types import BackwardMany
-from npnet.functional._window import Padding, Size, Window, convolution_padding, images, pair, window
+from npnet.functional._window import (
+    Padding,
+    Size,
+    Window,
+    channels_last,
+    convolution_padding,
+    images,
+    pair,
+    window,
+)
 
 
+@quietly
 def conv2d(
     x: Float[ndarray, "*n c h w"],
     weight: Float[ndarray, "o c_per_group kh kw"],
@@ -98,7 +110,7 @@ def conv2d(
              [-1.,  0.,  1.],
              [-1.,  0.,  1.]]]])
     """
-    _check_shapes(x, weight, bias, groups)
+    groups = _check_shapes(x, weight, bias, groups)
     batch = images("conv2d", x)
     place = _place(batch, weight, stride, padding, dilation)
     if _is_dense(batch, place, groups):
@@ -112,7 +124,9 @@ def conv2d(
         grad_y: Float[ndarray, "*n o oh ow"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         check.upstream("conv2d", grad_y, form)
-        grad_x, grad_weight, grad_bias = backward_batch(grad_y.reshape(batch_shape), needs)
+        check.needs("conv2d", needs)
+        with quiet():
+            grad_x, grad_weight, grad_bias = backward_batch(grad_y.reshape(batch_shape), needs)
         return None if grad_x is None else grad_x.reshape(x_shape), grad_weight, grad_bias
 
     return y, backward
@@ -145,9 +159,9 @@ def _convolve_plainly(
             grad_x = _scatter(grad_columns, place, padded.shape)
         if needs[1]:
             columns = _columns(padded, place, groups)
-            grad_weight = (grad_rows @ columns.swapaxes(2, 3)).sum(axis=0).reshape(weight.shape)
+            grad_weight = along_first(grad_rows @ columns.swapaxes(2, 3)).reshape(weight.shape)
         if needs[2] and bias is not None:
-            grad_bias = grad_rows.sum(axis=3).sum(axis=0).reshape(o)
+            grad_bias = along_first(grad_rows.sum(axis=3)).reshape(o)
         return grad_x, grad_weight, grad_bias
 
     return y_rows.reshape(len(x), o, *place.out), backward
@@ -194,20 +208,20 @@ def _place(batch: ndarray, weight: ndarray, stride: Size, padding: Padding, dila
     return window("conv2d", (batch.shape[2], batch.shape[3]), kernel, steps, border, spread)
 
 
-def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None, groups: int) -> None:
+def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None, groups: int) -> int:
     check.float_arrays("conv2d", x=x, weight=weight, bias=bias, optional=("bias",))
     check.axes("conv2d", "weight", weight, (4,), "(o, c/groups, kh, kw)")
     if 0 in weight.shape:
         raise InputError(f"conv2d: weight must have no axis of size 0, got {weight.shape}")
     c, o = images("conv2d", x).shape[1], len(weight)
-    if not isinstance(groups, int | np.integer) or groups < 1 or c % groups or o % groups:
+    groups = check.integer("conv2d", "groups", groups, least=1)
+    wanted = weight.shape[1] * groups
+    if c != wanted:
         raise InputError(
-            f"conv2d: groups must be a positive integer that divides {c} input and {o} output channels, "
-            f"got {groups!r}"
+            f"conv2d: x must have {wanted} channels, as weight {weight.shape} "
+            f"with groups={groups} asks, got shape {x.shape}{channels_last(x, wanted)}"
         )
-    if c != weight.shape[1] * groups:
-        raise InputError(
-            f"conv2d: x must have {weight.shape[1] * groups} channels, as weight {weight.shape} "
-            f"with groups={groups} asks, got shape {x.shape}"
-        )
+    if o % groups:
+        raise InputError(f"conv2d: groups must divide {o} output channels, got {groups}")
     check.shape("conv2d", "bias", bias, (o,), "for weight of shape {}", weight.shape)
+    return groups

@@ -15,13 +15,14 @@ from npnet.functional._losses import (
     class_axis,
     if_counting,
     one_hot,
-    quiet,
     reduced,
 )
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import LossBackward
 from npnet.functional.softmax import exponentials
 
 
+@quietly
 def cross_entropy(
     x: Float[ndarray, "*x"],
     target: Integer[ndarray, "*target"] | Float[ndarray, "*x"],
@@ -99,11 +100,13 @@ def cross_entropy(
     array([[ 0.125, -0.125],
            [-0.25 ,  0.25 ]])
     """
-    _check_arguments(x, weight, reduction, label_smoothing)
+    ignore_index = check.integer("cross_entropy", "ignore_index", ignore_index)
+    label_smoothing = check.number("cross_entropy", "label_smoothing", label_smoothing, least=0.0, most=1.0)
+    _check_arguments(x, weight, reduction)
     if x.ndim == 2 and weight is None and not label_smoothing and _are_labels(target):
         return _of_labels(x, target, ignore_index, reduction)
     axis = class_axis("cross_entropy", x)
-    if isinstance(target, ndarray) and target.dtype.kind == "f":
+    if type(target) is ndarray and target.dtype.kind == "f":
         _check_probabilities(x, target, ignore_index)
         counts = np.ones(x.shape[:axis] + x.shape[axis + 1 :], dtype=bool)
         has_term = np.expand_dims(counts, axis)
@@ -117,10 +120,10 @@ def cross_entropy(
         total = float(counts.sum()) if weight is None else weight[labels].sum(where=counts, dtype=np.float64)
         total = total or np.nan  # a mean over no weight is NaN, whatever label smoothing adds to it
 
-    with quiet():  # 0 log 0 is left out, or becomes NaN
-        shifted, powers, z = exponentials(x, axis)
-        losses = -np.sum(q * (shifted - np.log(z)), axis=axis, where=has_term)
-        loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, total)
+    # 0 log 0 is left out, or becomes NaN
+    shifted, powers, z = exponentials(x, axis)
+    losses = -np.sum(q * (shifted - np.log(z)), axis=axis, where=has_term)
+    loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, total)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*x"]:
         with quiet():
@@ -134,7 +137,7 @@ def cross_entropy(
 
 
 def _are_labels(target: object) -> bool:
-    return isinstance(target, ndarray) and target.dtype.kind in "iu"
+    return type(target) is ndarray and target.dtype.kind in "iu"
 
 
 def _of_labels(
@@ -146,11 +149,10 @@ def _of_labels(
     """
     labels, counts = check_labels("cross_entropy", x, target, ignore_index)
     own = np.arange(len(x)), labels  # the places of the labels in x
-    with quiet():
-        shifted, powers, z = exponentials(x, 1)
-        losses = if_counting(np.log(z[:, 0]) - shifted[own], counts)
-        number = float(len(x) if counts is None else counts.sum())
-        loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, number or np.nan)
+    shifted, powers, z = exponentials(x, 1)
+    losses = if_counting(np.log(z[:, 0]) - shifted[own], counts)
+    number = float(len(x) if counts is None else counts.sum())
+    loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, number or np.nan)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "n c"]:
         with quiet():
@@ -170,13 +172,11 @@ def _weighted_target(x: ndarray, target: ndarray, weight: ndarray | None, smooth
     return q if weight is None else along_classes(weight, x) * q
 
 
-def _check_arguments(x: ndarray, weight: ndarray | None, reduction: str, label_smoothing: float) -> None:
+def _check_arguments(x: ndarray, weight: ndarray | None, reduction: str) -> None:
     check.float_arrays("cross_entropy", x=x, weight=weight, optional=("weight",))
     classes = x.shape[class_axis("cross_entropy", x)]
     check.shape("cross_entropy", "weight", weight, (classes,), "for x of shape {}", x.shape)
     check_reduction("cross_entropy", reduction)
-    if not 0 <= label_smoothing <= 1:
-        raise InputError(f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}")
 
 
 def _check_probabilities(x: ndarray, target: ndarray, ignore_index: int) -> None:

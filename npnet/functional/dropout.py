@@ -9,9 +9,11 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet.errors import InputError
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import Backward
 
 
+@quietly
 def dropout(
     x: Float[ndarray, "*n"],
     p: float = 0.5,
@@ -64,26 +66,27 @@ def dropout(
     array([2., 2., 2., 0., 0., 0., 0., 0.])
     """
     check.float_arrays("dropout", x=x)
-    if not 0 <= p <= 1:
-        raise InputError(f"dropout: p must be a probability, from 0 to 1, got {p!r}")
+    p = check.number("dropout", "p", p, least=0.0, most=1.0)
+    training = check.flag("dropout", "training", training)
+    if generator is not None:
+        check.generator("dropout", generator)
     if not training or p == 0:
         return x, lambda grad_y: _passed(grad_y, x)
-    if not isinstance(generator, Generator):
+    if generator is None:
         raise InputError(
-            "dropout: generator must be a numpy.random.Generator in training, "
-            f"got {type(generator).__name__}; pass generator= to forward"
+            "dropout: generator must be a numpy.random.Generator in training, got None; "
+            "pass generator= to forward"
         )
     # Drawn in float32 for either dtype, so that both drop the same values.
     kept = generator.random(x.shape, dtype=np.float32) >= p
     scale = 0.0 if p == 1 else 1 / (1 - p)
     factor = np.where(kept, x.dtype.type(scale), 0)  # r / (1 − p)
-    with np.errstate(invalid="ignore"):  # 0 · ∞ is NaN, as in PyTorch
-        y = np.asarray(x * factor)
+    y = np.asarray(x * factor)  # 0 · ∞ is NaN, as in PyTorch
     form = check.form(y)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         check.upstream("dropout", grad_y, form)
-        with np.errstate(invalid="ignore"):
+        with quiet():
             return np.asarray(grad_y * factor)
 
     return y, backward

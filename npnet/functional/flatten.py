@@ -54,10 +54,13 @@ def flatten(
     ((2, 12), (2, 3, 4))
     """
     check.float_arrays("flatten", x=x)
+    start_dim = check.integer("flatten", "start_dim", start_dim)
+    end_dim = check.integer("flatten", "end_dim", end_dim)
     ndim = max(x.ndim, 1)
     if not (-ndim <= start_dim < ndim and -ndim <= end_dim < ndim):
         name, axis = ("end_dim", end_dim) if -ndim <= start_dim < ndim else ("start_dim", start_dim)
-        raise InputError(f"flatten: {name} must be an axis of x, whose shape is {x.shape}, got {axis}")
+        hint = "; a single sample needs a batch axis: write x[np.newaxis]" if (x.ndim, axis) == (1, 1) else ""
+        raise InputError(f"flatten: {name} must be an axis of x, whose shape is {x.shape}, got {axis}{hint}")
     first, last = start_dim % ndim, end_dim % ndim
     if first > last:
         raise InputError(f"flatten: start_dim must not come after end_dim, got {start_dim} and {end_dim}")

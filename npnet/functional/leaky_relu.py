@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
 from npnet.functional._elementwise import elementwise
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._select import either
 from npnet.functional._types import Backward
 
 
+@quietly
 def leaky_relu(
     x: Float[ndarray, "*n"], negative_slope: float = 0.01
 ) -> tuple[Float[ndarray, "*n"], Backward]:
@@ -31,6 +35,8 @@ def leaky_relu(
 
     Raises
     ------
+    InputError
+        If the slope is not a number.
     DTypeError
         If x is not a float32 or float64 array.
 
@@ -59,7 +65,7 @@ def leaky_relu(
     array([ 5.,  5., 10.])
     """
     check.float_arrays("leaky_relu", x=x)
-    slope = x.dtype.type(negative_slope)
+    slope = x.dtype.type(_number(negative_slope))
     positive, y = np.empty_like(x, bool), np.empty_like(x)
     form = check.form(y)
 
@@ -73,14 +79,20 @@ def leaky_relu(
         else:
             multiply(positive, x, y)
 
-    with np.errstate(over="ignore", invalid="ignore"):
-        elementwise(forward, x, positive, y)
+    elementwise(forward, x, positive, y)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         check.upstream("leaky_relu", grad_y, form)
         grad_x = np.empty_like(positive, grad_y.dtype)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with quiet():
             elementwise(multiply, positive, grad_y, grad_x)
         return grad_x
 
     return y, backward
+
+
+def _number(negative_slope: Any) -> float:
+    """Return the slope as a float; ∞ and NaN pass too, as in PyTorch."""
+    if isinstance(negative_slope, float):
+        return negative_slope
+    return check.number("leaky_relu", "negative_slope", negative_slope)

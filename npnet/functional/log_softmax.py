@@ -7,10 +7,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import Backward
 from npnet.functional.softmax import check_dim, exponentials
 
 
+@quietly
 def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"], Backward]:
     """Turn numbers into log-probabilities along one axis: yᵢ = xᵢ − log Σⱼ exp(xⱼ).
 
@@ -61,14 +63,13 @@ def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, 
     array([ 3., -3.])
     """
     check.float_arrays("log_softmax", x=x)
-    check_dim("log_softmax", x, dim)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # an empty axis sums to 0
-        shifted, _, total = exponentials(x, dim)
-        y = np.asarray(shifted - np.log(total), x.dtype, order="C")
+    dim = check_dim("log_softmax", x, dim)
+    shifted, _, total = exponentials(x, dim)
+    y = np.asarray(shifted - np.log(total), x.dtype, order="C")  # an empty axis sums to 0
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         check.upstream("log_softmax", grad_y, y)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with quiet():
             total = np.sum(grad_y, axis=dim, keepdims=True, dtype=np.float64)
             return np.asarray(grad_y - np.exp(y, dtype=np.float64) * total, x.dtype)
 

@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from npnet import check
 from npnet.functional._elementwise import Part, over_images
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._select import move_where
 from npnet.functional._types import Backward
 from npnet.functional._window import Size, Window, combined, images, pooling_window
@@ -19,6 +20,7 @@ from npnet.functional._window import Size, Window, combined, images, pooling_win
 NUMBERED = 256
 
 
+@quietly
 def max_pool2d(
     x: Float[ndarray, "*n c h w"],
     kernel_size: Size,
@@ -40,7 +42,7 @@ def max_pool2d(
     stride : int or pair, optional
         Pixels from one place of the window to the next; as large as the window if not given.
     padding : int or pair
-        Width of the border, at most half of the window.
+        Width of the border, at most half of the window with its dilation.
     dilation : int or pair
         Pixels from one cell of the window to the next.
     ceil_mode : bool
@@ -94,7 +96,8 @@ def max_pool2d(
 
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
         check.upstream("max_pool2d", grad_y, y)
-        return backward_batch(grad_y.reshape(y_batch.shape)).reshape(x.shape)
+        with quiet():
+            return backward_batch(grad_y.reshape(y_batch.shape)).reshape(x.shape)
 
     return y, backward
 

@@ -7,10 +7,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
-from npnet.functional._losses import check_reduction, quiet, reduced
+from npnet.functional._losses import check_reduction, reduced
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import LossBackward
 
 
+@quietly
 def mse_loss(
     x: Float[ndarray, "*n"], target: Float[ndarray, "*n"], reduction: str = "mean"
 ) -> tuple[Float[ndarray, "*loss"], LossBackward]:
@@ -59,10 +61,9 @@ def mse_loss(
     check.float_arrays("mse_loss", x=x, target=target)
     check.shape("mse_loss", "target", target, x.shape, "like x")
     check_reduction("mse_loss", reduction)
-    with quiet():
-        difference = x - target
-        losses = difference * difference
-        loss, spread = reduced("mse_loss", losses, reduction, x.dtype)
+    difference = x - target
+    losses = difference * difference
+    loss, spread = reduced("mse_loss", losses, reduction, x.dtype)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*n"]:
         with quiet():

@@ -7,10 +7,12 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from npnet import check
-from npnet.functional._losses import check_labels, check_reduction, class_axis, if_counting, quiet, reduced
+from npnet.functional._losses import check_labels, check_reduction, class_axis, if_counting, reduced
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import LossBackward
 
 
+@quietly
 def nll_loss(
     x: Float[ndarray, "*x"],
     target: Integer[ndarray, "*target"],
@@ -76,10 +78,9 @@ def nll_loss(
     # w[tₙ]
     charge = if_counting(np.ones(labels.shape, x.dtype) if weight is None else weight[labels], counts)
 
-    with quiet():
-        # Cleared again, since 0 · ∞ is NaN.
-        losses = if_counting(-charge * np.take_along_axis(x, own, axis).squeeze(axis), counts)
-        loss, spread = reduced("nll_loss", losses, reduction, x.dtype, charge.sum(dtype=np.float64))
+    # Cleared again, since 0 · ∞ is NaN.
+    losses = if_counting(-charge * np.take_along_axis(x, own, axis).squeeze(axis), counts)
+    loss, spread = reduced("nll_loss", losses, reduction, x.dtype, charge.sum(dtype=np.float64))
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*x"]:
         with quiet():

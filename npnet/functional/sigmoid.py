@@ -8,9 +8,11 @@ from numpy import ndarray
 
 from npnet import check
 from npnet.functional._elementwise import elementwise
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import Backward
 
 
+@quietly
 def sigmoid(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     """Squash values into (0, 1): y = σ(x) = 1 / (1 + e⁻ˣ), elementwise.
 
@@ -52,13 +54,12 @@ def sigmoid(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     """
     check.float_arrays("sigmoid", x=x)
     y = np.empty_like(x)
-    with np.errstate(over="ignore"):
-        elementwise(_sigmoid, x, y, effort=4)
+    elementwise(_sigmoid, x, y, effort=4)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         check.upstream("sigmoid", grad_y, y)
         grad_x = np.empty_like(y)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with quiet():
             elementwise(_grad_x, y, grad_y, grad_x)
         return grad_x
 

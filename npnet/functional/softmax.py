@@ -8,12 +8,14 @@ from numpy import ndarray
 
 from npnet import check
 from npnet.errors import InputError
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import Backward
 
 # Up to so many numbers are a short line to add up.
 SHORT = 64
 
 
+@quietly
 def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"], Backward]:
     """Turn numbers into probabilities along one axis: yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ).
 
@@ -64,25 +66,26 @@ def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"
     array([ 3., -3.])
     """
     check.float_arrays("softmax", x=x)
-    check_dim("softmax", x, dim)
-    with np.errstate(over="ignore", invalid="ignore"):
-        _, powers, total = exponentials(x, dim)
+    dim = check_dim("softmax", x, dim)
+    _, powers, total = exponentials(x, dim)
     y = np.asarray(powers / total, x.dtype, order="C")
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         check.upstream("softmax", grad_y, y)
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = np.sum(grad_y * y, axis=dim, keepdims=True)
-            return np.asarray(y * (grad_y - mean))
+        with quiet():
+            mean = np.sum(grad_y * y, axis=dim, keepdims=True, dtype=np.float64)
+            return np.asarray(y * (grad_y - mean), x.dtype)
 
     return y, backward
 
 
-def check_dim(operation: str, x: ndarray, dim: int) -> None:
+def check_dim(operation: str, x: ndarray, dim: int) -> int:
     """Require an axis that x has; without axes, 0 and −1 count as its axis, as in PyTorch."""
+    dim = check.integer(operation, "dim", dim)
     count = max(x.ndim, 1)
     if not -count <= dim < count:
         raise InputError(f"{operation}: dim must be from {-count} to {count - 1} for x {x.shape}, got {dim}")
+    return dim
 
 
 def exponentials(x: ndarray, axis: int) -> tuple[ndarray, ndarray, ndarray]:

@@ -8,9 +8,11 @@ from numpy import ndarray
 
 from npnet import check
 from npnet.functional._elementwise import elementwise
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._types import Backward
 
 
+@quietly
 def tanh(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     """Squash values into (−1, 1): y = tanh x = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ), elementwise.
 
@@ -58,7 +60,7 @@ def tanh(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         check.upstream("tanh", grad_y, y)
         grad_x = np.empty_like(y)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with quiet():
             elementwise(_grad_x, y, grad_y, grad_x)
         return grad_x
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,12 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet.gradcheck._subject import ProblemError, Subject
+
+UNIT = float(np.finfo(np.float64).eps) / 2  # unit roundoff
+ROUNDINGS = 8  # units of rounding that f itself is granted in each of its outputs
+NUDGES = 3  # times that all inputs are moved by a few units in their last place
+NONLINEAR = 1e-6  # how far backward may be from linear in grad_y, relative to its largest gradient
+NEGLIGIBLE = 1e-12  # the same, relative to grad_y, where all gradients are next to nothing
 
 
 class Claim:
@@ -41,6 +48,74 @@ class Claim:
                 "backward", f"the gradient for {label}", gradient, f", although y and {label} are finite"
             )
         self.require_unchanged_gradients("when called a second time")
+        self.noise = ROUNDINGS * UNIT * np.abs(self.y)  # of each output
+        self.doubt = {label: np.zeros(gradient.shape) for label, gradient in self.gradients.items()}
+        self._nudge(generator)
+
+    def _nudge(self, generator: Generator) -> None:
+        """Measure what rounding does to the outputs and to the gradients.
+
+        An f that subtracts large numbers loses digits that do not show in the size of its outputs. Inputs
+        moved in their last place alone show it: no f can be expected to know better than its inputs do.
+        """
+        variables = self.subject.variables
+        for _ in range(NUDGES):
+            nudged = {
+                label: np.asarray(array + np.spacing(np.abs(array)) * generator.integers(-2, 3, array.shape))
+                for label, array in variables.items()
+            }
+            y, backward = self.tried(nudged)
+            if y is None:  # beyond the edge of the domain
+                continue
+            self.noise = np.maximum(self.noise, 2 * np.abs(y - self.y))
+            for label, gradient in self._tried_gradients(backward).items():
+                difference = np.abs(gradient - self.gradients[label])
+                largest = np.abs(self.gradients[label]).max(initial=0)
+                capped = np.minimum(2 * difference, 1e-4 * largest)  # so that it covers up no mistake
+                self.doubt[label] = np.maximum(self.doubt[label], capped)
+
+    def tried(self, changed: Mapping[str, ndarray]) -> tuple[ndarray | None, Any]:
+        """Run f elsewhere; without an output where it is not finite or is refused.
+
+        Silently, as inputs that were moved beyond the edge of f's domain are nothing the caller did.
+        """
+        try:
+            with np.errstate(all="ignore"):
+                y, backward = self.subject.run(changed)
+                moved = output(y)
+        except (ArithmeticError, ValueError):  # among these is InputError
+            return None, None
+        if moved.shape != self.y.shape:
+            raise ProblemError(f"the shape of y must not depend on the values of {', '.join(changed)}")
+        return (moved if np.isfinite(moved).all() else None), backward
+
+    def _tried_gradients(self, backward: Any) -> dict[str, ndarray]:
+        try:
+            with np.errstate(all="ignore"):
+                found = self.subject.gradients(backward, self.grad_y.copy())
+        except (ArithmeticError, ValueError):
+            return {}
+        gradients = {
+            label: gradient_of(label, found[label], array) for label, array in self.subject.variables.items()
+        }
+        return {label: gradient for label, gradient in gradients.items() if np.isfinite(gradient).all()}
+
+    def require_linear(self, generator: Generator) -> None:
+        """Refuse a backward that is right for one grad_y alone: it must be linear in it."""
+        other = np.array(generator.standard_normal(self.y.shape))
+        mixed = np.array(0.75 * self.grad_y - 1.25 * other)
+        found = [self.subject.gradients(self.backward, grad_y) for grad_y in (other, mixed)]
+        for label, array in self.subject.variables.items():
+            first = self.gradients[label]
+            second, both = (gradient_of(label, gradients[label], array) for gradients in found)
+            off = np.abs(both - (0.75 * first - 1.25 * second)).max(initial=0)
+            largest = max(np.abs(gradient).max(initial=0) for gradient in (first, second, both))
+            # A comparison with NaN is false, so it is turned round.
+            if not off <= NONLINEAR * largest + NEGLIGIBLE * float(np.linalg.norm(mixed)):
+                raise ProblemError(
+                    f"backward is not linear in grad_y: the gradient for {label} is right for one grad_y, "
+                    "but for the sum of two it is not the sum of their gradients"
+                )
 
     def require_unmodified(self, what: str, before: dict[str, ndarray]) -> None:
         """Refuse an f or a backward that changed what it was given, and undo the change."""

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet.gradcheck._claim import Claim, output
-from npnet.gradcheck._subject import ProblemError
+from npnet.gradcheck._claim import ROUNDINGS, UNIT, Claim
 from npnet.gradcheck.report import Derivative, InputReport
 
-UNIT = float(np.finfo(np.float64).eps) / 2  # unit roundoff
 STEP = UNIT ** (1 / 3)
-ROUNDINGS = 8  # units of rounding that f itself is granted in each of its outputs
-SMALLER = 8  # factor from one step to the next smaller one
+SMALLER = 8.0  # factor from one step to the next smaller one
+LARGEST = 0.25  # step, relative to max(1, |x|)
+SHARP = 1e-4  # the part of a derivative that rounding may blur where one step is to decide
+SETTLED = 1e-3  # the part by which a derivative may still change from step to step and be believed
+RESTLESS = 0.3  # of all that moves: a change from step to step at which nothing is settled
+APPROACHES = 5  # steps, each of which brings the derivative nearer
+ENOUGH = 10  # wrong elements of an input, after which the others are looked at less closely
+NEAR = 2.5  # the span of steps looked at then, in steps to either side
+EDGE = 2.0  # how much the gap between the slopes of two sides may change with the step at a kink
 
 
 @dataclass(frozen=True)
 class Tolerances:
-    """The step, and how far two derivatives may be apart."""
+    """The step tried first, and how far two derivatives may be apart."""
 
     eps: float
     rtol: float
@@ -38,16 +44,25 @@ def check_input(
 ) -> InputReport:
     """Take derivatives along random directions and for single elements of one input."""
     x = claim.subject.variables[label]
-    scale = np.maximum(1, np.abs(x))
+    sizes = _sizes(x)
     taken: list[tuple[Derivative, bool]] = []
+    steps = _Steps(tolerances.eps)
     for _ in range(directions if x.size else 0):
-        direction = np.array(scale * generator.standard_normal(x.shape))
-        taken.append(_derivative(claim, label, direction, None, tolerances))
+        direction = np.array(sizes * generator.standard_normal(x.shape))
+        line = _Line(claim, label, direction, None, tolerances, steps)
+        taken.append(line.derivative())
+    steps = _Steps(tolerances.eps)
+    found_wrong = 0
     for flat in _sample(x.size, max_elements, generator):
         index = tuple(int(i) for i in np.unravel_index(flat, x.shape))
         direction = np.zeros(x.shape)
-        direction[index] = scale[index]
-        taken.append(_derivative(claim, label, direction, index, tolerances))
+        direction[index] = 1.0
+        line = _Line(claim, label, direction, index, tolerances, steps)
+        taken.append(line.derivative(narrowly=found_wrong >= ENOUGH))
+        found_wrong += taken[-1][0].error > 1
+    # A direction may lead out of f's domain to either side, where single elements do not.
+    if any(d.index is not None for d, _ in taken):
+        taken = [(d, kink) for d, kink in taken if d.index is not None or np.isfinite(d.numerical)]
 
     failures = [d for d, kink in taken if d.error > 1 and not kink]
     return InputReport(
@@ -62,62 +77,296 @@ def check_input(
     )
 
 
+def _sizes(x: ndarray) -> ndarray:
+    """Return by how much a direction moves each element: in proportion to its size, zeros as the others."""
+    sizes = np.abs(x)
+    others = sizes[sizes > 0]
+    return np.where(sizes > 0, sizes, float(np.median(others)) if others.size else 1.0)
+
+
 def _sample(size: int, most: int, generator: Generator) -> Sequence[int]:
     if size <= most:
         return range(size)
     return sorted(int(i) for i in generator.choice(size, most, replace=False))
 
 
-def _derivative(
-    claim: Claim, label: str, direction: ndarray, index: tuple[int, ...] | None, tolerances: Tolerances
-) -> tuple[Derivative, bool]:
-    """Take one derivative, with several steps if need be; the flag says whether it is a kink."""
-    steps = [tolerances.eps / SMALLER**k for k in range(3)]
-    tried: list[Derivative] = []
-    for step in [*steps, tolerances.eps * SMALLER]:
-        tried.append(_differences(claim, label, direction, step, index, tolerances))
-        if tried[-1].error <= 1:
-            return tried[-1], False
-    if _is_kink(tried[: len(steps)]):
-        return tried[len(steps) - 1], True
-    return min(tried, key=lambda d: d.error), False
+class _Steps:
+    """The steps to try first: those that decided elsewhere in the same input are likely to decide here.
 
-
-def _differences(
-    claim: Claim,
-    label: str,
-    direction: ndarray,
-    step: float,
-    index: tuple[int, ...] | None,
-    tolerances: Tolerances,
-) -> Derivative:
-    """Compare what a step to either side does to L with what the gradient says it does."""
-    x = claim.subject.variables[label]
-    x_plus, x_minus = np.array(x + step * direction), np.array(x - step * direction)
-    y_plus = output(claim.subject.run({label: x_plus})[0])
-    y_minus = output(claim.subject.run({label: x_minus})[0])
-    if y_plus.shape != claim.y.shape or y_minus.shape != claim.y.shape:
-        raise ProblemError(f"the shape of y must not depend on the values of {label}")
-    # An element's derivative is per unit of that element, a direction's per unit of the direction.
-    width = float(x_plus[index] - x_minus[index]) if index is not None else 2 * step
-    gradient, grad_y = claim.gradients[label], claim.grad_y
-
-    with np.errstate(invalid="ignore", over="ignore"):  # an output that is not finite is reported below
-        analytic = float((gradient * (x_plus - x_minus)).sum()) / width
-        numerical = float((grad_y * (y_plus - y_minus)).sum()) / width
-        right = float((grad_y * (y_plus - claim.y)).sum()) / (width / 2)
-        left = float((grad_y * (claim.y - y_minus)).sum()) / (width / 2)
-        size = np.where(y_plus == y_minus, 0, np.maximum(np.abs(y_plus), np.abs(y_minus)))
-        rounding = ROUNDINGS * UNIT * float((np.abs(grad_y) * size).sum()) / width
-    tolerance = tolerances.atol + tolerances.rtol * max(abs(analytic), abs(numerical)) + rounding
-    return Derivative(index, analytic, numerical, tolerance, left, right)
-
-
-def _is_kink(tried: Sequence[Derivative]) -> bool:
-    """Tell whether the slopes of the two sides stay apart as the step becomes smaller and smaller.
-
-    Curvature makes their gap 64 times smaller between the first step and the last, and rounding makes it
-    64 times larger; at a kink it stays. Halfway between on the logarithmic scale it is told which.
+    A function may vary over distances as large as x (a logarithm), over distances of 1 wherever it is (a
+    softmax), or over others of its own (batch norm, whose values may vary little around a large mean).
     """
-    first, last = (abs(d.right - d.left) for d in (tried[0], tried[-1]))
-    return first / SMALLER < last < first * SMALLER and last > 4 * tried[-1].tolerance
+
+    def __init__(self, eps: float) -> None:
+        self.eps = eps
+        self.relative, self.absolute = [eps], [eps]
+        self.last: tuple[str, float] | None = None
+        self.searched = 0.0  # the last step that was found by trying all
+
+    def first(self, size: float) -> Iterator[float]:
+        """Yield the steps to try where x is of a size, the most promising one first."""
+        steps = [self.eps * max(1.0, size)]
+        steps += [step * size for step in self.relative if size]
+        steps += self.absolute
+        if self.last is not None:
+            kind, step = self.last
+            steps.insert(0, step * (size or 1.0) if kind == "relative" else step)
+        yield from dict.fromkeys(steps)
+
+    def decided(self, step: float, size: float) -> None:
+        """Remember a step that decided, for what comes after."""
+        near = size and any(abs(step / size / known - 1) < SHARP for known in self.relative)
+        self.last = ("relative", step / size) if near else ("absolute", step)
+
+    def found(self, step: float, size: float) -> None:
+        """Remember a step that had to be searched for."""
+        self.relative = [self.eps, step / size] if size else self.relative
+        self.absolute = [self.eps, step]
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """What a step says of the derivative: its values, and by how much rounding blurs them."""
+
+    step: float
+    numerical: float
+    analytic: float  # what backward claims for the step as it was rounded
+    left: float
+    right: float
+    noise: float
+    moved: float  # sum of the sizes of all that changed, per unit of the step
+
+    @property
+    def gap(self) -> float:
+        """How far the slopes of the two sides are apart."""
+        return abs(self.right - self.left)
+
+    @property
+    def size(self) -> float:
+        """The larger of the two derivatives."""
+        return max(abs(self.analytic), abs(self.numerical))
+
+
+def _unsettled(coarse: _Difference, fine: _Difference) -> float:
+    """Return how much changes between two steps, relative to all that moves.
+
+    Where f is bounded, its differences over large steps are small, and so is what they change; they are far
+    from settled nevertheless, and the sum of all that moves shows it. Over such steps a smooth function may
+    also look like one with a kink, so equal slopes on both sides count.
+    """
+    change = abs(fine.numerical - coarse.numerical) + abs(fine.moved - coarse.moved) + fine.noise
+    scale = max(fine.moved, coarse.moved)
+    if not scale:
+        return 0.0 if change == 0 else np.inf
+    return change / scale + (fine.gap / scale) ** 2
+
+
+def _most_settled(ladder: Sequence[_Difference]) -> int:
+    """Return the place of the step that tells most; where nothing settles, of the one known best."""
+    score = {k: _unsettled(ladder[k - 1], ladder[k]) for k in range(1, len(ladder))}
+    best = min(score, key=score.__getitem__)
+    if score[best] <= RESTLESS:
+        return best
+    return min(score, key=lambda k: abs(ladder[k].numerical - ladder[k - 1].numerical) + ladder[k].noise)
+
+
+def _is_approached(ladder: Sequence[_Difference]) -> bool:
+    """Tell whether differences come as near as can be to the claim, though they settle nowhere.
+
+    At the edge of its domain a function need not have a second derivative, as x √x has none at 0.
+    """
+    off = [
+        (abs(found.numerical - found.analytic), found.moved)
+        for found in ladder
+        if abs(found.numerical - found.analytic) > found.noise
+    ]
+    last = off[-APPROACHES:]
+    if len(last) < APPROACHES:
+        return False
+    nearer = all(fine < coarse / 2 for (coarse, _), (fine, _) in pairwise(last))
+    return nearer and last[-1][0] <= SHARP * max(moved for _, moved in off)
+
+
+class _Line:
+    """The values of L along one direction through x."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        label: str,
+        direction: ndarray,
+        index: tuple[int, ...] | None,
+        tolerances: Tolerances,
+        steps: _Steps,
+    ) -> None:
+        self.claim, self.label, self.direction, self.index = claim, label, direction, index
+        self.tolerances, self.steps = tolerances, steps
+        self.x = claim.subject.variables[label]
+        # Steps are in units of x for an element, and of the direction otherwise.
+        self.size = abs(float(self.x[index])) if index is not None else 1.0
+        self.doubt = float((np.abs(direction) * claim.doubt[label]).sum())
+        self.moving = np.zeros(claim.y.shape, bool)  # outputs that some step has changed
+        self.known: dict[float, tuple[ndarray, ndarray] | None] = {}
+
+    def derivative(self, *, narrowly: bool = False) -> tuple[Derivative, bool]:
+        """Compare the derivative with the claimed one; the flag says whether there is a kink instead.
+
+        Where one of the promising steps confirms the claim beyond doubt, that is all. Otherwise steps of all
+        sizes are tried, and the one decides at which the derivative changes least from step to step;
+        `narrowly` only those near the one that decided last.
+        """
+        tried = []
+        for step in self.steps.first(self.size):
+            found = self._central(step)
+            if found is None:
+                continue
+            tried.append(found)
+            compared = self._compared(found, found.numerical, 0.0)
+            if compared.error > 1:
+                continue
+            if found.size > 0 and found.noise <= SHARP * found.size:
+                self.steps.decided(step, self.size)
+                return compared, False
+            if self._is_nothing():
+                return compared, False
+        return self._searched(narrowly=narrowly)
+
+    def _is_nothing(self) -> bool:
+        """Tell whether nothing but rounding changes, at a step so large that anything else would show."""
+        large = self._central(self.tolerances.eps * SMALLER**2 * max(1.0, self.size))
+        return large is not None and large.size <= large.noise
+
+    def _searched(self, *, narrowly: bool) -> tuple[Derivative, bool]:
+        steps = self._ladder()
+        if narrowly and self.steps.searched:
+            near = [
+                step for step in steps if abs(np.log(step / self.steps.searched)) < NEAR * np.log(SMALLER)
+            ]
+            steps = near if len(near) > NEAR else steps
+        ladder = [found for step in steps if (found := self._central(step)) is not None]
+        two_sided = len(ladder) >= 2
+        if not two_sided:  # an edge of the domain: f exists on one side alone
+            ladder = max((self._one_sided_ladder(side) for side in (1, -1)), key=len)
+        if len(ladder) < 2:
+            analytic = float((self.claim.gradients[self.label] * self.direction).sum())
+            return Derivative(self.index, analytic, np.nan, 0.0, np.nan, np.nan), False
+        best = _most_settled(ladder)
+        coarse, fine = ladder[best - 1], ladder[best]
+        self.steps.searched = fine.step
+        power = SMALLER**2  # the error grows with the square of the step: that much can be taken off
+        numerical = (power * fine.numerical - coarse.numerical) / (power - 1)
+        believed = max(SETTLED * fine.size, 3 * fine.noise, self.tolerances.rtol * fine.moved)
+        compared = self._compared(fine, numerical, min(abs(fine.numerical - coarse.numerical), believed))
+        if compared.error <= 1:
+            self.steps.found(fine.step, self.size)
+            self.steps.decided(fine.step, self.size)
+            return compared, False
+        if not two_sided and _is_approached(ladder):
+            return Derivative(
+                self.index, fine.analytic, fine.analytic, fine.moved, fine.left, fine.right
+            ), False
+        return compared, two_sided and self._is_kink(ladder, best)
+
+    def _ladder(self) -> list[float]:
+        """Return steps from the largest that may tell something to the smallest."""
+        sizes = np.abs(self.direction[self.direction != 0])
+        if self.index is not None:
+            largest = LARGEST * max(1.0, self.size)
+            smallest = float(np.spacing(self.size)) * SMALLER**2 if self.size else UNIT
+        else:
+            unit = float(np.median(sizes)) if sizes.size else 1.0
+            largest = LARGEST * max(1.0, 1.0 / unit)
+            smallest = UNIT * SMALLER**2
+        count = int(np.ceil(np.log(largest / smallest) / np.log(SMALLER)))
+        return [largest / SMALLER**k for k in range(count + 1)]
+
+    # ---- differences -----------------------------------------------------------------------------------
+
+    def _at(self, step: float) -> tuple[ndarray, ndarray] | None:
+        """Return the rounded x and f there; None where f has no finite value."""
+        if step not in self.known:
+            x = np.array(self.x + step * self.direction)
+            y, _ = self.claim.tried({self.label: x})
+            self.known[step] = None if y is None else (x, y)
+        return self.known[step]
+
+    def _central(self, step: float) -> _Difference | None:
+        """Compare what a step to either side does to L with what the gradient says it does."""
+        plus, minus = self._at(step), self._at(-step)
+        if plus is None or minus is None:
+            return None
+        (x_plus, y_plus), (x_minus, y_minus) = plus, minus
+        # An element's derivative is per unit of that element, a direction's per unit of the direction.
+        width = float(x_plus[self.index] - x_minus[self.index]) if self.index is not None else 2 * step
+        if not width:
+            return None
+        grad_y, y, difference = self.claim.grad_y, self.claim.y, y_plus - y_minus
+        gradient = self.claim.gradients[self.label]
+        self.moving |= difference != 0  # a step may be too small for an output that a larger one changes
+        blur = np.where(self.moving, self._blur(y_plus, y_minus), 0)
+        return _Difference(
+            step=step,
+            numerical=float((grad_y * difference).sum()) / width,
+            analytic=float((gradient * (x_plus - x_minus)).sum()) / width,
+            left=float((grad_y * (y - y_minus)).sum()) / (width / 2),
+            right=float((grad_y * (y_plus - y)).sum()) / (width / 2),
+            noise=float((np.abs(grad_y) * blur).sum()) / width,
+            moved=float((np.abs(grad_y * difference)).sum()) / width,
+        )
+
+    def _blur(self, *values: ndarray) -> ndarray:
+        """Return what rounding may amount to in each output."""
+        largest = np.max([np.abs(value) for value in values], axis=0)
+        return np.asarray(np.maximum(self.claim.noise, ROUNDINGS * UNIT * largest))
+
+    def _one_sided_ladder(self, side: int) -> list[_Difference]:
+        found = (self._one_sided(side * step) for step in self._ladder())
+        return [difference for difference in found if difference is not None]
+
+    def _one_sided(self, step: float) -> _Difference | None:
+        """Take the slope at the end of a parabola through x, a step away, and two."""
+        near, far = self._at(step), self._at(2 * step)
+        if near is None or far is None:
+            return None
+        (x_near, y_near), (x_far, y_far) = near, far
+        here = 0.0 if self.index is None else float(self.x[self.index])
+        a = step if self.index is None else float(x_near[self.index]) - here
+        b = 2 * step if self.index is None else float(x_far[self.index]) - here
+        if not a or a == b:
+            return None
+        grad_y, y, gradient = self.claim.grad_y, self.claim.y, self.claim.gradients[self.label]
+        change = ((y_near - y) * b * b - (y_far - y) * a * a) / (a * b * (b - a))
+        self.moving |= (y_near != y) | (y_far != y)
+        blur = np.where(self.moving, self._blur(y_near, y_far), 0)
+        slope = float((grad_y * change).sum())
+        return _Difference(
+            step=abs(step),
+            numerical=slope,
+            analytic=float((gradient * self.direction).sum()),
+            left=slope,
+            right=slope,
+            noise=4 * float((np.abs(grad_y) * blur).sum()) / abs(a),
+            moved=float(np.abs(grad_y * change).sum()),
+        )
+
+    # ---- verdicts --------------------------------------------------------------------------------------
+
+    def _compared(self, found: _Difference, numerical: float, unsettled: float) -> Derivative:
+        size = max(abs(found.analytic), abs(numerical))
+        tolerance = self.tolerances.atol + self.tolerances.rtol * size + found.noise + self.doubt + unsettled
+        return Derivative(self.index, found.analytic, numerical, tolerance, found.left, found.right)
+
+    @staticmethod
+    def _is_kink(ladder: Sequence[_Difference], best: int) -> bool:
+        """Tell whether the slopes of the two sides stay apart as the step becomes smaller and smaller.
+
+        Curvature makes their gap smaller in proportion to the step, and rounding makes it larger; at a kink
+        it stays.
+        """
+        for coarse, middle, fine in zip(ladder, ladder[1:], ladder[2:], strict=False):
+            near = ladder[best].step / SMALLER**2 <= middle.step <= ladder[best].step * SMALLER**2
+            gaps = [found.gap for found in (coarse, middle, fine)]
+            stays = max(gaps) < EDGE * min(gaps)
+            if near and stays and middle.gap > 8 * middle.noise + SHARP * middle.size:
+                return True
+        return False

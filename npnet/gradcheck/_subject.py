@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy import ndarray
+from numpy.random import Generator
 
+from npnet import check
 from npnet.errors import DTypeError, InputError
+from npnet.gradcheck._vary import hides, varied
 from npnet.nn.layer import Layer
 
 
@@ -32,6 +36,9 @@ class Subject(Protocol):
     def gradients(self, backward: Callable[..., Any], grad_y: ndarray) -> dict[str, Any]:
         """Run backward and name what it gives; None where it gives none."""
 
+    def varied(self, generator: Generator, way: int) -> AbstractContextManager[bool]:
+        """Have values at which mistakes hide be others meanwhile; False where there are none."""
+
 
 class Operation:
     """An operation ``y, backward = f(*inputs)``, or a loss that has it as `forward`."""
@@ -39,11 +46,17 @@ class Operation:
     def __init__(self, f: Callable[..., Any], inputs: tuple[Any, ...]) -> None:
         self.call = getattr(f, "forward", f)
         self.name = getattr(f, "__name__", type(f).__name__)
-        self.inputs = inputs
         self.unchecked: list[str] = []
         self.labels = [
             f"input {k} {name!r}" for k, name in enumerate(_argument_names(self.call, len(inputs)))
         ]
+        for label, value in zip(self.labels, inputs, strict=True):
+            if isinstance(value, ndarray):
+                check.array("gradcheck", label, value, kinds="biufcSUOMmV")  # no subclass of it
+        self._take(inputs)
+
+    def _take(self, inputs: tuple[Any, ...]) -> None:
+        self.inputs = inputs
         self.given: Mapping[str, ndarray] = {
             label: array
             for label, array in zip(self.labels, inputs, strict=True)
@@ -52,6 +65,18 @@ class Operation:
         self.variables: Mapping[str, ndarray] = {
             label: array for label, array in self.given.items() if array.dtype.kind == "f"
         }
+
+    @contextmanager
+    def varied(self, generator: Generator, way: int) -> Iterator[bool]:
+        """Have inputs other than the first that hold zeros and ones alone be others meanwhile."""
+        given = self.inputs
+        first = next((k for k, value in enumerate(given) if isinstance(value, ndarray)), 0)
+        hiding = [k for k, value in enumerate(given) if k > first and hides(value)]
+        self._take(tuple(varied(v, generator, way) if k in hiding else v for k, v in enumerate(given)))
+        try:
+            yield bool(hiding)
+        finally:
+            self._take(given)
 
     def run(self, changed: Mapping[str, ndarray]) -> tuple[Any, Any]:
         """Return ``y, backward`` with some of the variables changed."""
@@ -88,8 +113,9 @@ class Model:
     """A layer or a model, as a function of its input and its parameters."""
 
     def __init__(self, layer: Layer, inputs: tuple[Any, ...], *, training: bool, seed: int) -> None:
-        if len(inputs) != 1 or not isinstance(inputs[0], ndarray):
+        if len(inputs) != 1:
             raise InputError(f"gradcheck: a layer must be given one array x, got {len(inputs)} inputs")
+        check.array("gradcheck", "x", inputs[0])
         self.layer, self.training, self.seed = layer, training, seed
         self.unchecked: list[str] = []
         self.name = type(layer).__name__
@@ -102,6 +128,26 @@ class Model:
             for label, array in self.given.items()
             if array.dtype.kind == "f" and label not in frozen
         }
+
+    @contextmanager
+    def varied(self, generator: Generator, way: int) -> Iterator[bool]:
+        """Have parameters that are not frozen, and statistics, be others meanwhile."""
+        statistics = [
+            array
+            for array in self.layer.buffers.values()
+            if array.dtype.kind == "f" and array.flags.writeable
+        ]
+        learnt = [array for label, array in self.variables.items() if label != self.x_label]
+        saved = [(array, array.copy()) for array in (*learnt, *statistics)]
+        try:
+            for array in learnt:
+                array[...] = varied(array, generator, way)
+            for array in statistics:  # a variance may not sink below 0
+                array[...] = varied(array, generator, max(way, 1))
+            yield bool(saved)
+        finally:
+            for array, old in saved:
+                array[...] = old
 
     def run(self, changed: Mapping[str, ndarray]) -> tuple[Any, Any]:
         """Return ``y, backward`` with some of the variables changed."""
@@ -176,3 +222,5 @@ def require_float64(subject: Subject) -> None:
             )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"gradcheck: {label} must be finite, got inf or NaN among its elements")
+        if label.startswith("parameter") and not array.flags.writeable:
+            raise InputError(f"gradcheck: {label} must be writeable, to be moved a little, got it read-only")

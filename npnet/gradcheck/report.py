@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from math import prod
 
 import numpy as np
 
+from npnet.table import html_table
+
+LONGEST = 100  # characters of what was found, in a line
 SHOWN = 3  # wrong derivatives, and kinks, that the report spells out for each input
 
 
@@ -44,7 +48,10 @@ class Derivative:
     @property
     def error(self) -> float:
         """The difference as a multiple of the tolerance; above 1 the two disagree."""
-        error = abs(self.analytic - self.numerical) / self.tolerance
+        off = abs(self.analytic - self.numerical)
+        if off == 0 or not self.tolerance:
+            return 0.0 if off == 0 else np.inf
+        error = off / self.tolerance
         return error if np.isfinite(error) else np.inf
 
     @property
@@ -126,13 +133,13 @@ class InputReport:
         """Name the factor by which all failures are off, when it is one and the same: a valuable hint."""
         if self.failures and not any(d.analytic for d in self.failures):
             return ["  wherever it is wrong, backward gives 0, as if y did not depend on it"]
-        ratios = [d.analytic / d.numerical for d in self.failures if d.numerical]
+        ratios = [d.analytic / d.numerical for d in self.failures if d.numerical and np.isfinite(d.numerical)]
         if len(ratios) < 2 or len(ratios) < len(self.failures) or np.ptp(ratios) > 1e-4 * abs(ratios[0]):
             return []
         return [f"  wherever it is wrong, backward gives {ratios[0]:.4g} times the right value"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradcheckReport:
     """What `gradcheck` found; ``print(report)`` shows it.
 
@@ -146,12 +153,16 @@ class GradcheckReport:
         Why no derivative was compared, such as a gradient of the wrong shape; empty when they were.
     unchecked : tuple of str
         Floating-point inputs that backward gives no gradient for, and which were taken for data.
+    varied : bool
+        Whether parameters, statistics, or inputs of zeros and ones had other values meanwhile, at which
+        mistakes show.
     """
 
     function: str
     inputs: tuple[InputReport, ...] = ()
     problem: str = ""
     unchecked: tuple[str, ...] = ()
+    varied: bool = False
 
     @property
     def passed(self) -> bool:
@@ -168,6 +179,36 @@ class GradcheckReport:
         """The places without a derivative, by the name of the input."""
         return {report.name: report.kinks for report in self.inputs if report.kinks}
 
+    def __repr__(self) -> str:
+        inputs = ", ".join(report.name for report in self.inputs)
+        found = self.problem or f"{len(self.inputs)} inputs and parameters: {inputs}"
+        shown = found if len(found) <= LONGEST else f"{found[: LONGEST - 1]}…"
+        return f"<GradcheckReport of {self.function}: {'passed' if self.passed else 'FAILED'}; {shown}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook: a line for each input and parameter."""
+        title = f"gradcheck of {self.function}: {'passed' if self.passed else 'FAILED'}"
+        columns = ["", "shape", "elements", "directions", "wrong", "at kinks", "worst error ÷ tolerance"]
+        rows: list[list[object]] = [
+            [
+                report.name,
+                str(report.shape),
+                report.elements,
+                report.directions,
+                len(report.failures),
+                len(report.kinks),
+                f"{max([report.worst, *(d.error for d in report.failures)]):.2g}",
+            ]
+            for report in self.inputs
+        ]
+        wrong = "".join(f"<pre>{escape(line)}</pre>" for line in self._remarks())
+        return html_table(columns, rows, title=title) + wrong
+
+    def _remarks(self) -> list[str]:
+        """Return what a table of numbers does not say."""
+        lines = [self.problem] if self.problem else []
+        return lines + ["\n".join(report.lines()) for report in self.inputs if not report.passed]
+
     def __str__(self) -> str:
         head = f"gradcheck of {self.function}: {'passed' if self.passed else 'FAILED'}"
         if self.problem:
@@ -176,4 +217,6 @@ class GradcheckReport:
         lines += [
             f"{name}: backward gives no gradient for it, so it was not checked" for name in self.unchecked
         ]
+        if self.varied:
+            lines.append("parameters, statistics, and inputs of zeros and ones had other values meanwhile")
         return "\n  ".join([head, *lines])

@@ -7,7 +7,6 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet import functional as F
-from npnet.errors import InputError
 from npnet.functional._types import Backward
 from npnet.nn.layer import Layer
 
@@ -17,9 +16,10 @@ class Identity(Layer):
 
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
         """Return x as it is."""
+        check.float_arrays("Identity", x=x)
 
         def backward(grad_y: ndarray) -> ndarray:
-            check.upstream("identity", grad_y, x)
+            check.upstream("Identity", grad_y, x)
             return grad_y
 
         return x, backward
@@ -40,13 +40,18 @@ class LeakyReLU(Layer):
     ----------
     negative_slope : float
         The slope for x ≤ 0.
+
+    Raises
+    ------
+    InputError
+        If the slope is not a finite number.
     """
 
     setting_names = ("negative_slope",)
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
-        self.negative_slope = negative_slope
+        self.negative_slope = check.number("LeakyReLU", "negative_slope", negative_slope)
 
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
         """Apply `npnet.functional.leaky_relu`."""
@@ -76,13 +81,18 @@ class Softmax(Layer):
     ----------
     dim : int
         The axis along which values sum to 1.
+
+    Raises
+    ------
+    InputError
+        If dim is not an integer.
     """
 
     setting_names = ("dim",)
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim = check.integer("Softmax", "dim", dim)
 
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
         """Apply `npnet.functional.softmax`."""
@@ -96,13 +106,18 @@ class LogSoftmax(Layer):
     ----------
     dim : int
         The axis along which eʸ sums to 1.
+
+    Raises
+    ------
+    InputError
+        If dim is not an integer.
     """
 
     setting_names = ("dim",)
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim = check.integer("LogSoftmax", "dim", dim)
 
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
         """Apply `npnet.functional.log_softmax`."""
@@ -116,13 +131,19 @@ class Flatten(Layer):
     ----------
     start_dim, end_dim : int
         The first and the last axis to merge.
+
+    Raises
+    ------
+    InputError
+        If an axis is not an integer.
     """
 
     setting_names = ("start_dim", "end_dim")
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
+        self.start_dim = check.integer("Flatten", "start_dim", start_dim)
+        self.end_dim = check.integer("Flatten", "end_dim", end_dim)
 
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
         """Apply `npnet.functional.flatten`."""
@@ -149,9 +170,7 @@ class Dropout(Layer):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
-            raise InputError(f"Dropout: p must be a probability, from 0 to 1, got {p!r}")
-        self.p = p
+        self.p = check.number("Dropout", "p", p, least=0.0, most=1.0)
 
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
         """Apply `npnet.functional.dropout`."""

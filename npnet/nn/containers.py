@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn, overload
 
+import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
 from npnet.errors import InputError
-from npnet.nn.layer import Gradients, Layer, LayerBackward
+from npnet.functional._quiet import quietly
+from npnet.nn.layer import STAYS, Gradients, Layer, LayerBackward, run_in
+
+HINT = "a batch axis is missing"  # at the beginning of all that is said of it
+
+
+class PlaceError(InputError, IndexError):
+    """There is no layer at that place; an IndexError too, as for a list."""
+
+
+class Layers(dict[str, Layer]):
+    """The layers of a Sequential, by name; which they are is settled when it is made."""
+
+    def _refuse(self, *_arguments: Any, **_named: Any) -> NoReturn:
+        raise InputError(f"Sequential: layers {STAYS}")
+
+    __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = _refuse
+    __ior__ = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the names with their layers, without assigning to any."""
+        return type(self), (dict(self),)
 
 
 class Sequential(Layer):
@@ -40,11 +63,18 @@ class Sequential(Layer):
     >>> grad_x, grads = backward(np.ones_like(y))
     >>> grads["2.weight"].shape
     (2, 4)
+    >>> model[:-1]  # the same layers, with the same parameters
+    Sequential(
+      (0): Linear(3, 4)
+      (1): ReLU()
+    )
     """
+
+    part_names = ("layers",)
 
     def __init__(self, *layers: Layer | Mapping[str, Layer]) -> None:
         super().__init__()
-        self.layers = _by_name(layers)
+        self.layers: Mapping[str, Layer] = Layers(_by_name(layers))
 
     def children(self) -> Mapping[str, Layer]:
         """Return the layers by name, first to last."""
@@ -54,17 +84,21 @@ class Sequential(Layer):
         self, x: ndarray, *, training: bool = True, generator: Generator | None = None
     ) -> tuple[ndarray, LayerBackward]:
         """Run the layers first to last; the function returned beside y runs them last to first."""
+        if type(x) is not ndarray:
+            check.array("Sequential", "x", x)
+        training = run_in("Sequential", training, generator)
         y = x
         backwards: list[tuple[str, Layer, LayerBackward]] = []
         for name, layer in self.layers.items():
             try:
                 y, layer_backward = layer.forward(y, training=training, generator=generator)
             except InputError as error:
-                raise _named(error, name, layer) from None
+                raise self._explained(_named(error, name, layer), x) from None
             backwards.append((name, layer, layer_backward))
 
         def backward(grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
             check.upstream("Sequential", grad_y, y)
+            needs_grad_x = check.flag("Sequential", "needs_grad_x", needs_grad_x)
             # If grad_x is not wanted, the gradient need not travel beyond the first layer that is trained.
             first = 0 if needs_grad_x else self._first_trainable()
             grads: Gradients = {}
@@ -84,12 +118,27 @@ class Sequential(Layer):
 
     def __call__(self, x: ndarray) -> ndarray:
         """Return the output alone, in evaluation mode, keeping nothing of the layers in between."""
+        if type(x) is not ndarray:
+            check.array("Sequential", "x", x)
+        y = x
         for name, layer in self.layers.items():
             try:
-                x = layer(x)
+                y = layer(y)
             except InputError as error:
-                raise _named(error, name, layer) from None
-        return x
+                raise self._explained(_named(error, name, layer), x) from None
+        return y
+
+    def _explained(self, error: InputError, x: ndarray) -> InputError:
+        """Return the error with a hint where x lacks the batch axis, which may show some layers later."""
+        if HINT in str(error) or type(error) is not InputError:
+            return error
+        try:
+            y = x[np.newaxis]
+            for layer in self.layers.values():
+                y = layer(y)
+        except Exception:  # noqa: BLE001 - whatever happens on the trial run, the first error is to be told
+            return error
+        return InputError(f"{error}; {HINT}: for the one sample x {x.shape} write x[np.newaxis]")
 
     def _first_trainable(self) -> int:
         """Return the place of the first layer with something to learn, or how many layers there are."""
@@ -102,8 +151,30 @@ class Sequential(Layer):
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers.values())
 
-    def __getitem__(self, index: int) -> Layer:
-        return list(self.layers.values())[index]
+    @overload
+    def __getitem__(self, index: int | str) -> Layer: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+
+    def __getitem__(self, index: int | str | slice) -> Layer:
+        """Return a layer by its place or its name; of a slice, a Sequential of the same layers."""
+        if isinstance(index, slice):
+            return Sequential(dict(list(self.layers.items())[_plain(index)]))
+        if isinstance(index, str):
+            if index not in self.layers:
+                raise InputError(f"Sequential: index must be one of {', '.join(self.layers)}, got {index!r}")
+            return self.layers[index]
+        place = check.integer("Sequential", "index", index)
+        if not -len(self) <= place < len(self):
+            raise PlaceError(f"Sequential: index must be that of one of {len(self)} layers, got {place}")
+        return list(self.layers.values())[place]
+
+    def __setitem__(self, index: object, layer: object) -> NoReturn:
+        raise InputError(f"Sequential: layers {STAYS}")
+
+    def __delitem__(self, index: object) -> NoReturn:
+        raise InputError(f"Sequential: layers {STAYS}")
 
     def __repr__(self) -> str:
         return _tree_repr(self)
@@ -135,9 +206,13 @@ class Residual(Layer):
     (array([-1.,  4.]), (array([1., 2.]), {}))
     """
 
+    part_names = ("body", "shortcut")
+
     def __init__(self, body: Layer, shortcut: Layer | None = None) -> None:
         super().__init__()
-        self.body = body
+        self.body = check.instance("Residual", "body", body, Layer, "a layer")
+        if shortcut is not None:
+            check.instance("Residual", "shortcut", shortcut, Layer, "a layer or None")
         self.shortcut = shortcut
 
     def children(self) -> Mapping[str, Layer]:
@@ -150,6 +225,9 @@ class Residual(Layer):
         self, x: ndarray, *, training: bool = True, generator: Generator | None = None
     ) -> tuple[ndarray, LayerBackward]:
         """Run body and shortcut on the same x and add; the gradient goes back through both."""
+        if type(x) is not ndarray:
+            check.array("Residual", "x", x)
+        training = run_in("Residual", training, generator)
         backwards: dict[str, LayerBackward] = {}
         outputs: list[ndarray] = []
         for name, layer in self.children().items():
@@ -159,8 +237,11 @@ class Residual(Layer):
                 raise _named(error, name, layer) from None
             outputs.append(output)
         y = _add(outputs[0], x if self.shortcut is None else outputs[1])
+        form = check.form(y)
 
         def backward(grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
+            check.upstream("Residual", grad_y, form)
+            needs_grad_x = check.flag("Residual", "needs_grad_x", needs_grad_x)
             grads: Gradients = {}
             grad_x = grad_y if self.shortcut is None and needs_grad_x else None
             for name, branch_backward in backwards.items():
@@ -170,13 +251,15 @@ class Residual(Layer):
                     raise _named(error, name, self.children()[name]) from None
                 grads |= {f"{name}.{key}": value for key, value in branch_grads.items()}
                 if branch_grad is not None:
-                    grad_x = branch_grad if grad_x is None else grad_x + branch_grad
+                    grad_x = branch_grad if grad_x is None else _sum(grad_x, branch_grad)
             return grad_x, grads
 
         return y, backward
 
     def __call__(self, x: ndarray) -> ndarray:
         """Return the output alone, in evaluation mode."""
+        if type(x) is not ndarray:
+            check.array("Residual", "x", x)
         outputs = []
         for name, layer in self.children().items():
             try:
@@ -189,13 +272,26 @@ class Residual(Layer):
         return _tree_repr(self)
 
 
+def _plain(index: slice) -> slice:
+    """Return a slice whose ends are plain integers."""
+    ends = (index.start, index.stop, index.step)
+    start, stop, step = (None if end is None else check.integer("Sequential", "index", end) for end in ends)
+    if step == 0:
+        raise InputError("Sequential: index must have a step other than 0, got 0")
+    return slice(start, stop, step)
+
+
 def _add(body: ndarray, shortcut: ndarray) -> ndarray:
     if body.shape != shortcut.shape:
         raise InputError(
             f"Residual: body and shortcut must give the same shape, got {body.shape} and {shortcut.shape}"
         )
-    y: ndarray = body + shortcut
-    return y
+    return _sum(body, shortcut)
+
+
+@quietly
+def _sum(a: ndarray, b: ndarray) -> ndarray:
+    return np.asarray(a + b)
 
 
 def _by_name(layers: tuple[Layer | Mapping[str, Layer], ...]) -> dict[str, Layer]:
@@ -206,10 +302,12 @@ def _by_name(layers: tuple[Layer | Mapping[str, Layer], ...]) -> dict[str, Layer
         named.update({str(i): layer for i, layer in enumerate(layers)})
     checked: dict[str, Layer] = {}
     for name, layer in named.items():
+        if not isinstance(name, str) or "." in name or not name:
+            raise InputError(
+                f"Sequential: the names in layers must be text, non-empty and without dots, got {name!r:.60}"
+            )
         if not isinstance(layer, Layer):
-            raise InputError(f"Sequential: '{name}' must be a layer, got {type(layer).__name__}")
-        if "." in name or not name:
-            raise InputError(f"Sequential: a layer's name must be non-empty and without dots, got {name!r}")
+            raise InputError(f"Sequential: layers '{name}' must be a layer, got {check.described(layer)}")
         checked[name] = layer
     return checked
 

@@ -9,11 +9,12 @@ from numpy import ndarray
 from numpy.random import Generator
 from numpy.typing import DTypeLike
 
+from npnet import check
 from npnet import functional as F
 from npnet.errors import InputError
 from npnet.functional._types import BackwardMany
-from npnet.functional._window import Padding, Size, convolution_padding, pair
-from npnet.nn.init import initial, positive
+from npnet.functional._window import Padding, Size, convolution_padding, pair, size
+from npnet.nn.init import initial
 from npnet.nn.layer import Layer
 
 
@@ -76,7 +77,9 @@ class Conv2d(Layer):
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__()
-        positive("Conv2d", in_channels=in_channels, out_channels=out_channels, groups=groups)
+        in_channels = check.integer("Conv2d", "in_channels", in_channels, least=1)
+        out_channels = check.integer("Conv2d", "out_channels", out_channels, least=1)
+        groups = check.integer("Conv2d", "groups", groups, least=1)
         if in_channels % groups or out_channels % groups:
             raise InputError(
                 f"Conv2d: groups must divide in_channels {in_channels} and out_channels {out_channels}, "
@@ -84,19 +87,26 @@ class Conv2d(Layer):
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         kernel = pair("Conv2d", "kernel_size", kernel_size, least=1)
+        self.kernel_size = size("Conv2d", "kernel_size", kernel_size, least=1)
+        self.stride = size("Conv2d", "stride", stride, least=1)
+        self.dilation = size("Conv2d", "dilation", dilation, least=1)
         convolution_padding(
             padding,
             kernel,
             pair("Conv2d", "stride", stride, least=1),
             pair("Conv2d", "dilation", dilation, least=1),
+            "Conv2d",
         )
-        self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
+        self.padding: Padding = (
+            padding if isinstance(padding, str) else size("Conv2d", "padding", padding, least=0)
+        )
         self.weight, self.bias = initial(
             (out_channels, in_channels // groups, *kernel),
             bias=bias,
             init=init,
             generator=generator,
             dtype=dtype,
+            owner="Conv2d",
         )
 
     def apply(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from math import prod, sqrt
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 from numpy.typing import DTypeLike
 
-from npnet.check import FLOATS
-from npnet.errors import DTypeError, InputError
+from npnet import check
+from npnet.errors import InputError
 
 __all__ = ["SCHEMES", "initial"]
 
@@ -24,6 +25,7 @@ def initial(
     init: str,
     generator: Generator,
     dtype: DTypeLike,
+    owner: str = "initial",
 ) -> tuple[ndarray, ndarray | None]:
     """Draw the initial weight and bias of a linear or convolutional layer.
 
@@ -50,6 +52,8 @@ def initial(
     generator : numpy.random.Generator
         Draws the numbers, always in float64 and then rounded, so that both dtypes start alike.
     dtype : float32 or float64
+    owner : str
+        The layer whose weights these are, for error messages.
 
     Returns
     -------
@@ -59,7 +63,8 @@ def initial(
     Raises
     ------
     InputError
-        If the scheme is unknown or the generator is not a NumPy generator.
+        If the shape is none, the scheme is unknown, the generator is not a NumPy generator, or bias is not a
+        bool.
     DTypeError
         If dtype is neither float32 nor float64.
 
@@ -76,11 +81,11 @@ def initial(
     >>> bool(abs(weight).max() < 0.1), bias.dtype
     (True, dtype('float32'))
     """
-    if init not in SCHEMES:
-        raise InputError(f"init must be one of {', '.join(SCHEMES)}, got {init!r}")
-    if not isinstance(generator, Generator):
-        raise InputError(f"generator must be a numpy.random.Generator, got {type(generator).__name__}")
-    float_dtype(dtype)
+    shape = _shape(owner, shape)
+    bias = check.flag(owner, "bias", bias)
+    init = check.choice(owner, "init", init, SCHEMES)
+    check.generator(owner, generator)
+    dtype = check.float_dtype(owner, dtype)
 
     kernel = prod(shape[2:])
     fan_in, fan_out = shape[1] * kernel, shape[0] * kernel
@@ -102,14 +107,15 @@ def initial(
     return weight, draw(shape[:1]) if init == "default" else np.zeros(shape[:1], dtype)
 
 
-def float_dtype(dtype: DTypeLike) -> None:
-    """Require float32 or float64."""
-    if np.dtype(dtype) not in FLOATS:
-        raise DTypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+def _shape(owner: str, shape: Any) -> tuple[int, ...]:
+    """Return the shape of a weight: at least two positive sizes."""
+    several = shape if isinstance(shape, tuple | list) else ()
+    if len(several) < 2:
+        raise InputError(f"{owner}: shape must be (out, in, …), got {shape!r:.60}")
+    return tuple(check.integer(owner, "shape", size, least=1) for size in several)
 
 
-def positive(layer: str, **sizes: object) -> None:
+def positive(layer: str, **sizes: Any) -> None:
     """Require positive integers."""
     for name, size in sizes.items():
-        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-            raise InputError(f"{layer}: {name} must be a positive integer, got {size!r}")
+        check.integer(layer, name, size, least=1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, runtime_checkable
+from weakref import ref
 
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 from numpy.typing import DTypeLike
 
+from npnet import check
 from npnet.errors import DTypeError, InputError
 
 if TYPE_CHECKING:
@@ -32,27 +34,106 @@ class LayerBackward(Protocol):
         """Turn ∂L/∂y into ∂L/∂x and the gradients of the parameters."""
 
 
-class Parameters(dict[str, ndarray]):
-    """A dict of parameters, which knows that PyTorch has a method in its place."""
+class Arrays(dict[str, ndarray]):
+    """A dict of a model's own arrays: to assign to one of its names copies into the array.
+
+    So whoever holds the arrays, such as an optimizer, holds them still.
+    """
+
+    kind: ClassVar[str] = "buffers"
+
+    def __setitem__(self, name: str, value: ndarray) -> None:
+        """Copy a value into the array of a name."""
+        if name not in self:
+            raise InputError(
+                f"{self.kind}: names must be those of the model, got {name!r}; to add an array to a dict of "
+                f"your own, write {{**model.{self.kind}, name: array}}"
+            )
+        put(f"model.{self.kind}", name, self[name], value)
+
+    def update(self, *others: Any, **named: Any) -> None:
+        """Copy values into the arrays of several names."""
+        for name, value in dict(*others, **named).items():
+            self[name] = value
+
+    def __ior__(self, other: Any) -> Arrays:  # type: ignore[override, misc] # noqa: PYI034 - as in a dict
+        self.update(other)
+        return self
+
+    def setdefault(self, name: str, default: Any = None) -> ndarray:
+        """Return the array of a name; another name cannot be added."""
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the names with their arrays, without assigning to any."""
+        return type(self), (dict(self),)
 
     def __call__(self) -> NoReturn:
         """Say how to write what was meant by the brackets."""
         raise InputError(
-            "parameters is a dict from names to arrays, not a method as in PyTorch: write model.parameters "
-            "without brackets, model.parameters.values() for the arrays alone"
+            f"{self.kind} is a dict from names to arrays, not a method as in PyTorch: write "
+            f"model.{self.kind} without brackets, model.{self.kind}.values() for the arrays alone"
         )
 
 
-def _check_forward(cls: type[Layer]) -> None:
-    """Require a `forward` that the layers around this one can call."""
-    taken = signature(cls.forward).parameters
+class Parameters(Arrays):
+    """A dict of parameters, which knows that PyTorch has a method in its place.
+
+    Attributes
+    ----------
+    layer : weak reference to a layer, optional
+        Whose parameters they are. An optimizer made with them can see whether that stays so.
+    """
+
+    kind = "parameters"
+    layer: ref[Layer] | None = None
+
+
+def put(owner: str, name: str, array: ndarray, value: Any) -> None:
+    """Copy a value into an array, unless it is that array already; one that does not fit is refused."""
+    if value is array:
+        return
+    if isinstance(value, np.generic) and not array.ndim:
+        value = np.asarray(value)  # what arithmetic on an array without axes gives
+    check.array(owner, name, value)
+    why = "as it has now, since an optimizer may hold it: the values are copied into the array"
+    check.shape(owner, name, value, array.shape, why)
+    if value.dtype != array.dtype:
+        raise DTypeError(
+            f"{owner}: {name} must have the dtype {array.dtype} {why}, got {value.dtype}; write "
+            f"value.astype(np.{array.dtype}), or convert the whole model with model.astype"
+        )
+    if not array.flags.writeable:
+        raise InputError(f"{owner}: {name} must be writable to take new values, got a read-only array")
+    array[...] = value
+
+
+def run_in(owner: str, training: Any, generator: Any) -> bool:
+    """Check how a layer is to be run, and return whether in training."""
+    if generator is not None and not isinstance(generator, Generator):
+        check.generator(owner, generator)
+    return check.flag(owner, "training", training)
+
+
+def _check_method(cls: type[Layer], name: str) -> None:
+    """Require a `forward` or `apply` that can be called with the keywords that layers are called with."""
+    method = getattr(cls, name)
+    taken = signature(method).parameters if callable(method) else {}
     any_name = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in taken.values())
     if not any_name and not {"training", "generator"} <= taken.keys():
         raise InputError(
             f"{cls.__name__}: what a layer computes stands in apply(self, x, *, training, generator), which "
             "returns y and its backward; forward, which calls it, must take these too, "
-            f"got forward({', '.join(taken)})"
+            f"got {name}({', '.join(taken)})"
         )
+
+
+STAYS = (
+    "must stay as it was made, since an optimizer may hold its parameters; make a new container of the "
+    "layers you want, such as nn.Sequential({**model.layers, 'name': layer}), and its optimizer after that"
+)
 
 
 class Layer:
@@ -65,6 +146,9 @@ class Layer:
     Only what is named is learnt: an array in any other attribute is a constant, neither trained nor saved,
     or, if named in `buffer_names`, saved without being trained. So a gradient that `apply`'s backward
     gives without there being a name for it is refused, as nothing would ever be done with it.
+
+    To assign to a parameter or a buffer that is there already (``layer.weight = new``) copies the values
+    into its array, so that an optimizer made before goes on with it; shape and dtype must be the same.
 
     Nothing of a forward pass is kept in the layer: what backward needs lives in the function that
     `forward` returns, so one layer can work in many threads at once.
@@ -92,6 +176,7 @@ class Layer:
     parameter_names: ClassVar[tuple[str, ...]] = ()  # learnt; an attribute that is None is absent
     buffer_names: ClassVar[tuple[str, ...]] = ()  # kept and saved, but not learnt
     setting_names: ClassVar[tuple[str, ...]] = ()  # constructor's arguments that repr shows
+    part_names: ClassVar[tuple[str, ...]] = ()  # attributes with the layers it is made of, which stay
 
     frozen: set[str]  # names among `parameter_names` that are not trained
 
@@ -110,8 +195,27 @@ class Layer:
                 raise InputError(
                     f"{cls.__name__}: {kind} must be a tuple, ({names!r},) with its comma, got {names!r}"
                 )
-        if "forward" in vars(cls):
-            _check_forward(cls)
+            if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+                raise InputError(f"{cls.__name__}: {kind} must be a tuple of names, got {names!r:.60}")
+            setattr(cls, kind, tuple(names))
+        for name in ("forward", "apply"):
+            if name in vars(cls):
+                _check_method(cls, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep the arrays and the layers that others may hold: an array takes the values given for it."""
+        if name in self.parameter_names or name in self.buffer_names:
+            array = vars(self).get(name)
+            if array is not None and value is not None:
+                put(type(self).__name__, name, array, value)
+                return
+            if value is not None:
+                check.array(type(self).__name__, name, value)
+                if name in self.parameter_names:
+                    check.float_arrays(type(self).__name__, optional=(), **{name: value})
+        elif name in self.part_names and name in vars(self) and value is not vars(self)[name]:
+            raise InputError(f"{type(self).__name__}: {name} {STAYS}")
+        super().__setattr__(name, value)
 
     def __init__(self) -> None:
         """Do nothing: a layer without settings needs no constructor."""
@@ -153,14 +257,18 @@ class Layer:
         ------
         InputError
             If x does not fit, `apply` gives no pair, or its backward does not fit `parameter_names`.
+        DTypeError
+            If x is not a NumPy array.
         """
-        applied = self.apply(x, training=training, generator=generator)
-        if not isinstance(applied, tuple) or len(applied) != 2:
-            raise InputError(f"{type(self).__name__}.apply must return (y, backward), got {applied!r:.60}")
-        y, operation_backward = applied
+        y, operation_backward = self._applied(x, training, generator)
         names = self.parameter_names
+        form = check.Form(y.shape, y.dtype)
 
         def backward(grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
+            _check_array(self, "grad_y", grad_y)
+            needs_grad_x = check.flag(type(self).__name__, "needs_grad_x", needs_grad_x)
+            if not names and not needs_grad_x:
+                check.upstream(type(self).__name__, np.asarray(grad_y), form)
             if not names and not needs_grad_x:
                 return None, {}
             wanted = [getattr(self, name) is not None and name not in self.frozen for name in names]
@@ -179,6 +287,18 @@ class Layer:
             kept = {name: grad for name, grad, keep in zip(names, grads, wanted, strict=True) if keep}
             return (grad_x if needs_grad_x else None), kept
 
+        return y, backward
+
+    def _applied(self, x: Any, training: Any, generator: Any) -> tuple[ndarray, Callable[..., Any]]:
+        """Call `apply` with checked arguments, and check what it returns."""
+        _check_array(self, "x", x)
+        training = run_in(type(self).__name__, training, generator)
+        applied: Any = self.apply(x, training=training, generator=generator)
+        if not isinstance(applied, tuple) or len(applied) != 2:
+            raise InputError(f"{type(self).__name__}.apply must return (y, backward), got {applied!r:.60}")
+        y, backward = applied
+        _check_array(self, "the y that apply returns", y)
+        check.function(type(self).__name__, "the backward that apply returns", backward)
         return y, backward
 
     def _check_takes(self, f: Callable[..., Any], arguments: tuple[Any, ...], error: TypeError) -> None:
@@ -219,13 +339,18 @@ class Layer:
 
     @property
     def parameters(self) -> Parameters:
-        """The parameters by their dotted names: the arrays themselves, to be updated in place."""
-        return Parameters(self._named_arrays("parameter_names"))
+        """The parameters by their dotted names: the arrays themselves, to be updated in place.
+
+        To assign to a name copies into its array.
+        """
+        found = Parameters(self._named_arrays("parameter_names"))
+        found.layer = ref(self)
+        return found
 
     @property
-    def buffers(self) -> dict[str, ndarray]:
+    def buffers(self) -> Arrays:
         """What is kept and saved without being learnt, such as running statistics."""
-        return dict(self._named_arrays("buffer_names"))
+        return Arrays(self._named_arrays("buffer_names"))
 
     @property
     def frozen_parameters(self) -> set[str]:
@@ -247,7 +372,13 @@ class Layer:
     def _named_arrays(self, kind: str) -> Iterator[tuple[str, ndarray]]:
         for place, layer in self.named_layers():
             for name in getattr(layer, kind):
-                array = getattr(layer, name)
+                try:
+                    array = getattr(layer, name)
+                except AttributeError:
+                    raise InputError(
+                        f"{type(layer).__name__}: {kind} has {name!r}, but the layer has no such attribute; "
+                        f"set self.{name} in its constructor, to None where it is absent"
+                    ) from None
                 if array is not None:
                     yield f"{place}.{name}".removeprefix("."), array
 
@@ -278,6 +409,7 @@ class Layer:
         }
         found = []
         for wanted in names:
+            check.instance(type(self).__name__, "names", wanted, str, "text, such as '0.weight' or '0'")
             matches = [
                 owner for full, owner in owners.items() if full == wanted or full.startswith(f"{wanted}.")
             ]
@@ -300,8 +432,8 @@ class Layer:
         Raises
         ------
         InputError
-            If `state` is no mapping, a name is missing or unknown, or a shape differs; nothing is changed
-            then.
+            If `state` is no mapping, a name is missing or unknown, a shape differs, or an array of the layer
+            is read-only; nothing is changed then.
         DTypeError
             If something is not an array, or its numbers cannot become the layer's, such as text, complex
             numbers, or fractions where the layer counts; nothing is changed then.
@@ -316,17 +448,21 @@ class Layer:
         if missing or unknown:
             raise InputError(
                 f"state does not fit {type(self).__name__}: "
-                f"missing {sorted(missing) or 'nothing'}, unknown {sorted(unknown) or 'nothing'}"
+                f"missing {sorted(missing) or 'nothing'}, unknown {sorted(unknown, key=str) or 'nothing'}"
             )
         for name, array in own.items():
             _check_fits(name, state[name], array)
+        with np.errstate(all="ignore"):  # float64 that is too large for float32 becomes ∞
+            # Copies first, since the state may hold some of these very arrays.
+            values = {name: np.array(state[name], array.dtype) for name, array in own.items()}
         for name, array in own.items():
-            array[...] = state[name]
+            array[...] = values[name]
 
     def astype(self, dtype: DTypeLike) -> None:
         """Convert parameters and floating-point buffers to float32 or float64.
 
-        The arrays are replaced by new ones, so make the optimizer afterwards.
+        Arrays of another dtype are replaced by new ones, so make the optimizer afterwards. The old ones
+        become read-only, so that an optimizer made before does not go on with them unnoticed.
 
         Parameters
         ----------
@@ -337,13 +473,14 @@ class Layer:
         DTypeError
             If it is another dtype.
         """
-        if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
-            raise DTypeError(f"a model's dtype must be float32 or float64, got {np.dtype(dtype)}")
+        dtype = check.float_dtype("astype", dtype)
         for _, layer in self.named_layers():
             for name in (*layer.parameter_names, *layer.buffer_names):
                 array = getattr(layer, name)
-                if array is not None and array.dtype.kind == "f":
-                    setattr(layer, name, array.astype(dtype))
+                if array is not None and array.dtype.kind == "f" and array.dtype != dtype:
+                    with np.errstate(all="ignore"):
+                        vars(layer)[name] = array.astype(dtype)
+                    array.flags.writeable = False
 
     def _state(self) -> dict[str, ndarray]:
         """Parameters and buffers layer by layer, the order of PyTorch's ``state_dict``."""
@@ -426,10 +563,17 @@ class Layer:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def _check_fits(name: str, value: object, own: ndarray) -> None:
+def _check_array(layer: Layer, name: str, value: Any) -> None:
+    """Require an array, or what arithmetic on one without axes gives."""
+    if type(value) is not ndarray and not isinstance(value, np.generic):
+        check.array(type(layer).__name__, name, value)
+
+
+def _check_fits(name: str, value: Any, own: ndarray) -> None:
     """Require what can be copied into a layer's own array."""
-    if not isinstance(value, ndarray):
-        raise DTypeError(f"{name} must be a NumPy array, got {type(value).__name__} in the state")
+    check.array("load_state_dict", name, value, "biufcSUOmMV")
+    if not own.flags.writeable:
+        raise InputError(f"load_state_dict: {name} must be writable in the layer, got a read-only array")
     if value.shape != own.shape:
         raise InputError(f"{name} must have shape {own.shape}, got {value.shape} in the state")
     if not np.can_cast(value.dtype, own.dtype, "same_kind"):

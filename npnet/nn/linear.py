@@ -9,9 +9,10 @@ from numpy import ndarray
 from numpy.random import Generator
 from numpy.typing import DTypeLike
 
+from npnet import check
 from npnet import functional as F
 from npnet.functional._types import BackwardMany
-from npnet.nn.init import initial, positive
+from npnet.nn.init import initial
 from npnet.nn.layer import Layer
 
 
@@ -57,10 +58,15 @@ class Linear(Layer):
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__()
-        positive("Linear", in_features=in_features, out_features=out_features)
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features = check.integer("Linear", "in_features", in_features, least=1)
+        self.out_features = check.integer("Linear", "out_features", out_features, least=1)
         self.weight, self.bias = initial(
-            (out_features, in_features), bias=bias, init=init, generator=generator, dtype=dtype
+            (self.out_features, self.in_features),
+            bias=bias,
+            init=init,
+            generator=generator,
+            dtype=dtype,
+            owner="Linear",
         )
 
     def apply(

@@ -9,10 +9,10 @@ from numpy import ndarray
 from numpy.random import Generator
 from numpy.typing import DTypeLike
 
+from npnet import check
 from npnet import functional as F
 from npnet.errors import InputError
 from npnet.functional._types import BackwardMany
-from npnet.nn.init import float_dtype, positive
 from npnet.nn.layer import Layer
 
 
@@ -34,10 +34,14 @@ class _BatchNorm(Layer):
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__()
-        positive(type(self).__name__, num_features=num_features)
-        float_dtype(dtype)
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
+        owner = type(self).__name__
+        self.num_features = num_features = check.integer(owner, "num_features", num_features, least=1)
+        self.eps = check.number(owner, "eps", eps, least=0.0)
+        self.momentum = None if momentum is None else check.number(owner, "momentum", momentum)
+        self.affine = check.flag(owner, "affine", affine)
+        self.track_running_stats = check.flag(owner, "track_running_stats", track_running_stats)
+        bias = check.flag(owner, "bias", bias)
+        dtype = check.float_dtype(owner, dtype)
         self.weight = np.ones(num_features, dtype) if affine else None
         self.bias = np.zeros(num_features, dtype) if affine and bias else None
         self.running_mean = np.zeros(num_features, dtype) if track_running_stats else None
@@ -52,9 +56,12 @@ class _BatchNorm(Layer):
         self, x: ndarray, *, training: bool, generator: Generator | None
     ) -> tuple[ndarray, BackwardMany]:
         """Apply `npnet.functional.batch_norm`."""
+        check.float_arrays(type(self).__name__, x=x)
         if x.ndim not in self.layouts:
             layouts = " or ".join(self.layouts.values())
-            raise InputError(f"{type(self).__name__}: x must have shape {layouts}, got {x.shape}")
+            single = x.ndim + 1 in self.layouts and x.shape[:1] == (self.num_features,)
+            hint = "; a single sample needs a batch axis: write x[np.newaxis]" if single else ""
+            raise InputError(f"{type(self).__name__}: x must have shape {layouts}, got {x.shape}{hint}")
         momentum = self.momentum
         if momentum is None:  # the plain average over all minibatches seen, this one included
             momentum = 0.0 if self.num_batches_tracked is None else 1 / (1 + int(self.num_batches_tracked))
@@ -95,7 +102,7 @@ class BatchNorm1d(_BatchNorm):
     Raises
     ------
     InputError
-        If num_features is not a positive integer.
+        If num_features is not a positive integer, eps is negative, or a setting is not of its type.
     DTypeError
         If dtype is neither float32 nor float64.
 
@@ -133,7 +140,7 @@ class BatchNorm2d(_BatchNorm):
     Raises
     ------
     InputError
-        If num_features is not a positive integer.
+        If num_features is not a positive integer, eps is negative, or a setting is not of its type.
     DTypeError
         If dtype is neither float32 nor float64.
 

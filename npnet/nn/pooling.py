@@ -5,10 +5,29 @@ from __future__ import annotations
 from numpy import ndarray
 from numpy.random import Generator
 
+from npnet import check
 from npnet import functional as F
 from npnet.functional._types import Backward
-from npnet.functional._window import Size
+from npnet.functional._window import Size, check_border, pair, pooling_size, size
+from npnet.functional.avg_pool2d import checked_divisor, checked_output_size
 from npnet.nn.layer import Layer
+
+
+def _sizes(
+    layer: str, kernel_size: Size, stride: Size | None, padding: Size, dilation: Size
+) -> tuple[Size, Size | None, Size, Size]:
+    """Return the sizes of a pooling layer as plain Python has them."""
+    kernel = size(layer, "kernel_size", kernel_size, least=1)
+    steps = pooling_size(layer, "stride", stride, least=1)
+    border = size(layer, "padding", padding, least=0)
+    spread = size(layer, "dilation", dilation, least=1)
+    check_border(
+        layer,
+        pair(layer, "kernel_size", kernel, least=1),
+        pair(layer, "padding", border, least=0),
+        pair(layer, "dilation", spread, least=1),
+    )
+    return kernel, steps, border, spread
 
 
 class MaxPool2d(Layer):
@@ -31,8 +50,10 @@ class MaxPool2d(Layer):
         ceil_mode: bool = False,
     ) -> None:
         super().__init__()
-        self.kernel_size, self.stride = kernel_size, stride
-        self.padding, self.dilation, self.ceil_mode = padding, dilation, ceil_mode
+        self.kernel_size, self.stride, self.padding, self.dilation = _sizes(
+            "MaxPool2d", kernel_size, stride, padding, dilation
+        )
+        self.ceil_mode = check.flag("MaxPool2d", "ceil_mode", ceil_mode)
 
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
         """Apply `npnet.functional.max_pool2d`."""
@@ -67,9 +88,10 @@ class AvgPool2d(Layer):
         divisor_override: int | None = None,
     ) -> None:
         super().__init__()
-        self.kernel_size, self.stride = kernel_size, stride
-        self.padding, self.ceil_mode = padding, ceil_mode
-        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+        self.kernel_size, self.stride, self.padding, _ = _sizes("AvgPool2d", kernel_size, stride, padding, 1)
+        self.ceil_mode = check.flag("AvgPool2d", "ceil_mode", ceil_mode)
+        self.count_include_pad = check.flag("AvgPool2d", "count_include_pad", count_include_pad)
+        self.divisor_override = checked_divisor("AvgPool2d", divisor_override)
 
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
         """Apply `npnet.functional.avg_pool2d`."""
@@ -97,7 +119,7 @@ class AdaptiveAvgPool2d(Layer):
 
     def __init__(self, output_size: int | tuple[int | None, int | None] | None) -> None:
         super().__init__()
-        self.output_size = output_size
+        self.output_size = checked_output_size("AdaptiveAvgPool2d", output_size)
 
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
         """Apply `npnet.functional.adaptive_avg_pool2d`."""

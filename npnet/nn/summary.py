@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import index
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
 from npnet.nn.containers import Residual, Sequential
 from npnet.nn.layer import Layer
+from npnet.table import html_table, table
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class LayerSummary:
     multiply_adds: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """All layers of a model; `str` draws the table.
 
@@ -55,10 +57,18 @@ class Summary:
         return sum(layer.multiply_adds for layer in self.layers)
 
     def __str__(self) -> str:
-        # Loaded here, so that importing npnet does not wait for the drawing of tables.
-        from npnet.table import table  # noqa: PLC0415 - see above
+        return self._drawn(table)
 
-        drawn = table(
+    def _repr_html_(self) -> str:
+        """Draw the table for a notebook."""
+        return self._drawn(html_table)
+
+    def __repr__(self) -> str:
+        count, parameters = len(self.layers), f"{self.parameters:,}".replace(",", " ")
+        return f"<Summary of {count} layers with {parameters} parameters; print it for the table>"
+
+    def _drawn(self, draw: Callable[..., str]) -> str:
+        drawn = draw(
             ["name", "layer", "output shape", "parameters", "multiply-adds"],
             [
                 [layer.name, layer.layer, layer.output_shape, layer.parameters, layer.multiply_adds]
@@ -88,6 +98,7 @@ def summarize(model: Layer, input_shape: int | tuple[int, ...]) -> Summary:
     InputError
         If it is no shape, or the model does not take samples of it; the message names the layer.
     """
+    check.instance("summary", "model", model, Layer, "a model of npnet, such as an nn.Sequential")
     shape = _shape(input_shape)
     parameters = model.parameters
     dtype = next(iter(parameters.values())).dtype if parameters else np.dtype(np.float32)
@@ -103,7 +114,7 @@ def _shape(given: Any) -> tuple[int, ...]:
     """Read a shape as NumPy does: a number alone is one axis."""
     try:
         sizes = given if isinstance(given, Iterable) else (given,)
-        shape = tuple(index(size) for size in sizes)
+        shape = tuple(-1 if isinstance(size, bool | np.bool_) else index(size) for size in sizes)
     except TypeError:
         shape = (-1,)
     if any(size < 0 for size in shape):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numpy import divide as true_divide
 from numpy import multiply, ndarray, subtract
 
 
@@ -28,3 +29,19 @@ def decay_squares(average: ndarray, value: ndarray, decay: float, scratch: ndarr
     multiply(value, 1 - decay, out=scratch)
     scratch *= value
     average += scratch
+
+
+def divide(value: ndarray, size: ndarray, eps: float, out: ndarray) -> ndarray:
+    """Write value / (size + eps) to `out` and return it; `size` is overwritten.
+
+    Without eps, what is divided by zero counts as zero: its parameter stays as it is, where otherwise it
+    would become infinite or not a number.
+    """
+    if size.dtype.type(eps):
+        size += eps
+        true_divide(value, size, out=out)
+    else:
+        none = size == 0
+        true_divide(value, size, out=out)
+        out[none] = 0
+    return out

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy import ndarray
 
-from npnet.optim import _check
-from npnet.optim._averages import decay_squares, move_towards
+from npnet import check
+from npnet.errors import InputError
+from npnet.optim._averages import decay_squares, divide, move_towards
+from npnet.optim._settings import Flag, Number
 from npnet.optim.optimizer import Optimizer
 
 
@@ -51,6 +53,8 @@ class Adam(Optimizer):
     one mean ḡ, the expectation of m is (1 − β₁)·Σᵢ β₁ⁱ·ḡ over i < t, which is (1 − β₁ᵗ)·ḡ; dividing by
     1 − β₁ᵗ puts that right, and likewise for v.
 
+    Where eps is 0 and the divisor too, as with gradients that have always been 0, an element stays as it is.
+
     References
     ----------
     Kingma, Ba, *Adam: a method for stochastic optimization* (2015), algorithm 1; amsgrad: Reddi, Kale,
@@ -77,20 +81,25 @@ class Adam(Optimizer):
     def __init__(
         self,
         parameters: Mapping[str, ndarray],
-        lr: _check.Number = 1e-3,
-        betas: tuple[_check.Number, _check.Number] = (0.9, 0.999),
-        eps: _check.Number = 1e-8,
-        weight_decay: _check.Number = 0.0,
-        amsgrad: bool = False,
+        lr: Number = 1e-3,
+        betas: tuple[Number, Number] = (0.9, 0.999),
+        eps: Number = 1e-8,
+        weight_decay: Number = 0.0,
+        amsgrad: Flag = False,
     ) -> None:
         super().__init__(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad)
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Require what the class lists under Raises."""
         owner = type(self).__name__
-        _check.not_negative(owner, **{name: settings[name] for name in ("lr", "eps", "weight_decay")})
-        _check.decays(owner, betas=settings["betas"])
-        _check.flag(owner, amsgrad=settings["amsgrad"])
+        for name in ("lr", "eps", "weight_decay"):
+            check.number(owner, name, settings[name], least=0.0)
+        betas = settings["betas"]
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise InputError(f"{owner}: betas must be a pair of numbers, got {betas!r:.60}")
+        for i, beta in enumerate(betas):
+            check.number(owner, f"betas[{i}]", beta, least=0.0, below=1.0)
+        check.flag(owner, "amsgrad", settings["amsgrad"])
 
     def state_names(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """Name the two moments and, for amsgrad, the largest second one."""
@@ -106,7 +115,7 @@ class Adam(Optimizer):
     ) -> None:
         """Apply the rule to one block."""
         quotient, size = scratch
-        lr, (beta1, beta2) = float(self.lr), self.betas
+        lr, (beta1, beta2) = self.lr, self.betas
         if self.weight_decay and self.decoupled:
             parameter *= 1 - lr * self.weight_decay
         elif self.weight_decay:
@@ -116,17 +125,16 @@ class Adam(Optimizer):
         decay_squares(state["second_moment"], grad, beta2, size)
         self._size(state, 1 - beta2**step, size)
         np.multiply(state["first_moment"], lr / (1 - beta1**step), out=quotient)
-        quotient /= size
+        divide(quotient, size, self.eps, out=quotient)
         parameter -= quotient
 
     def _size(self, state: Mapping[str, ndarray], correction: float, size: ndarray) -> None:
-        """Write the divisor of the first moment to `size`."""
+        """Write the divisor of the first moment, without eps, to `size`."""
         moment = state["second_moment"]
         if self.amsgrad:
             moment = np.maximum(state["largest_moment"], moment, out=state["largest_moment"])
         np.sqrt(moment, out=size)
         size /= correction**0.5
-        size += self.eps
 
 
 class AdamW(Adam):
@@ -168,10 +176,10 @@ class AdamW(Adam):
     def __init__(
         self,
         parameters: Mapping[str, ndarray],
-        lr: _check.Number = 1e-3,
-        betas: tuple[_check.Number, _check.Number] = (0.9, 0.999),
-        eps: _check.Number = 1e-8,
-        weight_decay: _check.Number = 1e-2,
-        amsgrad: bool = False,
+        lr: Number = 1e-3,
+        betas: tuple[Number, Number] = (0.9, 0.999),
+        eps: Number = 1e-8,
+        weight_decay: Number = 1e-2,
+        amsgrad: Flag = False,
     ) -> None:
         super().__init__(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad)

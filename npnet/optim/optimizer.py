@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from inspect import isfunction
+from numbers import Real
+from types import MappingProxyType
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from numpy import ndarray
 
 from npnet import check
 from npnet._spread import in_blocks, spread
-from npnet.errors import InputError
-from npnet.optim import _check
+from npnet.errors import DTypeError, InputError
+from npnet.nn import Layer
 from npnet.optim._groups import Group, grouped
+from npnet.optim._memory import overlapping, overlaps_itself
+from npnet.optim._settings import Configured, Number, require_names, require_takes, saved_arrays
 
 # Elements updated at a time. An update rule runs over its arrays some ten times; a block of each stays
 # in the processor's cache from the first pass to the last, where whole arrays would come from memory. And it
 # is worth a thread's while: about a tenth of a millisecond's work.
 BLOCK = 262_144
+# Steps from one look at the model's arrays to the next, after the first few.
+EVERY = 64
 
 
-class Optimizer:
+class Optimizer(Configured):
     """An optimizer: it owns an update rule, and applies it to arrays in place.
 
     A rule of your own subclasses this one, hands its settings to this constructor, and implements
@@ -39,7 +47,7 @@ class Optimizer:
     Raises
     ------
     InputError
-        If a setting does not fit, there are no parameters, one is read-only, or two are one array.
+        If a setting does not fit, there are no parameters, one is read-only, or two share memory.
     DTypeError
         If a parameter is not a float32 or float64 array.
 
@@ -69,21 +77,92 @@ class Optimizer:
 
     lr: float
 
-    def __init__(self, parameters: Mapping[str, ndarray], lr: _check.Number, **settings: Any) -> None:
-        if not isinstance(parameters, Mapping):
-            raise InputError(
-                f"{type(self).__name__}: parameters must be a dict from names to arrays, such as "
-                f"model.parameters, got {type(parameters).__name__}"
-            )
-        self.parameters = dict(parameters)
-        self._check_parameters()
-        settings = {"lr": lr, **settings}
-        self.setting_names = tuple(settings)
-        self.check_settings(settings)
-        self._set(settings)
-        self._groups = grouped(self.parameters)
+    _parameters: dict[str, ndarray]
+    _model: ref[Layer] | None  # whose parameters they are, where that is known
+    _calls: int
+
+    def __new__(cls, *_args: Any, **_settings: Any) -> Optimizer:  # noqa: PYI034 - see the shape checks in the tests
+        """Make an optimizer without parameters, which says so when it is used."""
+        made = super().__new__(cls)
+        assert isinstance(made, Optimizer)
+        made._parameters = {}
+        made._model = None
+        made._calls = 0
+        made._start_over()
+        return made
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Refuse a rule that could not be called."""
+        super().__init_subclass__(**settings)
+        arguments = {
+            "update": ("parameter", "grad", "state", "step", "scratch"),
+            "state_names": ("settings",),
+            "check_settings": ("settings",),
+        }
+        for name, taken in arguments.items():
+            if isfunction(method := vars(cls).get(name)):
+                require_takes(cls.__name__, method, *taken)
+
+    def __init__(self, parameters: Mapping[str, ndarray], lr: Number, **settings: Any) -> None:
+        owner = type(self).__name__
+        check.mapping(
+            owner, "parameters", parameters, "a dict from names to arrays, such as model.parameters"
+        )
+        own = dict(parameters)
+        self._check_parameters(own)
+        self._configure({"lr": lr, **settings}, taken=set(dir(Optimizer)))
+        self._parameters = own
+        self._model = getattr(parameters, "layer", None)
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """Group the parameters, and keep nothing for them yet."""
+        self._groups = grouped(self._parameters)
         self._state: dict[str, dict[str, ndarray]] = {}  # by parameter, then by what is kept: views of groups
         self._steps: dict[str, int] = {}
+
+    @property
+    def parameters(self) -> Mapping[str, ndarray]:
+        """The arrays it updates, by name; which they are is settled when the optimizer is made."""
+        return MappingProxyType(self._parameters)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse a setting that does not fit, and other parameters."""
+        if name == "parameters":
+            raise InputError(
+                f"{type(self).__name__}: parameters must stay those it was made with: make another optimizer"
+            )
+        super().__setattr__(name, value)
+
+    # ---- copies ------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of, without groups: a copy needs views of its own arrays."""
+        kept = {name: value for name, value in vars(self).items() if name not in ("_groups", "_model")}
+        kept["_steps"] = dict(self._steps)
+        kept["_state"] = {
+            name: {kind: array.copy() for kind, array in state.items()} for name, state in self._state.items()
+        }
+        return kept
+
+    def __setstate__(self, kept: Mapping[str, Any]) -> None:
+        """Become the copy: the parameters are those copied with the optimizer, such as the model's."""
+        vars(self).update(kept)
+        self._start_over()
+        self._steps = dict(kept["_steps"])
+        self._keep(kept["_state"])
+
+    def _keep(self, state: Mapping[str, Mapping[str, ndarray]]) -> None:
+        """Take over what was kept for each parameter."""
+        self._state = {
+            name: {kind: group.room(name, kind) for kind in state[name]}
+            for group in self._groups
+            for name in group.parts
+            if name in state
+        }
+        for name, kept in self._state.items():
+            for kind, array in kept.items():
+                array[...] = state[name][kind]
 
     # ---- what a rule of one's own implements -------------------------------------------------------
 
@@ -122,29 +201,33 @@ class Optimizer:
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Require settings the rule can work with; each call checks all of them."""
-        _check.not_negative(type(self).__name__, lr=settings["lr"])
+        check.number(type(self).__name__, "lr", settings["lr"], least=0.0)
 
     # ---- running -----------------------------------------------------------------------------------
 
-    def step(self, grads: Mapping[str, ndarray | None]) -> None:
+    def step(self, grads: Mapping[str, ndarray | np.floating[Any] | None]) -> None:
         """Update every parameter that has a gradient, in place.
 
         Parameters
         ----------
         grads : mapping from names to arrays
             Gradients by the names of their parameters; a parameter that is absent, or None, is left
-            alone. They are not modified.
+            alone. They are not modified. That of a parameter without axes may be a NumPy scalar.
 
         Raises
         ------
         InputError
-            If a name is unknown or a shape differs; nothing is updated then.
+            If it is no mapping, a name is unknown, a shape differs, or the model was found to have another
+            array in a parameter's place; nothing is updated then.
         DTypeError
             If a gradient is not an array of its parameter's dtype; nothing is updated then.
+
+        Notes
+        -----
+        Made with ``model.parameters``, it looks now and then whether these are the model's still.
         """
-        present = {name: grad for name, grad in grads.items() if grad is not None}
-        self._check_grads(present)
-        kinds = self.state_names(self.settings)
+        present = self._checked_grads(grads)
+        kinds = self._kinds(self.settings)
         # What overflows or is not a number shows in the loss; here it passes, as in PyTorch.
         with np.errstate(all="ignore"):
             for group in self._groups:
@@ -159,6 +242,16 @@ class Optimizer:
                     for name, step in zip(names, steps, strict=True):
                         self._update_parameter(name, present[name], kinds, step)
 
+    def _kinds(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what the rule keeps for each parameter."""
+        kinds = self.state_names(settings)
+        if not isinstance(kinds, tuple | list) or not all(isinstance(kind, str) for kind in kinds):
+            raise InputError(
+                f"{type(self).__name__}: state_names must return a tuple of names, such as ('momentum',) "
+                f"with its comma, got {kinds!r:.60}"
+            )
+        return tuple(kinds)
+
     def _begin_step(self, group: Group, name: str, kinds: tuple[str, ...]) -> int:
         """Count an update of a parameter, and start what is kept for it where anything is not there yet."""
         kept = self._state.setdefault(name, {})
@@ -169,7 +262,7 @@ class Optimizer:
         return step
 
     def _update_parameter(self, name: str, grad: ndarray, kinds: tuple[str, ...], step: int) -> None:
-        parameter, state = self.parameters[name], self._state[name]
+        parameter, state = self._parameters[name], self._state[name]
         flat, flat_grad = parameter.reshape(-1), grad.reshape(-1)  # views, unless strides forbid it
         self._update_flat(flat, flat_grad, {kind: state[kind].reshape(-1) for kind in kinds}, step)
         if not parameter.flags.c_contiguous:
@@ -178,19 +271,24 @@ class Optimizer:
     def _update_flat(self, flat: ndarray, grad: ndarray, state: Mapping[str, ndarray], step: int) -> None:
         def update(block: slice) -> None:
             kept = {kind: array[block] for kind, array in state.items()}
-            self.update(flat[block], grad[block], kept, step, _scratch(flat[block]))
+            self._apply(flat[block], grad[block], kept, step)
 
         if flat.size <= BLOCK:  # nothing to cut, which takes longer than a small update
-            self.update(flat, grad, state, step, _scratch(flat))
+            self._apply(flat, grad, state, step)
         else:
             spread(update, in_blocks(flat.size, BLOCK))
 
-    # ---- state -------------------------------------------------------------------------------------
+    def _apply(self, flat: ndarray, grad: ndarray, state: Mapping[str, ndarray], step: int) -> None:
+        scratch = np.empty(flat.size, flat.dtype), np.empty(flat.size, flat.dtype)
+        # The type checker believes that nothing comes back; a rule of one's own may do otherwise.
+        returned: object = self.update(flat, grad, state, step, scratch)  # type: ignore[func-returns-value]
+        if returned is not None and returned is not flat:
+            raise InputError(
+                f"{type(self).__name__}: update must change parameter in place (parameter -= …) and return "
+                f"nothing, got {check.described(returned)}"
+            )
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings of the rule as they are now, by name."""
-        return {name: getattr(self, name) for name in self.setting_names}
+    # ---- state -------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, ndarray]:
         """Return copies of all that the next step depends on, beside parameters and gradients.
@@ -199,7 +297,7 @@ class Optimizer:
         number of its updates (``"step.0.weight"``) and what is kept for it (``"momentum.0.weight"``).
         """
         state = {name: np.array(value) for name, value in self.settings.items()}
-        kinds = self.state_names(self.settings)
+        kinds = self._kinds(self.settings)
         for name, kept in self._state.items():
             if kept.keys() >= set(kinds):
                 state[f"step.{name}"] = np.array(self._steps[name])
@@ -217,29 +315,20 @@ class Optimizer:
             If a name is missing or unknown, a shape differs, or a value does not fit; nothing is
             changed then.
         """
-        arrays = {name: np.asarray(value) for name, value in state.items()}
+        owner = type(self).__name__
+        arrays = saved_arrays(f"{owner}.load_state_dict", state)
         settings = self._loaded_settings(arrays)
-        kinds = self.state_names(settings)
-        names = [name for name in self.parameters if f"step.{name}" in arrays]
-        self._check_names(arrays, {f"{kind}.{name}" for name in names for kind in ("step", *kinds)})
+        kinds = self._kinds(settings)
+        names = [name for name in self._parameters if f"step.{name}" in arrays]
+        expected = {f"{kind}.{name}" for name in names for kind in ("step", *kinds)}
+        require_names(owner, arrays, expected | set(self.setting_names))
         for name in names:
             self._check_kept(arrays, name, kinds)
 
         self._set(settings)
         self._steps = {name: int(arrays[f"step.{name}"]) for name in names}
-        self._state = {
-            name: {kind: group.room(name, kind) for kind in kinds}
-            for group in self._groups
-            for name in group.parts
-            if name in names
-        }
-        for name, kept in self._state.items():
-            for kind, array in kept.items():
-                array[...] = arrays[f"{kind}.{name}"]
-
-    def _set(self, settings: Mapping[str, Any]) -> None:
-        for name, value in settings.items():
-            setattr(self, name, _plain(value))
+        with np.errstate(all="ignore"):  # of float64 what float32 cannot hold
+            self._keep({name: {kind: arrays[f"{kind}.{name}"] for kind in kinds} for name in names})
 
     def _loaded_settings(self, arrays: Mapping[str, ndarray]) -> dict[str, Any]:
         settings = {}
@@ -249,17 +338,13 @@ class Optimizer:
             check.shape(type(self).__name__, name, arrays[name], np.shape(own), "in the state")
             settings[name] = arrays[name].tolist()
         self.check_settings(settings)
-        return settings
+        return {name: self._plain(name, value) for name, value in settings.items()}
+
+    def _number(self, value: Real) -> float:
+        """Return a number as a float, in which rules compute."""
+        return float(value)
 
     # ---- checks ------------------------------------------------------------------------------------
-
-    def _check_names(self, arrays: Mapping[str, ndarray], expected: set[str]) -> None:
-        missing, unknown = expected - arrays.keys(), arrays.keys() - expected - set(self.setting_names)
-        if missing or unknown:
-            raise InputError(
-                f"state does not fit {type(self).__name__}: "
-                f"missing {sorted(missing) or 'nothing'}, unknown {sorted(unknown) or 'nothing'}"
-            )
 
     def _check_kept(self, arrays: Mapping[str, ndarray], name: str, kinds: tuple[str, ...]) -> None:
         owner, step = type(self).__name__, arrays[f"step.{name}"]
@@ -268,48 +353,93 @@ class Optimizer:
         for kind in kinds:
             key, array = f"{kind}.{name}", arrays[f"{kind}.{name}"]
             check.float_arrays(owner, optional=(), **{key: array})
-            check.shape(owner, key, array, self.parameters[name].shape, "in the state")
+            check.shape(owner, key, array, self._parameters[name].shape, "in the state")
 
-    def _check_parameters(self) -> None:
+    def _check_parameters(self, parameters: Mapping[str, ndarray]) -> None:
         owner = type(self).__name__
-        if not self.parameters:
+        if not parameters:
             raise InputError(f"{owner}: parameters must hold at least one array, got none")
-        seen: dict[int, str] = {}
-        for name, array in self.parameters.items():
-            check.float_arrays(owner, optional=(), **{f"parameter '{name}'": array})
-            if not array.flags.writeable:
-                raise InputError(f"{owner}: parameter '{name}' must be writable, got a read-only array")
-            if id(array) in seen:
-                raise InputError(f"{owner}: parameters '{seen[id(array)]}' and '{name}' are one array")
-            seen[id(array)] = name
-
-    def _check_grads(self, grads: Mapping[str, ndarray]) -> None:
-        owner = type(self).__name__
-        unknown = grads.keys() - self.parameters.keys()
-        if unknown:
+        for name, array in parameters.items():
+            check.float_arrays(owner, optional=(), **{f"parameters[{name!r}]": array})
+            self._require_writable(name, array)
+            if overlaps_itself(array):
+                raise InputError(
+                    f"{owner}: parameters[{name!r}] must have each element once, got an array that was "
+                    "broadcast: copy it"
+                )
+        if pair := overlapping(parameters):
+            one, other = pair
+            how = "are one array" if parameters[one] is parameters[other] else "share memory"
             raise InputError(
-                f"{owner}: gradients must be named like parameters, got {', '.join(sorted(unknown))}; "
-                f"parameters are {', '.join(self.parameters)}"
+                f"{owner}: parameters[{one!r}] and parameters[{other!r}] {how}, which would be "
+                "updated twice: leave one of them out, or copy it"
             )
-        for name, grad in grads.items():
-            parameter = self.parameters[name]
-            if isinstance(grad, ndarray) and (grad.dtype, grad.shape) == (parameter.dtype, parameter.shape):
-                continue  # at once, since this is asked at every step
-            label = f"gradient of '{name}'"
-            check.float_arrays(owner, optional=(), **{f"parameter '{name}'": parameter, label: grad})
-            check.shape(owner, label, grad, parameter.shape, "like its parameter")
 
-    def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
-        return f"{type(self).__name__}({settings})"
+    def _require_writable(self, name: str, array: ndarray) -> None:
+        if not array.flags.writeable:
+            raise InputError(
+                f"{type(self).__name__}: parameters[{name!r}] must be writable, got a read-only array"
+            )
+
+    def _checked_grads(self, grads: Any) -> dict[str, ndarray]:
+        """Return the gradients that are there, as arrays."""
+        owner = type(self).__name__
+        check.mapping(f"{owner}.step", "grads", grads, "a dict from names to arrays, as backward gives")
+        present = {name: grad for name, grad in grads.items() if grad is not None}
+        if unknown := present.keys() - self._parameters.keys():
+            raise self._unknown(unknown)
+        for name, grad in present.items():
+            parameter = self._parameters[name]
+            if not parameter.flags.writeable:
+                self._require_writable(name, parameter)
+            if type(grad) is not ndarray or grad.dtype != parameter.dtype or grad.shape != parameter.shape:
+                present[name] = self._checked_grad(name, grad)
+        vars(self)["_calls"] += 1  # past __setattr__, whose questions take longer
+        # At every step it would take as long as the update of a small model.
+        if self._model is not None and (self._calls & (self._calls - 1) == 0 or self._calls % EVERY == 0):
+            self._check_not_replaced(present)
+        return present
+
+    def _checked_grad(self, name: str, grad: Any) -> ndarray:
+        owner, label, parameter = type(self).__name__, f"grads[{name!r}]", self._parameters[name]
+        if isinstance(grad, np.floating):  # what NumPy makes of an array without axes
+            grad = np.asarray(grad)
+        check.float_arrays(owner, optional=(), **{label: grad})
+        if grad.dtype != parameter.dtype:
+            raise DTypeError(
+                f"{owner}: {label} must have the dtype of parameters[{name!r}], {parameter.dtype}, got "
+                f"{grad.dtype}; after model.astype make the optimizer anew"
+            )
+        check.shape(owner, label, grad, parameter.shape, "like its parameter")
+        found: ndarray = grad
+        return found
+
+    def _unknown(self, names: Collection[object]) -> InputError:
+        owner = type(self).__name__
+        if not self._parameters:
+            return InputError(
+                f"{owner}: it has no parameters: __init__ must call super().__init__(parameters, lr)"
+            )
+        one = min(map(str, names))
+        return InputError(
+            f"{owner}: grads must be named like parameters, got {_listed(names)}; parameters are "
+            f"{_listed(self._parameters)}. What is not to be trained is frozen: model.freeze({one!r})"
+        )
+
+    def _check_not_replaced(self, names: Collection[str]) -> None:
+        """Refuse to update arrays that the model does not have any more."""
+        model = self._model() if self._model is not None else None
+        present = {} if model is None else model.parameters
+        for name in names:
+            if name in present and present[name] is not self._parameters[name]:
+                raise InputError(
+                    f"{type(self).__name__}: parameter '{name}' is another array in the model than when the "
+                    "optimizer was made, and would not be trained: make the optimizer after layers are "
+                    "exchanged and after model.astype, and write new values into the array, "
+                    "array[...] = values"
+                )
 
 
-def _scratch(block: ndarray) -> tuple[ndarray, ndarray]:
-    return np.empty(block.size, block.dtype), np.empty(block.size, block.dtype)
-
-
-def _plain(value: Any) -> Any:
-    """Return a setting as plain Python numbers: a NumPy scalar would change the dtype it is computed in."""
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    return tuple(float(part) for part in value) if isinstance(value, tuple | list) else float(value)
+def _listed(names: Iterable[object], most: int = 8) -> str:
+    shown = sorted(map(str, names))
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")

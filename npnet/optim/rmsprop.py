@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from npnet.optim import _check
-from npnet.optim._averages import decay_squares, move_towards
+from npnet import check
+from npnet.optim._averages import decay_squares, divide, move_towards
+from npnet.optim._settings import Flag, Number
 from npnet.optim.optimizer import Optimizer
 
 
@@ -44,7 +45,12 @@ class RMSprop(Optimizer):
     Raises
     ------
     InputError
-        If a setting is negative or not a number.
+        If a setting is negative or not a number, or alpha above 1.
+
+    Notes
+    -----
+    The variance v − m² is at least 0; where rounding makes it less, it counts as 0 (in PyTorch its root is
+    not a number then). Where eps is 0 and the divisor too, an element stays as it is.
 
     References
     ----------
@@ -70,12 +76,12 @@ class RMSprop(Optimizer):
     def __init__(
         self,
         parameters: Mapping[str, ndarray],
-        lr: _check.Number = 1e-2,
-        alpha: _check.Number = 0.99,
-        eps: _check.Number = 1e-8,
-        weight_decay: _check.Number = 0.0,
-        momentum: _check.Number = 0.0,
-        centered: bool = False,
+        lr: Number = 1e-2,
+        alpha: Number = 0.99,
+        eps: Number = 1e-8,
+        weight_decay: Number = 0.0,
+        momentum: Number = 0.0,
+        centered: Flag = False,
     ) -> None:
         super().__init__(
             parameters,
@@ -89,9 +95,11 @@ class RMSprop(Optimizer):
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Require what the class lists under Raises."""
-        numbers = {name: value for name, value in settings.items() if name != "centered"}
-        _check.not_negative("RMSprop", **numbers)
-        _check.flag("RMSprop", centered=settings["centered"])
+        owner = type(self).__name__
+        for name in ("lr", "eps", "weight_decay", "momentum"):
+            check.number(owner, name, settings[name], least=0.0)
+        check.number(owner, "alpha", settings["alpha"], least=0.0, most=1.0)
+        check.flag(owner, "centered", settings["centered"])
 
     def state_names(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """Name the mean square and, where they are wanted, the mean and the momentum."""
@@ -114,23 +122,25 @@ class RMSprop(Optimizer):
         decay_squares(state["mean_square"], grad, self.alpha, size)
         self._size(grad, state, size)
         if self.momentum:
-            np.divide(grad, size, out=quotient)
+            quotient = divide(grad, size, self.eps, out=quotient)
             momentum = state["momentum"]
             momentum *= self.momentum
             momentum += quotient
-            np.multiply(momentum, float(self.lr), out=quotient)
+            np.multiply(momentum, self.lr, out=quotient)
         else:
-            np.multiply(grad, float(self.lr), out=quotient)
-            quotient /= size
+            np.multiply(grad, self.lr, out=quotient)
+            divide(quotient, size, self.eps, out=quotient)
         parameter -= quotient
 
     def _size(self, grad: ndarray, state: Mapping[str, ndarray], size: ndarray) -> None:
-        """Write the divisor of the gradient to `size`."""
+        """Write the divisor of the gradient, without eps, to `size`."""
         if self.centered:
             move_towards(state["mean"], grad, 1 - self.alpha, size)
             np.multiply(state["mean"], state["mean"], out=size)
+            # Squares may overflow, and a variance of no size may be rounded to less than none.
+            np.minimum(size, np.finfo(size.dtype).max, out=size)
             np.subtract(state["mean_square"], size, out=size)
+            np.maximum(size, 0, out=size)
             np.sqrt(size, out=size)
         else:
             np.sqrt(state["mean_square"], out=size)
-        size += self.eps

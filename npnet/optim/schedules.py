@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import isfunction
 from math import cos, pi
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.nn.init import positive
-from npnet.optim import _check
+from npnet.optim._settings import Configured, Integer, Number, require_names, require_takes, saved_arrays
 from npnet.optim.optimizer import Optimizer
 
+OWN = ("epoch", "base_lr", "last_lr")  # what a schedule keeps beside its settings
 
-class Schedule:
+
+class Schedule(Configured):
     """A schedule: it changes the learning rate of an optimizer after each epoch.
 
     A schedule of your own subclasses this one, hands its settings to this constructor, and implements
@@ -61,42 +64,59 @@ class Schedule:
     (0.5, 1)
     """
 
+    optimizer: Optimizer
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Refuse a schedule that could not be called."""
+        super().__init_subclass__(**settings)
+        for name, taken in {"next_lr": (), "check_settings": ("settings",)}.items():
+            if isfunction(method := vars(cls).get(name)):
+                require_takes(cls.__name__, method, *taken)
+
     def __init__(self, optimizer: Optimizer, **settings: Any) -> None:
-        if not isinstance(optimizer, Optimizer):
+        owner = type(self).__name__
+        check.instance(owner, "optimizer", optimizer, Optimizer, "an optimizer, such as optim.SGD(…)")
+        if not optimizer.parameters:
             raise InputError(
-                f"{type(self).__name__}: optimizer must be an optimizer, got {type(optimizer).__name__}"
+                f"{owner}: optimizer must have parameters: {type(optimizer).__name__}.__init__ must call "
+                "super().__init__(parameters, lr)"
             )
-        self.setting_names = tuple(settings)
-        self.check_settings(settings)
-        self._set(settings)
+        self._configure(settings, taken={*dir(Schedule), *OWN, "optimizer"})
         self.optimizer = optimizer
         self.epoch = 0
-        self.base_lr = self.last_lr = float(optimizer.lr)
+        self.base_lr = self.last_lr = optimizer.lr
 
     def next_lr(self) -> float:
         """Return the learning rate of epoch `self.epoch`, given that of the epoch before."""
         raise NotImplementedError(f"{type(self).__name__} does not implement next_lr")
 
-    def check_settings(self, settings: Mapping[str, Any]) -> None:
-        """Require settings the schedule can work with; each call checks all of them."""
-
     def step(self) -> None:
-        """Go on to the next epoch and set the optimizer's learning rate."""
+        """Go on to the next epoch and set the optimizer's learning rate.
+
+        Raises
+        ------
+        InputError
+            If `next_lr` gives what cannot be a learning rate; nothing is changed then.
+        """
+        self._require_made()
         self.epoch += 1
-        self.optimizer.lr = self.last_lr = self.next_lr()
+        try:
+            lr = check.number(type(self).__name__, "next_lr()", self.next_lr(), least=0.0)
+            self.optimizer.lr = lr
+        except BaseException:
+            self.epoch -= 1
+            raise
+        self.last_lr = lr
 
     def get_last_lr(self) -> list[float]:
         """Return `last_lr` in a list of one, the form PyTorch's schedulers have."""
+        self._require_made()
         return [self.last_lr]
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings of the schedule, by name."""
-        return {name: getattr(self, name) for name in self.setting_names}
 
     def state_dict(self) -> dict[str, ndarray]:
         """Return the settings, the epoch, and the first and last learning rate."""
-        return {name: np.array(getattr(self, name)) for name in self._state_names()}
+        self._require_made()
+        return {name: np.array(getattr(self, name)) for name in (*self.setting_names, *OWN)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved state.
@@ -106,31 +126,26 @@ class Schedule:
         Raises
         ------
         InputError
-            If a name is missing or unknown, or a value does not fit; nothing is changed then.
+            If it is no mapping, a name is missing or unknown, or a value does not fit; nothing is changed
+            then.
         """
-        owner, names = type(self).__name__, set(self._state_names())
-        if state.keys() != names:
+        self._require_made()
+        owner = type(self).__name__
+        arrays = saved_arrays(f"{owner}.load_state_dict", state)
+        require_names(owner, arrays, {*self.setting_names, *OWN})
+        values = {name: array.tolist() for name, array in arrays.items()}
+        settings = {name: values[name] for name in self.setting_names}
+        self.check_settings(settings)
+        own = {name: check.number(owner, name, values[name], least=0.0) for name in ("base_lr", "last_lr")}
+        own["epoch"] = check.integer(owner, "epoch", values["epoch"], least=0)
+        self._set({name: self._plain(name, value) for name, value in settings.items()} | own)
+
+    def _require_made(self) -> None:
+        """Say what a schedule of one's own forgot."""
+        if not hasattr(self, "last_lr"):
             raise InputError(
-                f"state does not fit {owner}: missing {sorted(names - state.keys()) or 'nothing'}, "
-                f"unknown {sorted(state.keys() - names) or 'nothing'}"
+                f"{type(self).__name__}: it has no optimizer: __init__ must call super().__init__(optimizer)"
             )
-        values = {name: np.asarray(value).tolist() for name, value in state.items()}
-        self.check_settings({name: values[name] for name in self.setting_names})
-        _check.not_negative(owner, base_lr=values["base_lr"], last_lr=values["last_lr"])
-        if not isinstance(values["epoch"], int) or values["epoch"] < 0:
-            raise InputError(f"{owner}: epoch must be an integer at or above 0, got {values['epoch']!r}")
-        self._set(values)
-
-    def _state_names(self) -> tuple[str, ...]:
-        return (*self.setting_names, "epoch", "base_lr", "last_lr")
-
-    def _set(self, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            setattr(self, name, value)
-
-    def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
-        return f"{type(self).__name__}({settings})"
 
 
 class StepLR(Schedule):
@@ -174,17 +189,17 @@ class StepLR(Schedule):
     step_size: int
     gamma: float
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: _check.Number = 0.1) -> None:
+    def __init__(self, optimizer: Optimizer, step_size: Integer, gamma: Number = 0.1) -> None:
         super().__init__(optimizer, step_size=step_size, gamma=gamma)
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Require what the class lists under Raises."""
-        positive("StepLR", step_size=settings["step_size"])
-        _check.not_negative("StepLR", gamma=settings["gamma"])
+        check.integer(type(self).__name__, "step_size", settings["step_size"], least=1)
+        check.number(type(self).__name__, "gamma", settings["gamma"], least=0.0)
 
     def next_lr(self) -> float:
         """Return the learning rate of epoch `self.epoch`."""
-        lr = float(self.optimizer.lr)
+        lr = self.optimizer.lr
         return lr * self.gamma if self.epoch % self.step_size == 0 else lr
 
 
@@ -216,16 +231,16 @@ class ExponentialLR(Schedule):
 
     gamma: float
 
-    def __init__(self, optimizer: Optimizer, gamma: _check.Number) -> None:
+    def __init__(self, optimizer: Optimizer, gamma: Number) -> None:
         super().__init__(optimizer, gamma=gamma)
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Require what the class lists under Raises."""
-        _check.not_negative("ExponentialLR", gamma=settings["gamma"])
+        check.number(type(self).__name__, "gamma", settings["gamma"], least=0.0)
 
     def next_lr(self) -> float:
         """Return the learning rate of epoch `self.epoch`."""
-        return float(self.optimizer.lr) * self.gamma
+        return self.optimizer.lr * self.gamma
 
 
 class CosineAnnealingLR(Schedule):
@@ -254,7 +269,8 @@ class CosineAnnealingLR(Schedule):
     (lr(t) − eta_min) / (lr(t − 1) − eta_min) = (1 + cos(π t / T_max)) / (1 + cos(π (t − 1) / T_max)).
 
     One epoch past each minimum this is a division by zero; there the difference of the equation at t
-    and t − 1 is added instead, ½ (base_lr − eta_min) (1 − cos(π / T_max)).
+    and t − 1 is added instead, ½ (base_lr − eta_min) (1 − cos(π / T_max)). On its way from above eta_min the
+    learning rate stays there; from below, rounding could take it under 0, where it is kept at 0.
 
     References
     ----------
@@ -279,19 +295,19 @@ class CosineAnnealingLR(Schedule):
     T_max: int
     eta_min: float
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: _check.Number = 0.0) -> None:
+    def __init__(self, optimizer: Optimizer, T_max: Integer, eta_min: Number = 0.0) -> None:
         super().__init__(optimizer, T_max=T_max, eta_min=eta_min)
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Require what the class lists under Raises."""
-        positive("CosineAnnealingLR", T_max=settings["T_max"])
-        _check.not_negative("CosineAnnealingLR", eta_min=settings["eta_min"])
+        check.integer(type(self).__name__, "T_max", settings["T_max"], least=1)
+        check.number(type(self).__name__, "eta_min", settings["eta_min"], least=0.0)
 
     def next_lr(self) -> float:
         """Return the learning rate of epoch `self.epoch`."""
-        lr = float(self.optimizer.lr)
+        lr = self.optimizer.lr
         if (self.epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
             return lr + (self.base_lr - self.eta_min) * (1 - cos(pi / self.T_max)) / 2
         height = 1 + cos(pi * self.epoch / self.T_max)
         height_before = 1 + cos(pi * (self.epoch - 1) / self.T_max)
-        return height / height_before * (lr - self.eta_min) + self.eta_min
+        return max(0.0, height / height_before * (lr - self.eta_min) + self.eta_min)

@@ -7,8 +7,9 @@ from typing import Any
 
 from numpy import add, multiply, ndarray
 
+from npnet import check
 from npnet.errors import InputError
-from npnet.optim import _check
+from npnet.optim._settings import Flag, Number
 from npnet.optim.optimizer import Optimizer
 
 
@@ -71,11 +72,11 @@ class SGD(Optimizer):
     def __init__(
         self,
         parameters: Mapping[str, ndarray],
-        lr: _check.Number = 1e-3,
-        momentum: _check.Number = 0.0,
-        dampening: _check.Number = 0.0,
-        weight_decay: _check.Number = 0.0,
-        nesterov: bool = False,
+        lr: Number = 1e-3,
+        momentum: Number = 0.0,
+        dampening: Number = 0.0,
+        weight_decay: Number = 0.0,
+        nesterov: Flag = False,
     ) -> None:
         super().__init__(
             parameters,
@@ -88,12 +89,14 @@ class SGD(Optimizer):
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Require what the class lists under Raises."""
-        _check.not_negative("SGD", **{name: settings[name] for name in ("lr", "momentum", "weight_decay")})
-        _check.finite("SGD", dampening=settings["dampening"])
-        _check.flag("SGD", nesterov=settings["nesterov"])
+        owner = type(self).__name__
+        for name in ("lr", "momentum", "weight_decay"):
+            check.number(owner, name, settings[name], least=0.0)
+        check.number(owner, "dampening", settings["dampening"])
+        check.flag(owner, "nesterov", settings["nesterov"])
         if settings["nesterov"] and (settings["momentum"] == 0 or settings["dampening"] != 0):
             raise InputError(
-                "SGD: nesterov must go with a momentum above 0 and a dampening of 0, "
+                f"{owner}: nesterov must go with a momentum above 0 and a dampening of 0, "
                 f"got momentum={settings['momentum']!r}, dampening={settings['dampening']!r}"
             )
 
@@ -116,7 +119,7 @@ class SGD(Optimizer):
             grad = add(grad, decayed, out=decayed)
         if self.momentum:
             grad = self._direction(grad, state["momentum"], step, product)
-        multiply(grad, float(self.lr), out=product)
+        multiply(grad, self.lr, out=product)
         parameter -= product
 
     def _direction(self, grad: ndarray, momentum: ndarray, step: int, product: ndarray) -> ndarray:

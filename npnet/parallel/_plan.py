@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from weakref import ref
 
+import numpy as np
 from numpy import ndarray
 
+from npnet import check
 from npnet._spread import evenly
+from npnet.errors import InputError
 from npnet.nn import Identity, Layer, Sequential
 
 # A shard has at least so many samples.
@@ -61,6 +64,13 @@ def shards(model: Layer, x: ndarray, *, training: bool = True) -> list[slice]:
     parts : list of slices
         Together all of the minibatch, in order.
 
+    Raises
+    ------
+    InputError
+        If the model is no layer, x has no axis of samples, or training is not True or False.
+    DTypeError
+        If x is not an array.
+
     Examples
     --------
     >>> import numpy as np
@@ -68,7 +78,7 @@ def shards(model: Layer, x: ndarray, *, training: bool = True) -> list[slice]:
     >>> shards(nn.ReLU(), np.zeros((1000, 2)))  # nothing to share
     [slice(0, 1000, None)]
     """
-    return plan(model, x, training=training).shards
+    return divided("shards", model, x, training=training).shards
 
 
 def plan(model: Layer, x: ndarray, *, training: bool) -> Plan:
@@ -85,7 +95,24 @@ def plan(model: Layer, x: ndarray, *, training: bool) -> Plan:
     Returns
     -------
     plan : Plan
+
+    Raises
+    ------
+    InputError
+        If the model is no layer, x has no axis of samples, or training is not True or False.
+    DTypeError
+        If x is not an array.
     """
+    return divided("plan", model, x, training=training)
+
+
+def divided(owner: str, model: Layer, x: ndarray, *, training: bool) -> Plan:
+    """Do what `plan` does, in the name of whoever was called."""
+    check.instance(owner, "model", model, Layer, "a layer, such as nn.Sequential(…)")
+    check.array(owner, "x", x)
+    if not x.ndim:
+        raise InputError(f"{owner}: x must have shape (n, …) with an axis of samples, got ()")
+    training = check.flag(owner, "training", training)
     cut, count = _division(model, x.shape)
     whole = Plan(model, NOTHING, [slice(0, len(x))])
     if count == 1:
@@ -123,7 +150,11 @@ def _divide(model: Layer, shape: tuple[int, ...]) -> _Division:
     n = shape[0]
     if n < 2 * SAMPLES:
         return _Division(0, 1)
-    costs = _costs(model, shape[1:])
+    try:
+        with np.errstate(all="ignore"):  # it is only a trial, on zeros
+            costs = _costs(model, shape[1:])
+    except Exception:  # noqa: BLE001 - the minibatch itself will show what is wrong, if anything is
+        return _Division(0, 1)
     cut = _trunk_length(costs, n)
     work = n * sum(cost.multiply_adds for cost in costs[:cut])
     adding_up = WORK_FOR_PARAMETER * sum(cost.parameters for cost in costs[:cut])

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from contextvars import copy_context
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
-from threadpoolctl import ThreadpoolController
 
-from npnet._spread import one_by_one, spread_over
+from npnet import check
 from npnet.errors import InputError
 from npnet.nn import Gradients, Layer, Loss
 from npnet.nn.layer import LayerBackward
-from npnet.parallel._plan import Plan, plan
+from npnet.parallel._plan import Plan, divided
+from npnet.parallel._workers import Workers
 from npnet.train.engine import plain_step
-
-# Of larger arrays glibc takes no such notice.
-LARGEST_KEPT = 31 * 1024 * 1024
-
-Result = TypeVar("Result")
 
 
 class Step:
@@ -55,6 +46,9 @@ class Step:
     for each parameter, as in fully connected models and in the head: shards would take longer to add up
     their gradients than threads save. There threads share the large matrix products instead.
 
+    One step may be used by several threads at once, in blocks within blocks and in a process that was forked,
+    and it may be copied; the numbers stay the same.
+
     Only in a whole minibatch do layers draw from the given generator itself; each shard has one of its own,
     seeded from it. The loss needs no care, whatever it averages over: it sees all samples at once.
 
@@ -74,33 +68,24 @@ class Step:
     True
     """
 
-    def __init__(self, threads: int | None = None) -> None:
-        if threads is None:
-            threads = cores()
-        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-            raise InputError(f"Step: threads must be a positive integer, got {threads!r}")
-        self.threads = threads
-        self._pool: ThreadPoolExecutor | None = None
-        self._entered = ExitStack()
-        self._depth = 0
+    def __init__(self, threads: int | np.integer[Any] | None = None) -> None:
+        self._workers = Workers(
+            check.integer("Step", "threads", cores() if threads is None else threads, least=1)
+        )
+
+    @property
+    def threads(self) -> int:
+        """How many threads work at once."""
+        return self._workers.threads
 
     def __enter__(self) -> Step:  # noqa: PYI034 - the run-time shape checks cannot resolve Self
-        if self._depth == 0:
-            _keep_freed_memory()
-            self._entered.enter_context(_blas().limit(limits=1, user_api="blas"))
-            if self.threads > 1:
-                self._pool = self._entered.enter_context(ThreadPoolExecutor(self.threads - 1, "npnet"))
-                self._entered.enter_context(spread_over(self._map))
-        self._depth += 1
+        self._workers.enter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            self._pool = None
-            self._entered.close()
+        self._workers.leave()
 
     def __call__(
         self, model: Layer, loss: Loss, x: ndarray, target: ndarray, generator: Generator
@@ -124,8 +109,19 @@ class Step:
         outputs : array
         grads : dict from names to arrays
             As the model's backward gives them.
+
+        Raises
+        ------
+        InputError
+            If an argument is not what it must be, or the loss gives one value for each sample.
+        DTypeError
+            If x is not an array.
         """
-        division = plan(model, x, training=True)
+        check.instance("Step", "loss", loss, Loss, "a loss, such as nn.CrossEntropyLoss()")
+        if getattr(loss, "reduction", "mean") == "none":
+            raise InputError("Step: loss must be one number for a minibatch, got reduction='none'")
+        check.generator("Step", generator)
+        division = divided("Step", model, x, training=True)
         with self:
             if len(division.shards) == 1:
                 return plain_step(model, loss, x, target, generator)
@@ -142,14 +138,14 @@ class Step:
         def backward(forward: tuple[ndarray, LayerBackward], grad: ndarray) -> Gradients:
             return forward[1](grad, needs_grad_x=False)[1]
 
-        forwards = self._map(forward, parts, generators_for(generator, len(parts)))
+        forwards = self._workers.map(forward, parts, generators_for(generator, len(parts)))
         features = _joined([output for output, _ in forwards])
         y, head_backward = head.forward(features, training=True, generator=generator)
         value, loss_backward = loss.forward(y, target)
         grad, head_grads = head_backward(loss_backward(), needs_grad_x=trunk.trainable)
         if grad is None:
             return float(value), y, head_grads
-        trunk_grads = _summed(self._map(backward, forwards, [grad[part] for part in parts]))
+        trunk_grads = _summed(self._workers.map(backward, forwards, [grad[part] for part in parts]))
         return float(value), y, head_grads | trunk_grads
 
     def predict(self, model: Layer, x: ndarray) -> ndarray:
@@ -164,33 +160,19 @@ class Step:
         Returns
         -------
         outputs : array
+
+        Raises
+        ------
+        InputError
+            If the model is no layer, or x has no axis of samples.
+        DTypeError
+            If x is not an array.
         """
-        trunk, head, parts = plan(model, x, training=False)
+        trunk, head, parts = divided("Step.predict", model, x, training=False)
         with self:
             if len(parts) == 1:
                 return model(x)
-            return head(_joined(self._map(lambda part: trunk(x[part]), parts)))
-
-    def _map(self, work: Callable[..., Result], *items: Sequence[Any]) -> list[Result]:
-        """Return what `work` returns for each item, in their order; this thread does its share."""
-        jobs = list(zip(*items, strict=True))
-        if self._pool is None or len(jobs) == 1:
-            return [work(*job) for job in jobs]
-
-        def do(share: list[tuple[Any, ...]]) -> list[Result]:
-            with spread_over(one_by_one):  # all threads have work already
-                return [work(*job) for job in share]
-
-        count = min(self.threads, len(jobs))
-        # NumPy's error settings, like whatever else hangs on the context, hold in the threads too.
-        others = [self._pool.submit(copy_context().run, do, jobs[i::count]) for i in range(1, count)]
-        try:
-            own = do(jobs[::count])
-        finally:
-            for other in others:
-                other.exception()  # wait for it, since what it works on belongs to this call
-        done = [own, *(other.result() for other in others)]
-        return [done[i % count][i // count] for i in range(len(jobs))]
+            return head(_joined(self._workers.map(lambda part: trunk(x[part]), parts)))
 
 
 def cores() -> int:
@@ -218,32 +200,17 @@ def generators_for(generator: Generator, count: int) -> list[Generator]:
     Returns
     -------
     generators : list of numpy.random.Generator
+
+    Raises
+    ------
+    InputError
+        If generator is none, or count not a positive integer.
     """
+    check.generator("generators_for", generator)
+    count = check.integer("generators_for", "count", count, least=1)
     if count == 1:
         return [generator]
     return [np.random.default_rng(seed) for seed in generator.integers(0, 2**63, size=count)]
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library keep memory that is freed after a step for the next one.
-
-    glibc takes a large array freed as a sign that more like it will come: from then on it keeps arrays up to
-    that size, and twice as much free memory in all, where it would otherwise have the operating system map
-    them anew each time, page by page, with all threads waiting (mallopt(3), M_MMAP_THRESHOLD). The array is
-    never touched, so it takes no memory; other C libraries take no notice of it.
-    """
-    np.empty(LARGEST_KEPT, np.uint8)
-
-
-def _blas() -> ThreadpoolController:
-    """Return the controller of the BLAS libraries, which are looked for once."""
-    global _controller  # noqa: PLW0603 - the libraries belong to the process as well
-    if _controller is None:
-        _controller = ThreadpoolController()
-    return _controller
-
-
-_controller: ThreadpoolController | None = None
 
 
 def _joined(parts: list[ndarray]) -> ndarray:

@@ -93,6 +93,38 @@ def test_more_threads_than_cores_are_refused(tmp_path, capsys, threads):
     assert not list(tmp_path.iterdir())
 
 
+def odd_places(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "at all")
+    return [
+        tmp_path / "file",
+        tmp_path / "file" / "below",
+        tmp_path / "loop",
+        tmp_path / "dangling",
+        tmp_path / ("n" * 300),
+        tmp_path / "/".join(["n" * 200] * 30),
+        "/proc/self/results",
+        "/dev/null",
+        f"{tmp_path}/with a \0 byte",
+    ]
+
+
+def test_an_odd_place_for_results_is_refused_before_anything_is_measured(tmp_path, capsys):
+    for place in odd_places(tmp_path):
+        assert main(["step", "--threads", "100000", "--out", str(place)]) == 2
+        error = capsys.readouterr().err
+        assert "--out: results must go to a folder that can be written to" in error
+        assert len(error.splitlines()) == 1
+
+
+def test_a_report_from_an_odd_place_is_empty_or_refused(tmp_path, capsys):
+    (tmp_path / "step.json").mkdir()
+    for place in [*odd_places(tmp_path), tmp_path]:
+        assert main(["report", "--out", str(place)]) in (0, 2)
+        assert len(capsys.readouterr().err.splitlines()) < 2
+
+
 def test_a_report_of_nothing_is_empty(tmp_path, capsys):
     assert main(["report", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out == ""

@@ -349,6 +349,24 @@ def test_the_report_says_what_was_looked_at():
     )
 
 
+def test_a_report_has_a_table_for_notebooks_and_a_short_repr():
+    right = gradcheck(F.linear, SQUARE, OTHER, VECTOR)
+    table = right._repr_html_()
+    assert table.startswith("<table>")
+    assert table.count("<tr>") == 1 + 3
+    assert "gradcheck of linear: passed" in table
+    assert "<pre>" not in table
+    assert repr(right) == (
+        "<GradcheckReport of linear: passed; 3 inputs and parameters: "
+        "input 0 'x', input 1 'weight', input 2 'bias'>"
+    )
+    wrong = gradcheck(factor_2_forgotten, SQUARE, raise_error=False)
+    assert "backward gives 0.5 times the right value" in wrong._repr_html_()
+    broken = gradcheck(return_forgotten_in_backward, SQUARE, raise_error=False)
+    assert "its return statement seems to be missing" in broken._repr_html_()
+    assert "FAILED; backward returns None" in repr(broken)
+
+
 # ---- kinks -----------------------------------------------------------------------------------------
 
 
@@ -392,11 +410,199 @@ def test_curvature_is_no_kink():
 
 
 def test_the_edge_of_a_domain_is_no_kink():
-    with (
-        np.errstate(invalid="ignore"),
-        pytest.raises(GradcheckError, match="give nan, as f is not finite a small"),
-    ):
+    with pytest.raises(GradcheckError, match=r"wrong at element \(0,\)"):  # the slope is infinite there
         gradcheck(lambda x: (np.sqrt(x), lambda g: g), np.array([0.0, 1.0]))
+
+
+def strict_odds(p, slip=1.0):
+    """Refuse what is no probability; exist on one side alone at 0 and at 1."""
+    if np.any(p < 0) or np.any(p > 1):
+        raise InputError("p must be from 0 to 1")
+    return p * (1 - p) ** 1.5, lambda g: slip * g * ((1 - p) ** 1.5 - 1.5 * p * np.sqrt(1 - p))
+
+
+def test_at_the_very_edge_of_a_domain_one_side_decides():
+    p = np.array([0.0, 1e-12, 0.5, 1 - 1e-9, 1.0])
+    report = gradcheck(strict_odds, p)
+    assert not report.kinks
+    with pytest.raises(GradcheckError, match=r"wrong at element \(0,\)"):
+        gradcheck(lambda p: strict_odds(p, 1.001), p)
+
+
+def test_a_function_that_exists_nowhere_else_cannot_be_checked():
+    def only_here(x):
+        if not (x == 1).all():
+            raise InputError("x must be 1")
+        return x * 2, lambda g: g * 2
+
+    with pytest.raises(GradcheckError, match="give nan, as f is not finite a small step away"):
+        gradcheck(only_here, np.ones(2))
+
+
+# ---- values at which mistakes hide -----------------------------------------------------------------
+
+
+def layer_norm(x, weight, bias, *, slip="none"):
+    centred = x - x.mean(axis=1, keepdims=True)
+    s = np.sqrt((centred**2).mean(axis=1, keepdims=True) + EPS)
+    z = centred / s
+
+    def backward(g):
+        h = g if slip == "weight forgotten" else g * weight
+        grad_x = (h - h.mean(axis=1, keepdims=True) - z * (h * z).mean(axis=1, keepdims=True)) / s
+        if slip == "bias for weight":
+            return grad_x, (g * (z + bias)).sum(0), g.sum(0)
+        return grad_x, (g * z).sum(0), g.sum(0)
+
+    return z * weight + bias, backward
+
+
+class LayerNorm(nn.Layer):
+    parameter_names = ("weight", "bias")
+
+    def __init__(self, slip="none"):
+        super().__init__()
+        self.weight, self.bias, self.slip = np.ones(4), np.zeros(4), slip
+
+    def apply(self, x, *, training, generator):
+        y, backward = layer_norm(x, self.weight, self.bias, slip=self.slip)
+        return y, lambda grad_y, needs: backward(grad_y)
+
+
+class EvaluatedNorm(nn.Layer):
+    """Statistics that start at 0 and 1, one of which backward forgets."""
+
+    buffer_names = ("mean", "var")
+
+    def __init__(self, slip):
+        super().__init__()
+        self.mean, self.var, self.slip = np.zeros(4), np.ones(4), slip
+
+    def apply(self, x, *, training, generator):
+        s = np.sqrt(self.var)
+        return (x - self.mean) / s, lambda grad_y: grad_y / (1 if self.slip else s)
+
+
+@pytest.mark.parametrize("slip", ["none", "weight forgotten", "bias for weight"])
+@pytest.mark.parametrize("form", ["layer", "model", "operation"])
+def test_parameters_of_ones_and_zeros_hide_no_mistake(form, slip):
+    layer = LayerNorm(slip)
+    arguments = {
+        "layer": (layer, SQUARE),
+        "model": (nn.Sequential(nn.Identity(), layer), SQUARE),
+        "operation": (lambda x, w, b: layer_norm(x, w, b, slip=slip), SQUARE, np.ones(4), np.zeros(4)),
+    }[form]
+    report = gradcheck(*arguments, raise_error=False)
+    assert report.passed == (slip == "none")
+    assert report.varied
+    assert "had other values meanwhile" in str(report)
+    assert (layer.weight == 1).all()
+    assert (layer.bias == 0).all()
+    for given, value in zip(arguments[2:], (1, 0), strict=False):
+        assert (given == value).all()
+
+
+@pytest.mark.parametrize("slip", [True, False])
+def test_statistics_of_ones_hide_no_mistake(slip):
+    layer = EvaluatedNorm(slip)
+    assert gradcheck(layer, SQUARE, training=False, raise_error=False).passed != slip
+    assert (layer.mean == 0).all()
+    assert (layer.var == 1).all()
+
+
+def test_values_that_must_stay_within_a_range_are_varied_within_it():
+    assert gradcheck(F.binary_cross_entropy, np.array([0.2, 0.7]), np.ones(2)).varied
+    assert gradcheck(
+        lambda x, v: (x / np.sqrt(v + 0.01), lambda g: g / np.sqrt(v + 0.01)), VECTOR, np.zeros(4)
+    )
+
+    def at_zero_alone(x, shift):
+        if shift.any():
+            raise InputError("shift must be 0")
+        return x * 2, lambda g: g * 2
+
+    assert not gradcheck(at_zero_alone, VECTOR, np.zeros(4)).varied
+
+
+def test_frozen_parameters_and_counts_stay_as_they_are():
+    seen = []
+
+    class Counting(LayerNorm):
+        buffer_names = ("count",)
+
+        def __init__(self):
+            super().__init__()
+            self.count = np.array(3)
+
+        def apply(self, x, *, training, generator):
+            seen.append((self.weight.copy(), self.count.copy()))
+            return super().apply(x, training=training, generator=generator)
+
+    layer = Counting()
+    layer.freeze("weight")
+    layer.bias[...] = 0.5
+    with pytest.raises(GradcheckError, match="missing: none; not expected"):  # it ignores `needs`
+        gradcheck(UngovernedNorm(layer), SQUARE)
+    assert all((weight == 1).all() and count == 3 for weight, count in seen)
+    assert (layer.bias == 0.5).all()
+
+
+class UngovernedNorm(nn.Layer):
+    """Gives gradients for frozen parameters too."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def children(self):
+        return {"inner": self.inner}
+
+    def forward(self, x, *, training=True, generator=None):
+        y, backward = self.inner.forward(x, training=training, generator=generator)
+
+        def ungoverned(grad_y, *, needs_grad_x=True):
+            grad_x, grads = backward(grad_y)
+            return grad_x, {f"inner.{name}": grad for name, grad in grads.items()} | {
+                "inner.weight": np.zeros(4)
+            }
+
+        return y, ungoverned
+
+
+@pytest.mark.parametrize("error", [KeyError, InputError, KeyboardInterrupt])
+def test_a_layer_is_left_as_it_was_also_by_an_error(error):
+    class Breaking(LayerNorm):
+        calls = 0
+
+        def apply(self, x, *, training, generator):
+            Breaking.calls += 1
+            if Breaking.calls > 1:
+                raise error("broken")
+            return super().apply(x, training=training, generator=generator)
+
+    layer = Breaking()
+    with pytest.raises(error, match="broken"):
+        gradcheck(layer, SQUARE)
+    assert (layer.weight == 1).all()
+    assert (layer.bias == 0).all()
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        lambda g: np.clip(g, -2.4, 2.4),
+        lambda g: np.where(np.abs(g) > 2.4, 0, g),
+        lambda g: g if np.linalg.norm(g) < 5 else g / 2,
+    ],
+)
+def test_a_backward_that_is_right_for_one_upstream_alone_is_caught(bent):
+    with pytest.raises(GradcheckError, match=r"backward is not linear in grad_y|wrong at"):
+        gradcheck(lambda x: (x**2, lambda g: 2 * x * bent(g)), SQUARE)
+
+
+def test_a_loss_that_ignores_its_upstream_is_caught():
+    with pytest.raises(GradcheckError, match="wrong at element"):
+        gradcheck(lambda x: (np.sum(x**2), lambda g: 2 * x), SQUARE)
 
 
 # ---- layers and models -----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from npnet import _spread, nn, parallel
 from npnet.errors import InputError
 from npnet.functional import _cache, _product
-from npnet.parallel import _plan, _step
+from npnet.parallel import _plan, _workers
 from npnet.train import plain_step
 
 
@@ -362,7 +362,11 @@ def test_threads_work_and_end():
 
 def test_blas_has_its_threads_back_afterwards():
     def counts():
-        return [library["num_threads"] for library in _step._blas().info() if library["user_api"] == "blas"]
+        return [
+            library["num_threads"]
+            for library in _workers.blas.controller().info()
+            if library["user_api"] == "blas"
+        ]
 
     before = counts()
     with parallel.Step(2) as over_threads:

@@ -136,8 +136,11 @@ def test_targets_that_do_not_fit_are_refused(shape, target, message):
     [
         ({"weight": np.ones(2)}, r"weight must have shape \(3,\) .* got \(2,\)"),
         ({"reduction": "avg"}, "reduction must be one of mean, sum, none, got 'avg'"),
-        ({"label_smoothing": 1.5}, "label_smoothing must be from 0 to 1, got 1.5"),
-        ({"label_smoothing": NAN}, "label_smoothing must be from 0 to 1, got nan"),
+        (
+            {"label_smoothing": 1.5},
+            "label_smoothing must be a finite number of at least 0 and at most 1, got 1.5",
+        ),
+        ({"label_smoothing": NAN}, "label_smoothing must be a finite number .*, got nan"),
         ({"ignore_index": 1}, "ignore_index must be negative with probabilities as target, got 1"),
     ],
 )
