@@ -15,6 +15,7 @@ from numpy.random import Generator
 from npnet.data._images import unit_range
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
+from npnet.data.formats import ImageFormat
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError, MissingError
@@ -68,7 +69,9 @@ def signs(
     """
     train, test = (_part(data_folder(folder) / FOLDER / file, rows) for file, rows in ROWS.items())
     train, held_out = hold_out(train, validation, generator)
-    return Splits(train, held_out, test, classes=tuple(LETTERS), name="signs")
+    return Splits(
+        train, held_out, test, classes=tuple(LETTERS), name="signs", format=ImageFormat(28, 28, "L")
+    )
 
 
 def present(place: Path) -> bool:

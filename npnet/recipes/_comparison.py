@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._networks import RecipeOfNetworks, quoted
+from npnet.recipes._recipe import TRAINING
 from npnet.recipes._several import Notes, ignore
 from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result, told
 from npnet.recipes._trained import TrainedNetwork, spaced
@@ -60,6 +61,8 @@ class Learnt(TrainedNetwork):
 
 class FixedMinibatch(NetworkRecipe):
     """A network whose minibatch has its own size, whatever is asked for: it is what this one shows."""
+
+    own_options: ClassVar[tuple[str, ...]] = tuple(name for name in TRAINING if name != "batch_size")
 
     def given(self, options: Options) -> NetworkRecipe:
         """Return the recipe as it is to be run, options applied but for the size of the minibatch."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 from npnet.errors import InputError
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._recipe import Recipe
+from npnet.recipes._recipe import ORDER, Recipe
 
 R = TypeVar("R", bound="RecipeOfNetworks")
 
@@ -24,6 +24,14 @@ class RecipeOfNetworks(Recipe):
 
     networks: tuple[NetworkRecipe, ...]
     engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The options that bear on one of the networks at least, and the choice among them."""
+        used = {"only", *super().uses}
+        for network in self.networks:
+            used |= {*network.own_options}
+        return tuple(name for name in ORDER if name in used)
 
     def only(self: R, *names: str) -> R:  # noqa: PYI019 - the shape checks cannot resolve Self
         """Return the experiment with some of its networks, in the order it has them.

@@ -48,7 +48,7 @@ from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._comparison import Learnt, draw_curves, draw_mistakes, line_about, seconds
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._recipe import Recipe
+from npnet.recipes._recipe import TRAINING, Recipe
 from npnet.recipes._several import Notes
 from npnet.recipes._spec import ENGINES, Options, Report, Result, Spec, told
 from npnet.run import MODEL, SETTINGS, RunFolder
@@ -146,6 +146,7 @@ class FineTuning(Recipe):
     """LeNet-5 learns 0–4, then 5–9 in four ways; with PyTorch a ResNet-18 too."""
 
     engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+    own_options: ClassVar[tuple[str, ...]] = TRAINING
 
     def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
         """Learn both halves with each engine asked for, compare the ways, draw."""
