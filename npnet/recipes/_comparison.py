@@ -12,9 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from npnet import nn
-from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Splits
-from npnet.errors import InputError
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._networks import RecipeOfNetworks, quoted
 from npnet.recipes._recipe import TRAINING
@@ -22,6 +20,7 @@ from npnet.recipes._several import Notes, ignore
 from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result, told
 from npnet.recipes._trained import TrainedNetwork, spaced
 from npnet.run import MODEL, SETTINGS, RunFolder
+from npnet.saved import save
 from npnet.table import table
 from npnet.train import Epoch, History, evaluate
 
@@ -218,7 +217,7 @@ def learn_all(
     for network in networks:
         done.append(learn(network, splits[network.name], options, folder))
         if first:
-            save_weights(folder.path / MODEL, best(done).model)
+            save(folder.path / MODEL, best(done).model, best(done).splits)
         report(f"{done[-1].engine}: {line_about(done[-1])}")
         if done[-1].history.interrupted:
             break
@@ -234,12 +233,7 @@ def learn(
     model = network.model(np.random.default_rng(weights_seed))
     notes = Notes(folder, network.name)
     began = time.perf_counter()
-    try:
-        history = network.train(model, splits, np.random.default_rng(training_seed), options, notes, ignore)
-    except InputError:
-        if not (folder.path / MODEL).exists():  # of one before, or of the other engine
-            save_weights(folder.path / MODEL, model)
-        raise
+    history = network.train(model, splits, np.random.default_rng(training_seed), options, notes, ignore)
     seconds = time.perf_counter() - began
     loss, accuracy = evaluate(model, network.loss.make(nn), judged_part(splits))
     return Learnt(ENGINES[options.engine], model, history, seconds, loss, accuracy, network, splits)

@@ -13,7 +13,6 @@ import numpy as np
 
 from npnet import checkpoint, nn
 from npnet.data import ArrayDataset, Splits
-from npnet.errors import InputError
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._networks import RecipeOfNetworks, quoted
 from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result, told
@@ -182,11 +181,7 @@ def train(
     began = time.perf_counter()
     for stop in _stops(pauses, network.epochs):
         stretch = replace(network, epochs=stop - done)
-        try:
-            ran = stretch.train(model, splits, generator, options, notes, ignore)
-        except InputError:  # such as a learning rate that was too high
-            keep_weights(folder, f"{network.name}, failed", model)
-            raise
+        ran = stretch.train(model, splits, generator, options, notes, ignore)
         history.epochs += [replace(epoch, epoch=done + epoch.epoch) for epoch in ran.epochs]
         history.interrupted = ran.interrupted
         if history.interrupted:
