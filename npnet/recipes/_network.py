@@ -98,6 +98,7 @@ class NetworkRecipe(Recipe):
         for name in ("epochs", "batch_size", "patience", "quick_epochs", "quick_images"):
             if name != "patience" or self.patience is not None:
                 become(self, **{name: check.integer(kind, name, getattr(self, name), least=1)})
+        become(self, keep_best=check.flag(kind, "keep_best", self.keep_best))
 
     def given(self, options: Options) -> NetworkRecipe:
         """Return the recipe as it is to be run, options applied.

@@ -32,7 +32,7 @@ from numpy.random import Generator
 
 from npnet import data, metrics, models, nn
 from npnet.checkpoint import load_weights
-from npnet.data import ArrayDataset, Splits
+from npnet.data import ArrayDataset, Splits, Standardization
 from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, BothSettings, setting
 from npnet.recipes._cifar import probabilities, with_mirror_images
 from npnet.recipes._comparison import Learnt
@@ -106,9 +106,10 @@ class LookedInto(BothSettings):
 def as_in_tutorial(options: Options) -> Splits[ArrayDataset]:
     """Return CIFAR-10 with pixels in [−1, 1], (x − 0.5) / 0.5, and nothing held out."""
     splits = data.cifar10(options.data)
-    half = np.float32(0.5)
-    train, test = (ArrayDataset((part.x - half) / half, part.y) for part in splits.parts().values())
-    return replace(splits, train=train, test=test)
+    halves = np.full(3, 0.5)
+    scaled = Standardization(mean=halves, deviation=halves)
+    train, test = (ArrayDataset(scaled(part.x), part.y) for part in splits.parts().values())
+    return replace(splits, train=train, test=test, standardization=scaled)
 
 
 def images(options: Options) -> Splits[ArrayDataset]:

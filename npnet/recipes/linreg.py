@@ -37,7 +37,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet import nn
+from npnet import check, nn
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._both_settings import AS_IN_SOURCE
 from npnet.recipes._network import NetworkRecipe
@@ -68,11 +68,22 @@ def written_gradients(
     -------
     grad_a, grad_b : float
 
+    Raises
+    ------
+    InputError
+        If an argument is none of this.
+
     Examples
     --------
     >>> written_gradients(0.0, 0.0, np.array([[1.0], [2.0]]), np.array([[3.0], [5.0]]))
     (-13.0, -8.0)
     """
+    a, b = (check.number("written_gradients", name, value) for name, value in (("a", a), ("b", b)))
+    for name, value in (("x", x), ("y", y)):
+        check.axes(
+            "written_gradients", name, check.array("written_gradients", name, value, "f"), (2,), "(n, 1)"
+        )
+    check.shape("written_gradients", "y", y, x.shape, "like x")
     error = a * x + b - y
     return float(2 * (error * x).mean()), float(2 * error.mean())
 

@@ -41,6 +41,7 @@ def network():
         loss=Spec("MSELoss"),
         schedule=None,
         patience=None,
+        keep_best=True,
         quick_epochs=1,
         quick_images=4,
     )
@@ -73,12 +74,13 @@ def make_recipe(name, title, source, reported, expects, dataset, whole):
 
 def make_network(
     name, title, source, reported, expects, data, input_shape, model, optimizer, epochs, batch_size, loss,
-    schedule, patience, quick_epochs, quick_images,
+    schedule, patience, keep_best, quick_epochs, quick_images,
 ):  # fmt: skip
     return NetworkRecipe(
         name=name, title=title, source=source, reported=reported, expects=expects, data=data,
         input_shape=input_shape, model=model, optimizer=optimizer, epochs=epochs, batch_size=batch_size,
-        loss=loss, schedule=schedule, patience=patience, quick_epochs=quick_epochs, quick_images=quick_images,
+        loss=loss, schedule=schedule, patience=patience, keep_best=keep_best,
+        quick_epochs=quick_epochs, quick_images=quick_images,
     )  # fmt: skip
 
 
@@ -216,6 +218,7 @@ ROWS = [
             "loss": SPEC,
             "schedule": FUNCTION,
             "patience": without(POSITIVE, None),
+            "keep_best": [*FLAG, None],
             "quick_epochs": POSITIVE,
             "quick_images": POSITIVE,
         },
