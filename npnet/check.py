@@ -17,9 +17,11 @@ npnet.errors.InputError: SGD: lr must be a finite number of at least 0, got 'fas
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from math import isfinite
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -168,6 +170,14 @@ def generator(owner: str, value: Any, name: str = "generator") -> Generator:
     return instance(
         owner, name, value, Generator, "a numpy.random.Generator, such as np.random.default_rng(0)"
     )
+
+
+def path(owner: str, name: str, value: Any) -> Path:
+    """Return a path, of text or of a path; whether anything is there is not asked."""
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InputError(f"{owner}: {name} must be a path, got {described(value)}")
+    return Path(text)
 
 
 def float_dtype(owner: str, value: Any, name: str = "dtype") -> np.dtype[np.floating[Any]]:

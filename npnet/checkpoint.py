@@ -15,12 +15,17 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from npnet.errors import DTypeError, InputError, MissingError
+from npnet import check
+from npnet._regular import check_regular, path_of
+from npnet.errors import DTypeError, InputError
 from npnet.nn.layer import Layer
 
 DTYPES = tuple(
     "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split()  # noqa: SIM905
 )
+
+
+MOST_BYTES = 2**36  # of a file that is read; it all goes into memory
 
 
 def save(
@@ -128,6 +133,7 @@ def save_weights(path: str | os.PathLike[str], model: Layer) -> None:
     ...     sorted(load(f"{folder}/model.safetensors")[0])
     ['bias', 'weight']
     """
+    check.instance("save_weights", "model", model, Layer, "a layer")
     save(path, model.state_dict())
 
 
@@ -160,6 +166,7 @@ def load_weights(path: str | os.PathLike[str], model: Layer) -> None:
     >>> bool((other.weight == model.weight).all())
     True
     """
+    check.instance("load_weights", "model", model, Layer, "a layer")
     arrays, _ = load(path)
     try:
         model.load_state_dict(arrays)
@@ -168,11 +175,12 @@ def load_weights(path: str | os.PathLike[str], model: Layer) -> None:
 
 
 def _check_arrays(arrays: Mapping[str, ndarray]) -> None:
+    if not isinstance(arrays, Mapping):
+        raise InputError(f"save: arrays must be a dict from names to arrays, got {check.described(arrays)}")
     for name, array in arrays.items():
         if not isinstance(name, str) or name == "__metadata__":
             raise InputError(f"save: a name must be text other than '__metadata__', got {name!r}")
-        if not isinstance(array, ndarray):
-            raise DTypeError(f"save: {name} must be a NumPy array, got {type(array).__name__}")
+        check.array("save", name, array, "biufcOSUVMm")
         if array.dtype.name not in DTYPES:
             raise DTypeError(
                 f"save: {name} must have one of the dtypes {', '.join(DTYPES)}, got {array.dtype}"
@@ -180,13 +188,15 @@ def _check_arrays(arrays: Mapping[str, ndarray]) -> None:
 
 
 def _check_metadata(metadata: Mapping[str, str] | None) -> None:
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InputError(f"save: metadata must be a dict of texts, got {check.described(metadata)}")
     for key, value in (metadata or {}).items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise InputError(f"save: metadata must be text named by text, got {key!r}: {value!r}")
 
 
 def _write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path_of("save", path)))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         _write_synced(temporary, data)
@@ -222,14 +232,12 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     """Open a safetensors file; what goes wrong while it is open meets one message naming it."""
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - import npnet stays light
 
-    name = os.fspath(path)
-    if Path(name).is_dir():
-        raise InputError(f"load: {name} must be a file, got a folder")
+    place = path_of("load", path)
+    check_regular("load", place, MOST_BYTES)  # a pipe would never end
+    name = os.fspath(place)
     try:
         with safe_open(name, framework="np") as file:
             yield file
-    except FileNotFoundError:
-        raise MissingError(f"load: there is no file {name}") from None
     except OSError as error:
         raise InputError(f"load: cannot read {name}: {error.strerror or error}") from error
     except SafetensorError as error:

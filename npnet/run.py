@@ -16,20 +16,25 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from npnet import check
+from npnet._words import shortened
 from npnet.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SETTINGS, METRICS, RESULT, MODEL = "settings.json", "metrics.jsonl", "result.json", "model.safetensors"
+LONGEST_NAME = 64  # characters; no file of a run has a longer name, nor has it while it is being written
+LONGEST_SHOWN = 160  # characters of a path that a message shows
 
 
 class RunFolder:
@@ -42,10 +47,17 @@ class RunFolder:
     recipe : str
         The name of what is run.
 
+    Attributes
+    ----------
+    path : path
+        The folder.
+    noted : int
+        How many lines were added to files of lines.
+
     Raises
     ------
     InputError
-        If the folder cannot be made or written to.
+        If the folder cannot be made or written to; nothing of it is left then.
 
     Notes
     -----
@@ -54,6 +66,7 @@ class RunFolder:
 
     Examples
     --------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as out:
     ...     folder = RunFolder(out, "digits")
     ...     folder.write_json("settings.json", {"seed": 0})
@@ -61,23 +74,34 @@ class RunFolder:
     {'seed': 0}
     """
 
-    def __init__(self, out: str | Path, recipe: str) -> None:
+    noted: int = 0
+
+    def __init__(self, out: str | os.PathLike[str], recipe: str) -> None:
+        parent = check.path("RunFolder", "out", out) / _file_name("RunFolder", "recipe", recipe)
         self._made: list[Path] = []  # the folders that were not there before, outermost first
         try:
-            self.path = self._make_new(Path(out) / recipe)
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
-        except OSError as error:
+            self.path = self._make_new(parent)
+            _try_writing(self.path)
+        except (OSError, ValueError) as error:  # ValueError: a character that no file system has
             self.discard()
             raise InputError(
-                f"the output folder {Path(out) / recipe} cannot be written ({error.strerror}); "
+                f"the output folder {_shown(parent)} cannot be written ({_reason(error)}); "
                 "name another with --out"
             ) from error
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
-        """Write values to a file that a person can read too."""
+        """Write values to a file that a person can read too.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written.
+        """
+        _mapping("RunFolder", values)
         text = json.dumps(values, indent=2, ensure_ascii=False, default=str) + "\n"
-        self.write(name, lambda file: file.write(text.encode()))
+        # A half character, from a path that is not text, is written as JSON writes characters by number.
+        encoded = text.encode(errors="backslashreplace")
+        self.write(name, lambda file: file.write(encoded))
 
     def append_jsonl(self, name: str, values: Mapping[str, Any]) -> None:
         """Add one line to a file of lines.
@@ -87,8 +111,11 @@ class RunFolder:
         InputError
             If it cannot be written.
         """
-        with _errors_name(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+        _mapping("RunFolder", values)
+        path = self.path / _file_name("RunFolder", "name", name)
+        with _errors_name(path), path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values, default=str) + "\n")
+        self.noted += 1
 
     def write(self, name: str, write: Callable[[IO[bytes]], object]) -> Path:
         """Let `write` fill a file, which gets its name when it is complete.
@@ -98,50 +125,74 @@ class RunFolder:
         InputError
             If it cannot be written, for want of space for example; nothing of it is left then.
         """
+        path = self.path / _file_name("RunFolder", "name", name)
+        check.function("RunFolder", "write", write)
         unfinished = self.path / f".{name}.unfinished"
         try:
-            with _errors_name(self.path / name), unfinished.open("wb") as file:
-                write(file)
-            unfinished.replace(self.path / name)
+            with _errors_name(path):
+                with unfinished.open("wb") as file:
+                    write(file)
+                unfinished.replace(path)
         finally:
-            unfinished.unlink(missing_ok=True)
-        return self.path / name
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+        return path
 
     def figure(self, name: str, figure: Figure) -> Path:
-        """Write a figure as a picture; the name's ending says of which kind."""
-        kind = name.rpartition(".")[2]
+        """Write a figure as a picture; the name's ending says of which kind.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written.
+        """
+        kind = _file_name("RunFolder", "name", name).rpartition(".")[2]
+        if not callable(getattr(figure, "savefig", None)):
+            raise InputError(
+                f"RunFolder: figure must be a figure of matplotlib, got {check.described(figure)}"
+            )
+        if kind not in figure.canvas.get_supported_filetypes():
+            raise InputError(f"RunFolder: name must end as pictures do, such as .png, got {name!r:.80}")
         return self.write(name, lambda file: figure.savefig(file, format=kind))
 
     def discard(self) -> None:
         """Remove the folder, and those around it that were made for it and hold nothing else."""
         for made in reversed(self._made):
-            if made == self.path:
+            if made == getattr(self, "path", None):
                 shutil.rmtree(made, ignore_errors=True)
-            else:
-                with suppress(OSError):  # not empty: another run has come to stand beside this one
-                    made.rmdir()
+            with suppress(OSError):  # gone, or not empty: another run has come to stand beside this one
+                made.rmdir()
 
     def __enter__(self) -> RunFolder:  # noqa: PYI034 - the shape checks cannot resolve Self
-        self.write_json(RESULT, {"status": "running"})
+        try:
+            self.write_json(RESULT, {"status": "running"})
+        except BaseException:  # there is no __exit__ then
+            self.discard()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Leave no folder of a run that learnt nothing, and let any other say that it did not end well."""
         if error is None:
             return
-        if not (self.path / METRICS).exists():
+        if not os.path.lexists(self.path / METRICS):
             self.discard()
             return
         status = "interrupted" if isinstance(error, KeyboardInterrupt | BrokenPipeError) else "failed"
-        with suppress(InputError):  # when the disk is full this cannot be written either
+        try:
             self.write_json(RESULT, {"status": status, "error": str(error)})
+        except InputError:  # when the disk is full, what stands there can still be written over
+            with suppress(OSError), (self.path / RESULT).open("r+b") as file:
+                file.write(json.dumps({"status": status}, separators=(",", ":")).encode())
+                file.truncate()
 
     def _make_new(self, parent: Path) -> Path:
         """Make a folder named after the time, and those above it that are missing."""
         missing = [folder for folder in (parent, *parent.parents) if not folder.exists()]
         for folder in reversed(missing):
-            folder.mkdir(exist_ok=True)
-            self._made.append(folder)
+            with suppress(FileExistsError):
+                folder.mkdir()
+                self._made.append(folder)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
         for attempt in itertools.count(1):
             path = parent / (now if attempt == 1 else f"{now}-{attempt}")  # several runs in one second
@@ -152,9 +203,45 @@ class RunFolder:
         return path
 
 
+def _try_writing(folder: Path) -> None:
+    """Write a file as the longest of a run is written, by its absolute path, and remove it again."""
+    probe = Path(os.path.realpath(folder)) / secrets.token_hex(LONGEST_NAME // 2)
+    try:
+        with probe.open("xb") as file:
+            file.write(b"whether there is space, too")
+        with probe.open("ab"):  # what was written must open again: metrics grow line by line
+            pass
+        probe.rename(probe.with_name(probe.name[::-1]))
+    finally:
+        for name in (probe, probe.with_name(probe.name[::-1])):
+            with suppress(OSError):
+                name.unlink()
+
+
+def _mapping(owner: str, values: Any) -> None:
+    if not isinstance(values, Mapping):
+        raise InputError(f"{owner}: values must be a mapping from names, got {check.described(values)}")
+
+
+def _file_name(owner: str, argument: str, value: Any) -> str:
+    """Return the name of a file or folder that stands directly in another."""
+    name: str = check.instance(owner, argument, value, str, "the name of a file")
+    if not name or name in {".", ".."} or any(character in name for character in "/\\\0"):
+        raise InputError(f"{owner}: {argument} must be the name of a file, got {name!r:.80}")
+    return name
+
+
+def _shown(path: Path) -> str:
+    return shortened(str(path), LONGEST_SHOWN)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
 @contextmanager
 def _errors_name(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror})") from error
+        raise InputError(f"{_shown(path)} cannot be written ({_reason(error)})") from error

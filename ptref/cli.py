@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from importlib import util
 
+from npnet.cli._parser import Parser
 from npnet.errors import MissingError
 from ptref.draw import DTYPES
 
@@ -54,11 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_table(chosen.op, chosen.dtype, chosen.device, examples, seed=chosen.seed)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="npnet parity",
         description="Compare operations, layers and models with PyTorch, forward and backward.",
-        allow_abbrev=False,
     )
     parser.add_argument("--op", metavar="NAME", help="one operation, layer or model alone")
     parser.add_argument("--dtype", choices=[str(dtype) for dtype in DTYPES], help="one dtype alone")

@@ -400,8 +400,10 @@ def engine_for(
     planned = None if schedule is None else schedule.make(lr_scheduler, mover)
     with torch_threads(threads):
         engine = TorchEngine(module, loss_for(loss).to(device), mover, planned, noise)
-        yield engine
-        model.load_state_dict({name: _array(tensor) for name, tensor in module.state_dict().items()})
+        try:
+            yield engine
+        finally:  # after an error too: the engine has its best weights back by then
+            model.load_state_dict({name: _array(tensor) for name, tensor in module.state_dict().items()})
 
 
 def loss_for(loss: Spec) -> nn.Module:

@@ -16,6 +16,7 @@ from npnet.data._images import check_held_out, outside, unit_range
 from npnet.data._pickled import read_pickled
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
+from npnet.data.formats import ImageFormat
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError
@@ -177,7 +178,8 @@ def load(
         )
     names = _class_names(place, release)
     train, held_out = hold_out(_part(place, release, release.train), validation, generator)
-    return Splits(train, held_out, _part(place, release, release.test), classes=names, name=release.name)
+    test = _part(place, release, release.test)
+    return Splits(train, held_out, test, classes=names, name=release.name, format=ImageFormat(32, 32))
 
 
 def _class_names(place: Path, release: Release) -> tuple[str, ...]:

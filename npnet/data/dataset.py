@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy import ndarray
 
-from npnet.errors import DTypeError, InputError
+from npnet import check
+from npnet.errors import InputError
 
 
 @runtime_checkable
@@ -39,7 +40,7 @@ class ArrayDataset:
     InputError
         If there is no sample, or not one target for each sample.
     DTypeError
-        If x or y is not a NumPy array.
+        If x or y is not a NumPy array, or of a subclass, such as a masked array.
 
     Examples
     --------
@@ -58,8 +59,7 @@ class ArrayDataset:
 
     def __post_init__(self) -> None:
         for name, array in (("x", self.x), ("y", self.y)):
-            if not isinstance(array, ndarray):
-                raise DTypeError(f"ArrayDataset: {name} must be a NumPy array, got {type(array).__name__}")
+            check.array("ArrayDataset", name, array, "biufcOSUMm")
             if array.ndim == 0 or len(array) == 0:
                 raise InputError(
                     f"ArrayDataset: {name} must hold at least one sample, got shape {array.shape}"
@@ -88,7 +88,10 @@ class ArrayDataset:
             If none is given, or one is not a place in this data set; a negative index does not count
             from the end here.
         """
-        places = np.asarray(indices)
+        try:
+            places = np.asarray(indices)
+        except ValueError:  # lists of different lengths
+            places = np.empty(0)
         if places.ndim != 1 or places.dtype.kind not in "iu" or places.size == 0:
             raise InputError(
                 f"ArrayDataset: indices must be a non-empty sequence of integers, "

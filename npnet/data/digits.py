@@ -8,6 +8,7 @@ from numpy.random import Generator
 from npnet import check
 from npnet.data._images import check_held_out
 from npnet.data.dataset import ArrayDataset
+from npnet.data.formats import ImageFormat
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 
@@ -58,5 +59,7 @@ def digits(
     x = published.images.astype(np.float32)[:, None] / np.float32(16)  # (n, 1, 8, 8)
     rest, test = hold_out(ArrayDataset(x, published.target.astype(np.int64)), 0.2, generator)
     train, held_out = hold_out(rest, validation, generator)
-    splits = Splits(train, held_out, test, classes=tuple("0123456789"), name="digits")
+    splits = Splits(
+        train, held_out, test, classes=tuple("0123456789"), name="digits", format=ImageFormat(8, 8, "L")
+    )
     return splits.standardized() if standardized else splits

@@ -14,6 +14,7 @@ from npnet.data import files
 from npnet.data._images import check_held_out, outside, unit_range
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
+from npnet.data.formats import ImageFormat
 from npnet.data.idx import read_idx
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
@@ -73,7 +74,9 @@ def mnist(
     check_held_out("mnist", validation, generator)
     train, test = read(data_folder(folder), MD5, URL)
     train, held_out = hold_out(train, validation, generator)
-    return Splits(train, held_out, test, classes=tuple("0123456789"), name="mnist")
+    return Splits(
+        train, held_out, test, classes=tuple("0123456789"), name="mnist", format=ImageFormat(28, 28, "L")
+    )
 
 
 def present(place: Path) -> bool:

@@ -16,6 +16,7 @@ from npnet.data import files
 from npnet.data._images import check_held_out, unit_range
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
+from npnet.data.formats import ImageFormat
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError, MissingError
@@ -70,7 +71,9 @@ def signs(
     check_held_out("signs", validation, generator)
     train, test = (_part(data_folder(folder) / FOLDER / file, rows) for file, rows in ROWS.items())
     train, held_out = hold_out(train, validation, generator)
-    return Splits(train, held_out, test, classes=tuple(LETTERS), name="signs")
+    return Splits(
+        train, held_out, test, classes=tuple(LETTERS), name="signs", format=ImageFormat(28, 28, "L")
+    )
 
 
 def present(place: Path) -> bool:

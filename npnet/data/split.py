@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isclose
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet.data import _check
+from npnet import check
 from npnet.data.dataset import ArrayDataset
 from npnet.errors import InputError
 
@@ -60,7 +62,9 @@ def split(
     >>> np.bincount(train.y)
     array([3, 3])
     """
-    _check.generator("split", generator)
+    check.instance("split", "dataset", dataset, ArrayDataset, "an ArrayDataset")
+    check.generator("split", generator)
+    stratify = check.flag("split", "stratify", stratify)
     cuts = np.cumsum(_counts(len(dataset), sizes))[:-1]
     line = _line_up(dataset.y, generator) if stratify else generator.permutation(len(dataset))
     return tuple(dataset.subset(np.sort(part)) for part in np.split(line, cuts))
@@ -95,39 +99,64 @@ def hold_out(
     >>> len(rest), len(held_out)
     (8, 2)
     """
+    check.instance("hold_out", "dataset", dataset, ArrayDataset, "an ArrayDataset")
     if size is None:
         return dataset, None
     if generator is None:
         raise InputError("hold_out: generator must be given where a part is held out, got None")
-    whole = len(dataset) if _check.is_integer(size) else 1
-    if not 0 < size < whole:
+    check.generator("hold_out", generator)
+    whole = len(dataset) if is_integer(size) else 1
+    if not is_size(size) or not 0 < size < whole:
         raise InputError(
             f"hold_out: size must be a fraction between 0 and 1 or a number of samples "
-            f"below {len(dataset)}, got {size!r}"
+            f"below {len(dataset)}, got {check.described(size)}"
         )
+    size = int(size) if is_integer(size) else float(size)  # a small integer of NumPy's would wrap around
     rest, held_out = split(dataset, (whole - size, size), generator)
     return rest, held_out
 
 
+def class_labels(owner: str, y: ndarray) -> None:
+    """Require one integer label for each sample."""
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise InputError(
+            f"{owner}: y must be one integer class label per sample, got {y.dtype} of shape {y.shape}"
+        )
+
+
+def is_integer(size: object) -> bool:
+    """Tell whether a size is a number of samples."""
+    return isinstance(size, Integral) and not isinstance(size, bool)
+
+
+def is_size(size: object) -> bool:
+    """Tell whether something is a number at all."""
+    return isinstance(size, Real) and not isinstance(size, bool)
+
+
 def _counts(n: int, sizes: Sequence[Size]) -> list[int]:
     """Turn fractions into numbers of samples, each rounded up or down, together n."""
-    if all(_check.is_integer(size) for size in sizes):
-        counts, fits = [int(size) for size in sizes], sum(sizes) == n
-    else:
-        bounds = np.rint(np.cumsum([0.0, *sizes]) * n).astype(int)
-        counts, fits = np.diff(bounds).tolist(), isclose(sum(sizes), 1, abs_tol=1e-9)
+    given: list[Any] = list(sizes) if isinstance(sizes, tuple | list | ndarray) else []
+    counts, fits = [], False
+    if all(is_integer(size) for size in given):
+        counts = [int(size) for size in given]
+        fits = sum(counts) == n
+    elif all(is_size(size) for size in given) and isclose(sum(given), 1, abs_tol=1e-9):
+        bounds = np.rint(np.cumsum([0.0, *(float(size) for size in given)]) * n).astype(int)
+        counts, fits = np.diff(bounds).tolist(), True
     if not counts or not fits:
+        shown = tuple(given) if given else check.described(sizes)
         raise InputError(
-            f"split: sizes must be fractions that sum to 1 or integers that sum to {n}, got {tuple(sizes)}"
+            f"split: sizes must be fractions that sum to 1 or integers that sum to {n}, got {shown!r:.60}"
         )
     if min(counts) < 1:
-        raise InputError(f"split: every part must hold at least one of {n} samples, got sizes {tuple(sizes)}")
+        raise InputError(f"split: every part must hold at least one of {n} samples, got sizes {tuple(given)}")
     return counts
 
 
 def _line_up(y: ndarray, generator: Generator) -> Int[ndarray, " n"]:
     """Order samples at random so that every stretch holds the classes in their proportions."""
-    _check.class_labels("split with stratify=True", y)
+    class_labels("split with stratify=True", y)
     place = np.empty(len(y))
     for label in np.unique(y):
         members = generator.permutation(np.flatnonzero(y == label))

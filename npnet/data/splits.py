@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from npnet.data import _check
+from npnet import check
 from npnet.data.dataset import ArrayDataset, Dataset
+from npnet.data.formats import ImageFormat, RowFormat
+from npnet.data.report import Report
+from npnet.data.split import class_labels
 from npnet.data.standardize import Standardization, standardize
 from npnet.errors import InputError
+from npnet.table import html_table, table
 
 D = TypeVar("D", bound=Dataset)
 
 
-@dataclass(frozen=True, eq=False)
+_ADJECTIVES = {"train": "training", "validation": "validation", "test": "test"}
+_MOST_CLASSES = 20  # that a table shows
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Splits(Generic[D]):
     """The parts of a data set: one to learn from, one to choose by, one to judge by.
 
@@ -33,11 +41,16 @@ class Splits(Generic[D]):
         What the data set is called.
     standardization : Standardization, optional
         The map that brought x to its present form, if one was applied.
+    format : RowFormat or ImageFormat, optional
+        What the raw data looked like, so that data yet to come can go the same way.
+    report : Report, optional
+        What was found in it.
 
     Raises
     ------
     InputError
-        If parts held in arrays differ in sample shape or dtype, or a label names no class.
+        If an argument is of another kind, parts held in arrays differ in sample shape or dtype, or a label
+        names no class.
 
     Examples
     --------
@@ -47,6 +60,8 @@ class Splits(Generic[D]):
     array([1, 0])
     >>> float(splits.standardized().train.x.mean())
     0.0
+    >>> splits
+    Splits(3 training, 3 test samples of shape (1,); 3 classes)
     """
 
     train: D
@@ -55,12 +70,63 @@ class Splits(Generic[D]):
     classes: tuple[str, ...] = ()
     name: str = ""
     standardization: Standardization | None = None
+    format: RowFormat | ImageFormat | None = None
+    report: Report | None = None
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         for title, part in self.parts().items():
             if isinstance(part, ArrayDataset):
                 self._check_samples(title, part)
                 self._check_labels(title, part)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one sample: ``splits.input_shape[0]`` is a table's number of features."""
+        x = self.train.x[0] if isinstance(self.train, ArrayDataset) else self.train[0][0]
+        return tuple(int(size) for size in np.shape(x))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What the numbers of one sample are called, where they have names."""
+        return self.format.features if isinstance(self.format, RowFormat) else ()
+
+    @property
+    def task(self) -> str:
+        """What there is to learn: "classification" or "regression"."""
+        if self.classes:
+            return "classification"
+        target = self.train.y[0] if isinstance(self.train, ArrayDataset) else self.train[0][1]
+        label = np.asarray(target)
+        return "classification" if label.ndim == 0 and label.dtype.kind in "iu" else "regression"
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(part)} {_ADJECTIVES[title]}" for title, part in self.parts().items())
+        name = f"{self.name}: " if self.name else ""
+        what = f"{len(self.classes)} classes" if self.classes else self.task
+        return f"Splits({name}{counts} samples of shape {self.input_shape}; {what})"
+
+    def __str__(self) -> str:
+        """Return what is known about them, as a table."""
+        text = [repr(self), table(*self._table())]
+        return "\n".join([*text, *([] if self.report is None else ["", str(self.report)])])
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook."""
+        columns, rows = self._table()
+        drawn = html_table(columns, rows, title=repr(self))
+        return drawn if self.report is None else f"{drawn}\n{self.report._repr_html_()}"
+
+    def _table(self) -> tuple[list[str], list[list[object]]]:
+        """Return a line for each part, with the number of samples of each class if there are not too many."""
+        shown = self.classes if len(self.classes) <= _MOST_CLASSES else ()
+        rows: list[list[object]] = []
+        for title, part in self.parts().items():
+            row: list[object] = [title, len(part)]
+            if shown and isinstance(part, ArrayDataset):
+                row += np.bincount(part.y, minlength=len(shown)).tolist()
+            rows.append([*row, *[""] * (2 + len(shown) - len(row))])
+        return ["part", "samples", *shown], rows
 
     def parts(self) -> dict[str, D]:
         """Return the parts there are, by name."""
@@ -90,7 +156,8 @@ class Splits(Generic[D]):
             If a name is unknown or given twice, the parts are not held in arrays, or one of them has no
             sample left.
         """
-        if not classes or len(set(classes) & set(self.classes)) < len(classes):
+        texts = all(isinstance(name, str) for name in classes)
+        if not classes or not texts or len(set(classes) & set(self.classes)) < len(classes):
             raise InputError(
                 f"Splits: classes must be different ones of {', '.join(self.classes)}, got {classes}"
             )
@@ -102,7 +169,7 @@ class Splits(Generic[D]):
             if not (y >= 0).any():
                 raise InputError(f"Splits: {title} must hold samples of {', '.join(classes)}, got none")
             kept[title] = ArrayDataset(part.x[y >= 0], y[y >= 0])
-        return self._with(kept, classes=classes)
+        return replace(self._with(kept, classes=classes), report=None)  # which tells of all classes
 
     def _arrays(self) -> dict[str, ArrayDataset]:
         arrays: dict[str, ArrayDataset] = {}
@@ -126,7 +193,31 @@ class Splits(Generic[D]):
             classes=self.classes if classes is None else classes,
             name=self.name,
             standardization=standardization or self.standardization,
+            format=self.format,
+            report=self.report,
         )
+
+    def _check_kinds(self) -> None:
+        for name in ("train", "validation", "test"):
+            part: Any = getattr(self, name)
+            if part is not None or name == "train":
+                kind = "a data set, with __len__ and __getitem__"
+                check.instance("Splits", name, part, Dataset, kind)  # type: ignore[type-abstract] # a protocol
+        classes: Any = self.classes
+        if not isinstance(classes, tuple) or not all(isinstance(name, str) for name in classes):
+            raise InputError(f"Splits: classes must be a tuple of texts, got {check.described(classes)}")
+        if len(set(classes)) < len(classes):
+            raise InputError(f"Splits: classes must have different names, got {classes!r:.200}")
+        check.instance("Splits", "name", self.name, str, "text")
+        optional: dict[str, tuple[tuple[type, ...], str]] = {
+            "standardization": ((Standardization,), "a Standardization"),
+            "format": ((RowFormat, ImageFormat), "a RowFormat, an ImageFormat"),
+            "report": ((Report,), "a Report"),
+        }
+        for name, (kinds, words) in optional.items():
+            value: Any = getattr(self, name)
+            if value is not None and not isinstance(value, kinds):
+                raise InputError(f"Splits: {name} must be {words} or None, got {check.described(value)}")
 
     def _check_samples(self, title: str, part: ArrayDataset) -> None:
         if not isinstance(self.train, ArrayDataset):
@@ -139,7 +230,7 @@ class Splits(Generic[D]):
     def _check_labels(self, title: str, part: ArrayDataset) -> None:
         if not self.classes:
             return
-        _check.class_labels(f"Splits: {title}", part.y)
+        class_labels(f"Splits: {title}", part.y)
         outside = np.flatnonzero((part.y < 0) | (part.y >= len(self.classes)))
         if outside.size:
             raise InputError(

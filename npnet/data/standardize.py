@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float64, Num
 from numpy import ndarray
 
+from npnet import check
 from npnet.data.dataset import ArrayDataset
 from npnet.errors import InputError
 
-_ROWS_AT_A_TIME = 1024  # bounds the memory taken beside a large data set
+_ROWS_AT_A_TIME = 256  # bounds the memory taken beside a large data set
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +24,13 @@ class Standardization:
     ----------
     mean, deviation : array of float64, shape (c,)
         One of each for every channel, that is for every place along axis 1 of x.
+
+    Raises
+    ------
+    InputError
+        If they are not as many finite numbers, or a deviation is not positive.
+    DTypeError
+        If one is no array of numbers.
 
     Examples
     --------
@@ -34,26 +43,56 @@ class Standardization:
     mean: Float64[ndarray, " c"]
     deviation: Float64[ndarray, " c"]
 
+    def __post_init__(self) -> None:
+        for name in ("mean", "deviation"):
+            statistic = check.array("Standardization", name, getattr(self, name))
+            if statistic.ndim != 1 or len(statistic) != len(self.mean) or not np.isfinite(statistic).all():
+                raise InputError(
+                    f"Standardization: {name} must be one finite number for each channel, "
+                    f"got {np.array2string(statistic, threshold=3)} of shape {statistic.shape}"
+                )
+            object.__setattr__(self, name, statistic.astype(np.float64))
+        if not (self.deviation > 0).all():
+            raise InputError(f"Standardization: deviation must be positive, got {self.deviation.min()}")
+
     def __call__(self, x: Num[ndarray, "n c *size"]) -> Float[ndarray, "n c *size"]:
-        """Return (x − mean) / deviation, in the dtype of x; whole numbers become float32."""
-        z: ndarray = np.subtract(x, self._along(x, self.mean), dtype=_float_dtype(x))
-        z /= self._along(x, self.deviation)
-        return z
+        """Return (x − mean) / deviation, in the dtype of x; whole numbers become float32.
+
+        Computed in float64 and rounded once, so that it does not matter how far from 0 the numbers lie.
+
+        Raises
+        ------
+        InputError
+            If x has not one channel for each of the statistics.
+        DTypeError
+            If x is no array of numbers.
+        """
+        mean, deviation = self._along("x", x)
+        return _in_float64(x, lambda rows: (rows - mean) / deviation)
 
     def undo(self, z: Float[ndarray, "n c *size"]) -> Float[ndarray, "n c *size"]:
-        """Return z · deviation + mean: what was standardised, as when it is to be shown."""
-        x: ndarray = np.multiply(z, self._along(z, self.deviation))
-        x += self._along(z, self.mean)
-        return x
+        """Return z · deviation + mean: what was standardised, as when it is to be shown.
 
-    def _along(self, x: ndarray, statistic: ndarray) -> ndarray:
-        """Give a statistic per channel the axes of x."""
-        if x.ndim < 2 or x.shape[1] != len(statistic):
+        Raises
+        ------
+        InputError
+            If z has not one channel for each of the statistics.
+        DTypeError
+            If z is no array of numbers.
+        """
+        mean, deviation = self._along("z", z)
+        return _in_float64(z, lambda rows: rows * deviation + mean)
+
+    def _along(self, name: str, x: ndarray) -> tuple[ndarray, ndarray]:
+        """Give mean and deviation per channel the axes of x."""
+        check.array("standardize", name, x, "iuf")
+        if x.ndim < 2 or x.shape[1] != len(self.mean):
             raise InputError(
-                f"standardize: x must have shape (n, {len(statistic)}, ...), as the statistics have "
-                f"{len(statistic)} channels, got {x.shape}"
+                f"standardize: {name} must have shape (n, {len(self.mean)}, ...), as the statistics have "
+                f"{len(self.mean)} channels, got {x.shape}"
             )
-        return statistic.astype(_float_dtype(x)).reshape(-1, *[1] * (x.ndim - 2))
+        shape = (-1, *[1] * (x.ndim - 2))
+        return self.mean.reshape(shape), self.deviation.reshape(shape)
 
 
 def standardize(
@@ -82,12 +121,13 @@ def standardize(
     Raises
     ------
     InputError
-        If x has no axis 1, or another part has other channels.
+        If x has no axis 1, a number is not finite, or another part has other channels.
 
     Notes
     -----
     A channel that never varies has σ = 0 and is divided by 1 instead, so that it becomes 0 everywhere.
-    Means and deviations are accumulated in float64.
+    Means, deviations and differences are computed in float64, and the result is rounded once: the offset
+    of the numbers does not matter, as long as float64 can tell them apart.
 
     Examples
     --------
@@ -97,28 +137,72 @@ def standardize(
     >>> train.x.tolist(), test.x.tolist()
     ([[-1.0, 0.0], [1.0, 0.0]], [[3.0, 1.0]])
     """
+    parts = {"train": train, **{f"others[{i}]": part for i, part in enumerate(others)}}
+    for name, part in parts.items():
+        check.instance("standardize", name, part, ArrayDataset, "an ArrayDataset")
     if train.x.ndim < 2 or train.x.dtype.kind not in "iuf":
         raise InputError(
-            f"standardize: x must be numbers of shape (n, c, ...), "
+            f"standardize: x of train must be numbers of shape (n, c, ...), "
             f"got {train.x.dtype} of shape {train.x.shape}"
         )
+    for name, part in parts.items():
+        _check_finite(name, part.x)
     standardization = _statistics(train.x)
-    parts = tuple(ArrayDataset(standardization(part.x), part.y) for part in (train, *others))
-    return parts, standardization
+    return tuple(ArrayDataset(standardization(part.x), part.y) for part in parts.values()), standardization
+
+
+def _check_finite(name: str, x: ndarray) -> None:
+    """Require finite numbers: one that is not would make its whole channel NaN."""
+    for start in range(0, len(x), _ROWS_AT_A_TIME) if x.dtype.kind == "f" else ():
+        rows = x[start : start + _ROWS_AT_A_TIME]
+        if not np.isfinite(rows).all():
+            sample, *place = (int(i) for i in np.argwhere(~np.isfinite(rows))[0])
+            where = place[0] if len(place) == 1 else tuple(place)
+            raise InputError(
+                f"standardize: x of {name} must hold finite numbers, got {rows[sample, *place]} at sample "
+                f"{start + sample}, {'feature' if len(place) == 1 else 'place'} {where}"
+            )
 
 
 def _statistics(x: ndarray) -> Standardization:
+    """Return mean and deviation of each channel, from two passes in float64 over some rows at a time."""
     axes = (0, *range(2, x.ndim))
     per_channel = x.size / x.shape[1]
-    mean = x.mean(axis=axes, dtype=np.float64, keepdims=True)
-    squares = np.zeros(x.shape[1])
-    for start in range(0, len(x), _ROWS_AT_A_TIME):
-        squares += np.square(x[start : start + _ROWS_AT_A_TIME] - mean).sum(axis=axes)
-    deviation = np.sqrt(squares / per_channel)
+    # Differences from the first sample are small where the numbers are large but close to each other.
+    first = x[:1].astype(np.float64).mean(axis=axes, keepdims=True)
+    low, high = (f(x, axis=axes, keepdims=True).astype(np.float64) for f in (np.min, np.max))
+    with np.errstate(over="ignore", invalid="ignore"):  # met below
+        scale = np.maximum(high - first, first - low)
+        scale[scale == 0] = 1
+        totals, squares = np.zeros((2, *first.shape))
+        for rows in _rows(x):
+            totals += ((rows - first) / scale).sum(axis=axes, keepdims=True)
+        mean = totals / per_channel
+        for rows in _rows(x):
+            squares += np.square((rows - first) / scale - mean).sum(axis=axes, keepdims=True)
+        deviation = np.sqrt(squares / per_channel) * scale
+        mean = first + mean * scale
     # Compared exactly: the mean of equal numbers is rounded, which would leave a tiny false deviation.
-    deviation[x.min(axis=axes) == x.max(axis=axes)] = 1
-    return Standardization(mean.reshape(-1), deviation)
+    deviation[(low == high) | (deviation == 0)] = 1
+    if not np.isfinite([mean, deviation]).all():
+        raise InputError(
+            "standardize: x of train must hold numbers of which float64 can hold the differences"
+        )
+    return Standardization(mean.reshape(-1), deviation.reshape(-1))
+
+
+def _rows(x: ndarray) -> Iterator[ndarray]:
+    for start in range(0, len(x), _ROWS_AT_A_TIME):
+        yield x[start : start + _ROWS_AT_A_TIME].astype(np.float64)
+
+
+def _in_float64(x: ndarray, f: Callable[[ndarray], ndarray]) -> ndarray:
+    """Apply a function in float64 to some rows at a time, and round what it gives to the dtype of x."""
+    y = np.empty(x.shape, _float_dtype(x))
+    for start, rows in zip(range(0, len(x), _ROWS_AT_A_TIME), _rows(x), strict=True):
+        y[start : start + _ROWS_AT_A_TIME] = f(rows)
+    return y
 
 
 def _float_dtype(x: ndarray) -> np.dtype[np.floating]:
-    return x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
+    return np.dtype(np.float64 if x.dtype.kind == "f" and x.dtype.itemsize >= 8 else np.float32)

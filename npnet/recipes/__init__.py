@@ -10,6 +10,7 @@ import difflib
 import pkgutil
 from importlib import import_module
 
+from npnet import check
 from npnet.errors import InputError
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._recipe import Recipe
@@ -50,18 +51,23 @@ def get(name: str) -> Recipe:
     Raises
     ------
     InputError
-        If there is none; the message says which there are, and which was perhaps meant.
+        If there is none; the message says which was perhaps meant, or else which there are.
 
     Examples
     --------
     >>> get("digits").name
     'digits'
     """
+    check.instance("recipes.get", "name", name, str, "the name of a recipe")
     known = names()
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=3)
-        meant = f"; did you mean {' or '.join(close)}? Recipes" if close else "; recipes"
-        raise InputError(f"there is no recipe {name!r}{meant} are: {', '.join(known)}")
+        close = difflib.get_close_matches(name, known, n=1)
+        instead = (
+            f"did you mean {close[0]}? All are listed by `npnet recipes`"
+            if close
+            else (f"recipes are: {', '.join(known)}")
+        )
+        raise InputError(f"there is no recipe {name!r:.60}; {instead}")
     recipe = import_module(f"{__name__}.{name.replace('-', '_')}").recipe
     assert isinstance(recipe, Recipe)
     return recipe

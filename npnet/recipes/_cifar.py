@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +15,7 @@ from npnet import data, nn
 from npnet import functional as F
 from npnet.data import ArrayDataset, Splits
 from npnet.metrics import accuracy
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import Options, Report, Result
-from npnet.recipes._trained import TrainedNetwork
+from npnet.recipes._spec import Options
 from npnet.run import RunFolder
 from npnet.train import predict
 
@@ -36,6 +33,16 @@ def airplanes_and_birds(options: Options) -> Splits[ArrayDataset]:
     """
     whole = data.cifar10(options.data, validation=0.1, generator=np.random.default_rng(0))
     return whole.keep(*AIRPLANES_AND_BIRDS).standardized()
+
+
+def airplanes_and_birds_of_source(options: Options) -> Splits[ArrayDataset]:
+    """Return two classes of CIFAR-10, relabelled 0 and 1, as the book has them: 10 000 to learn from.
+
+    Every channel has been standardised by mean and deviation of the whole training set, all ten classes of
+    it. The published test part is the validation part too.
+    """
+    splits = data.cifar10(options.data).standardized().keep(*AIRPLANES_AND_BIRDS)
+    return replace(splits, validation=splits.test)
 
 
 def with_mirror_images(splits: Splits[ArrayDataset]) -> Splits[ArrayDataset]:
@@ -139,44 +146,3 @@ def probabilities(model: nn.Layer, part: ArrayDataset) -> ndarray:
     """Return what a model takes each sample for; its outputs may be logits or log-probabilities."""
     p, _ = F.softmax(predict(model, part), dim=1)
     return p
-
-
-# ---- a closer look at a trained network ----------------------------------------------------------------
-
-
-class StudiedNetwork(NetworkRecipe):
-    """A network that is looked at more closely once it is trained; with two engines, that of the first."""
-
-    @abstractmethod
-    def study(
-        self, model: nn.Layer, splits: Splits[ArrayDataset], folder: RunFolder, report: Report
-    ) -> tuple[list[Path], dict[str, Any]]:
-        """Look at a trained model, and return figures and numbers."""
-
-    def conclude(
-        self, trained: TrainedNetwork, splits: Splits[Any], folder: RunFolder, report: Report
-    ) -> Result:
-        """Draw the figures and say what came out."""
-        return self._studied(
-            super().conclude(trained, splits, folder, report), trained, splits, folder, report
-        )
-
-    def compare(
-        self, trained: Sequence[TrainedNetwork], splits: Splits[Any], folder: RunFolder, report: Report
-    ) -> Result:
-        """Draw the curves of both engines in one figure, and say how far apart they are."""
-        result = super().compare(trained, splits, folder, report)
-        return self._studied(result, trained[0], splits, folder, report)
-
-    def _studied(
-        self,
-        result: Result,
-        trained: TrainedNetwork,
-        splits: Splits[Any],
-        folder: RunFolder,
-        report: Report,
-    ) -> Result:
-        figures, values = self.study(trained.model, splits, folder, report)
-        for figure in figures:
-            report(f"figure: {figure}")
-        return replace(result, figures=(*result.figures, *figures), values={**result.values, **values})

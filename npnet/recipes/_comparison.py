@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from npnet import nn
-from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._networks import RecipeOfNetworks, quoted
+from npnet.recipes._recipe import TRAINING
 from npnet.recipes._several import Notes, ignore
 from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result, told
 from npnet.recipes._trained import TrainedNetwork, spaced
 from npnet.run import MODEL, SETTINGS, RunFolder
+from npnet.saved import save
 from npnet.table import table
 from npnet.train import Epoch, History, evaluate
 
@@ -34,9 +35,15 @@ class Conclusion:
 
 @dataclass(frozen=True)
 class Learnt(TrainedNetwork):
-    """A network that was trained and judged by the test part, and the settings it had."""
+    """A network that was trained and judged by the test part, the settings it had, and its data."""
 
     network: NetworkRecipe
+    splits: Splits[ArrayDataset]
+
+    @property
+    def test(self) -> ArrayDataset:
+        """The test part, of data that has one."""
+        return judged_part(self.splits)
 
     @property
     def kept(self) -> Epoch | None:
@@ -54,6 +61,8 @@ class Learnt(TrainedNetwork):
 class FixedMinibatch(NetworkRecipe):
     """A network whose minibatch has its own size, whatever is asked for: it is what this one shows."""
 
+    own_options: ClassVar[tuple[str, ...]] = tuple(name for name in TRAINING if name != "batch_size")
+
     def given(self, options: Options) -> NetworkRecipe:
         """Return the recipe as it is to be run, options applied but for the size of the minibatch."""
         return replace(super().given(options), batch_size=self.batch_size)
@@ -63,14 +72,14 @@ class FixedMinibatch(NetworkRecipe):
 class Comparison(RecipeOfNetworks):
     """An experiment with several networks that differ in a setting or two.
 
-    All see the same parts of the same data in the same order, and start from the same seed: those of equal
-    sizes start with equal weights. The one of the lowest validation loss is kept; the test part has no say
-    in which that is.
+    All start from the same seed: those of equal sizes start with equal weights, and those that share their
+    data see it in the same order. The one of the lowest validation loss is kept, see `best`; the test part
+    has no say in which that is.
 
     Parameters
     ----------
     networks : tuple of NetworkRecipe
-        Their names tell them apart; the data is that of the first.
+        Their names tell them apart.
     """
 
     def summary(self) -> str:
@@ -92,18 +101,18 @@ class Comparison(RecipeOfNetworks):
     def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
         """Train one network after the other, with both engines if asked, then conclude."""
         report(f"{self.name}: {self.title}")
-        splits = self.networks[0].splits(options)
         networks = [network.given(options) for network in self.networks]
+        splits = loaded(networks, options)
         folder.write_json(SETTINGS, self._settings(networks, splits, options))
-        report("data: " + ", ".join(f"{spaced(len(part))} {name}" for name, part in splits.parts().items()))
+        for line in _data_lines(networks, splits):
+            report(line)
 
         passes: list[list[Learnt]] = []
         for kind in ENGINES if options.engine == "both" else (options.engine,):
             passes.append(learn_all(networks, splits, replace(options, engine=kind), folder, report))
             if passes[-1][-1].history.interrupted:
                 break
-        save_weights(folder.path / MODEL, best(passes[0]).model)
-        conclusion = self.conclude(by_name(passes[0]), splits, options, folder, report)
+        conclusion = self.conclude(by_name(passes[0]), options, folder, report)
         return self._result(conclusion, passes, folder, report)
 
     def headline(self, learnt: Mapping[str, Learnt]) -> str:
@@ -115,7 +124,6 @@ class Comparison(RecipeOfNetworks):
     def conclude(
         self,
         learnt: Mapping[str, Learnt],
-        splits: Splits[ArrayDataset],
         options: Options,
         folder: RunFolder,
         report: Report,
@@ -126,18 +134,22 @@ class Comparison(RecipeOfNetworks):
         ----------
         learnt : mapping from names to Learnt
             In the order of the networks; after an interrupt some are missing.
-        splits : Splits
-            With a test part.
         options : Options
         folder : RunFolder
         report : callable
         """
 
     def _settings(
-        self, networks: Sequence[NetworkRecipe], splits: Splits[ArrayDataset], options: Options
+        self,
+        networks: Sequence[NetworkRecipe],
+        splits: Mapping[str, Splits[ArrayDataset]],
+        options: Options,
     ) -> dict[str, Any]:
         rng = np.random.default_rng(0)
-        each = {network.name: network.settings(options, splits, network.model(rng)) for network in networks}
+        each = {
+            network.name: network.settings(options, splits[network.name], network.model(rng))
+            for network in networks
+        }
         return {"recipe": self.name, "seed": options.seed, "quick": options.quick, "networks": each}
 
     def _result(
@@ -164,17 +176,48 @@ class Comparison(RecipeOfNetworks):
         return Result(status, told(headlines), folder.path, tuple(figures), values | dict(conclusion.values))
 
 
+def loaded(networks: Sequence[NetworkRecipe], options: Options) -> dict[str, Splits[ArrayDataset]]:
+    """Return the data of each network, by the network's name; what several share is loaded once."""
+    shared: dict[Any, Splits[ArrayDataset]] = {}
+    for network in networks:
+        if network.data not in shared:
+            shared[network.data] = network.splits(options)
+    return {network.name: shared[network.data] for network in networks}
+
+
+def _data_lines(
+    networks: Sequence[NetworkRecipe], splits: Mapping[str, Splits[ArrayDataset]]
+) -> Iterator[str]:
+    """Say how large the parts are, once if they are so for all networks."""
+    sizes = {
+        network.name: ", ".join(
+            f"{spaced(len(part))} {name}" for name, part in splits[network.name].parts().items()
+        )
+        for network in networks
+    }
+    if len(set(sizes.values())) == 1:
+        yield f"data: {sizes[networks[0].name]}"
+    else:
+        yield from (f"data: {shown} ({name})" for name, shown in sizes.items())
+
+
 def learn_all(
     networks: Sequence[NetworkRecipe],
-    splits: Splits[ArrayDataset],
+    splits: Mapping[str, Splits[ArrayDataset]],
     options: Options,
     folder: RunFolder,
     report: Report,
 ) -> list[Learnt]:
-    """Train one network after the other until one is interrupted, and report them in a table."""
+    """Train one network after the other until one is interrupted, and report them in a table.
+
+    The weights of the best so far, by the first engine, are in the folder whatever becomes of the next.
+    """
     done: list[Learnt] = []
+    first = not (folder.path / MODEL).exists()
     for network in networks:
-        done.append(learn(network, splits, options, folder))
+        done.append(learn(network, splits[network.name], options, folder))
+        if first:
+            save(folder.path / MODEL, best(done).model, best(done).splits)
         report(f"{done[-1].engine}: {line_about(done[-1])}")
         if done[-1].history.interrupted:
             break
@@ -193,7 +236,7 @@ def learn(
     history = network.train(model, splits, np.random.default_rng(training_seed), options, notes, ignore)
     seconds = time.perf_counter() - began
     loss, accuracy = evaluate(model, network.loss.make(nn), judged_part(splits))
-    return Learnt(ENGINES[options.engine], model, history, seconds, loss, accuracy, network)
+    return Learnt(ENGINES[options.engine], model, history, seconds, loss, accuracy, network, splits)
 
 
 def by_name(learnt: Sequence[Learnt]) -> dict[str, Learnt]:
@@ -207,8 +250,12 @@ def seconds(learnt: Sequence[Learnt]) -> float:
 
 
 def best(learnt: Sequence[Learnt]) -> Learnt:
-    """Return the one of the lowest validation loss."""
-    return min(learnt, key=lambda each: each.validation_loss)
+    """Return the one of the lowest validation loss.
+
+    One that has the weights of its last epoch is taken only where there is no other: nothing was chosen by
+    its validation part, which may be the test part, as in some sources.
+    """
+    return min(learnt, key=lambda each: (not each.network.keep_best, each.validation_loss))
 
 
 def judged_part(splits: Splits[ArrayDataset]) -> ArrayDataset:
@@ -273,10 +320,10 @@ def draw_curves(
     return [folder.figure(file, curves(shown, loss_label=LOSS_LABELS["CrossEntropyLoss"], title=title))]
 
 
-def draw_mistakes(recipe: str, learnt: Learnt, splits: Splits[ArrayDataset], folder: RunFolder) -> list[Path]:
+def draw_mistakes(recipe: str, learnt: Learnt, folder: RunFolder) -> list[Path]:
     """Draw what a network takes for what, and the test images it gets wrong."""
     network = replace(learnt.network, name=f"{recipe}, {learnt.network.name}")
-    return network.figures(learnt.model, splits, judged_part(splits), History(), folder)
+    return network.figures(learnt.model, learnt.splits, learnt.test, History(), folder)
 
 
 def _draw_engines(passes: Sequence[Sequence[Learnt]], folder: RunFolder) -> list[Path]:

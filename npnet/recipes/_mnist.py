@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from npnet import data, nn
 from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._networks import setting
 from npnet.recipes._spec import Options, Spec
 
 TRAINING, TEST = 48_000, 10_000  # a fifth of the published 60 000 is held out
@@ -23,6 +24,23 @@ def digits(options: Options) -> data.Splits[data.ArrayDataset]:
     return data.mnist(options.data, validation=0.2, generator=np.random.default_rng(0))
 
 
+def as_in_source(
+    name: str, model: Callable[[Generator], nn.Layer], *, decay: float = 0.0, **settings: Any
+) -> NetworkRecipe:
+    """Return one in the setting of the source: Adam, its rate times 1 − 1e-4 after each epoch.
+
+    The source names neither the number of epochs nor the size of minibatches.
+    """
+    return classifier(
+        name,
+        model,
+        Spec("Adam", lr=1e-4, weight_decay=decay),
+        epochs=20,
+        schedule=lambda _: Spec("ExponentialLR", gamma=1 - 1e-4),
+        **settings,
+    )
+
+
 def classifier(
     name: str,
     model: Callable[[Generator], nn.Layer],
@@ -33,12 +51,9 @@ def classifier(
     **settings: Any,
 ) -> NetworkRecipe:
     """Return one of several networks that tell digits; the experiment says where it is from."""
-    return kind(
-        name=name,
-        title=name,
-        source="",
-        reported="",
-        expects="",
+    return setting(
+        name,
+        kind=kind,
         dataset="mnist",
         data=digits,
         input_shape=(1, 28, 28),

@@ -15,14 +15,24 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet import __version__, metrics, nn, optim, parallel
+from npnet import __version__, check, metrics, nn, optim, parallel
 from npnet import functional as F
-from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
-from npnet.recipes._recipe import Recipe
-from npnet.recipes._spec import ENGINES, LOSS_LABELS, MODEL_BESIDE, Options, Report, Result, Spec
-from npnet.recipes._trained import TrainedNetwork, ending, largest_difference, line_of, spaced
-from npnet.run import METRICS, MODEL, SETTINGS, RunFolder
+from npnet.errors import InputError
+from npnet.recipes._recipe import TRAINING, Recipe
+from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result, Spec, become
+from npnet.recipes._trained import (
+    Due,
+    TrainedNetwork,
+    ending,
+    free_name,
+    largest_difference,
+    line_of,
+    spaced,
+    weights_kept,
+)
+from npnet.run import METRICS, SETTINGS, RunFolder
+from npnet.saved import save
 from npnet.table import table
 from npnet.train import Engine, Epoch, History, NumPyEngine, judge, predict, run
 
@@ -44,9 +54,15 @@ class NetworkRecipe(Recipe):
         Gives the schedule's Spec, from the number of epochs.
     epochs, batch_size : int
     patience : int, optional
-        As in `npnet.train.fit`.
+    keep_best : bool
+        Both as in `npnet.train.fit`; of a source that reports what it had after its last epoch, False.
     quick_epochs, quick_images : int
         The most of both when a run is cut short.
+
+    Raises
+    ------
+    InputError
+        If an argument is none of this.
     """
 
     data: Callable[[Options], Splits[Any]]
@@ -58,12 +74,41 @@ class NetworkRecipe(Recipe):
     loss: Spec = field(default_factory=lambda: Spec("CrossEntropyLoss"))
     schedule: Callable[[int], Spec] | None = None
     patience: int | None = None
+    keep_best: bool = True
     quick_epochs: int = 2
     quick_images: int = 1000
     engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+    own_options: ClassVar[tuple[str, ...]] = TRAINING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kind = type(self).__name__
+        for name in ("data", "model"):
+            check.function(kind, name, getattr(self, name))
+        if self.schedule is not None:
+            check.function(kind, "schedule", self.schedule)
+        for name, example in (("loss", 'Spec("MSELoss")'), ("optimizer", 'Spec("SGD", lr=0.1)')):
+            check.instance(kind, name, getattr(self, name), Spec, f"a Spec, such as {example}")
+        if not isinstance(self.input_shape, tuple | list):
+            raise InputError(
+                f"{kind}: input_shape must be a tuple of integers, got {check.described(self.input_shape)}"
+            )
+        shape = tuple(check.integer(kind, "input_shape", size, least=1) for size in self.input_shape)
+        become(self, input_shape=shape)
+        for name in ("epochs", "batch_size", "patience", "quick_epochs", "quick_images"):
+            if name != "patience" or self.patience is not None:
+                become(self, **{name: check.integer(kind, name, getattr(self, name), least=1)})
+        become(self, keep_best=check.flag(kind, "keep_best", self.keep_best))
 
     def given(self, options: Options) -> NetworkRecipe:
-        """Return the recipe as it is to be run, options applied."""
+        """Return the recipe as it is to be run, options applied.
+
+        Raises
+        ------
+        InputError
+            If the options are none.
+        """
+        check.instance(self.name, "options", options, Options, "npnet.recipes.Options")
         epochs = self.epochs if options.epochs is None else options.epochs
         if options.quick and options.epochs is None:
             epochs = min(epochs, self.quick_epochs)
@@ -109,7 +154,14 @@ class NetworkRecipe(Recipe):
         return recipe.conclude(trained[0], splits, folder, report)
 
     def splits(self, options: Options) -> Splits[Any]:
-        """Return the data, cut short for a quick run."""
+        """Return the data, cut short for a quick run.
+
+        Raises
+        ------
+        InputError
+            If the options are none.
+        """
+        check.instance(self.name, "options", options, Options, "npnet.recipes.Options")
         splits = self.data(options)
         return splits if not options.quick else _first(splits, self.quick_images)
 
@@ -139,7 +191,7 @@ class NetworkRecipe(Recipe):
         report: Report,
     ) -> History:
         """Train the model with the engine asked for, writing and reporting each epoch."""
-        with self.engine(model, options) as engine:
+        with weights_kept(model, splits, folder), self.engine(model, options) as engine:
             return self._run(engine, splits, generator, options, folder, report)
 
     def learn(
@@ -152,14 +204,13 @@ class NetworkRecipe(Recipe):
         report: Report,
     ) -> TrainedNetwork:
         """Train the model, keep its weights, and look at the test part once, by the engine that trained."""
-        with self.engine(model, options) as engine:
+        with weights_kept(model, splits, folder, beside=True), self.engine(model, options) as engine:
             began = time.perf_counter()
             history = self._run(engine, splits, generator, options, folder, report)
             seconds = time.perf_counter() - began
             tally = judge(engine, _judged_part(splits))
         trained = TrainedNetwork(ENGINES[options.engine], model, history, seconds, tally.loss, tally.accuracy)
-        beside = (folder.path / MODEL).exists()
-        save_weights(folder.path / (MODEL_BESIDE if beside else MODEL), model)
+        save(free_name(folder), model, splits)
         report(ending(trained, self.epochs))
         return trained
 
@@ -172,11 +223,11 @@ class NetworkRecipe(Recipe):
         folder: RunFolder,
         report: Report,
     ) -> History:
-        every = max(1, self.epochs // 100)  # of very many epochs, not all are reported
+        due = Due(self.epochs)
 
         def on_epoch(epoch: Epoch) -> None:
             folder.append_jsonl(METRICS, {"engine": ENGINES[options.engine], **asdict(epoch)})
-            if epoch.epoch % every == 0 or epoch.epoch in (1, self.epochs):
+            if due.now(epoch.epoch):
                 report(line_of(epoch, self.epochs))
 
         return run(
@@ -186,6 +237,7 @@ class NetworkRecipe(Recipe):
             batch_size=self.batch_size,
             generator=generator,
             patience=self.patience,
+            keep_best=self.keep_best,
             progress="bar" if options.progress else False,  # the lines are those of `report`
             on_epoch=on_epoch,
         )
@@ -278,6 +330,7 @@ class NetworkRecipe(Recipe):
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "patience": self.patience,
+            "keep_best": self.keep_best,
             "loss": repr(self.loss),
             "optimizer": repr(self.optimizer.make(optim, model.parameters)),  # defaults included
             "schedule": None if self.schedule is None else repr(self.schedule(self.epochs)),

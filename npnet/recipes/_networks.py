@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from npnet.errors import InputError
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._recipe import Recipe
+from npnet.recipes._recipe import ORDER, Recipe
 
 R = TypeVar("R", bound="RecipeOfNetworks")
 
@@ -24,6 +24,14 @@ class RecipeOfNetworks(Recipe):
 
     networks: tuple[NetworkRecipe, ...]
     engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The options that bear on one of the networks at least, and the choice among them."""
+        used = {"only", *super().uses}
+        for network in self.networks:
+            used |= {*network.own_options}
+        return tuple(name for name in ORDER if name in used)
 
     def only(self: R, *names: str) -> R:  # noqa: PYI019 - the shape checks cannot resolve Self
         """Return the experiment with some of its networks, in the order it has them.
@@ -42,6 +50,21 @@ class RecipeOfNetworks(Recipe):
             )
         chosen = tuple(each for each in self.networks if each.name in names)
         return replace(self, networks=chosen, whole=self.whole and chosen == self.networks)
+
+
+def setting(name: str, *, kind: type[NetworkRecipe] = NetworkRecipe, **settings: Any) -> NetworkRecipe:
+    """Return one of several networks, with its settings; the experiment says what it is and where from.
+
+    Parameters
+    ----------
+    name : str
+        What tells it from the others.
+    kind : class
+        `NetworkRecipe` or one that looks closer at what was learnt.
+    **settings
+        As `NetworkRecipe` takes them.
+    """
+    return kind(name=name, title=name, source="", reported="", expects="", **settings)
 
 
 def quoted(name: str) -> str:

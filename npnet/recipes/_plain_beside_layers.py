@@ -10,6 +10,8 @@ from typing import Any
 
 from numpy import ndarray
 
+from npnet import check
+from npnet.errors import InputError
 from npnet.recipes import _gmm
 from npnet.recipes._several import SeveralNetworks, Trained, Verdict
 from npnet.recipes._spec import Options, Report
@@ -92,6 +94,26 @@ def largest_difference(layers: Trained, classify: Callable[[ndarray], ndarray]) 
     """Return by how much the class probabilities of the training samples differ at most."""
     x = layers.splits.train.x
     return float(abs(classify(x) - _gmm.probabilities(layers.model)(x)).max())
+
+
+def check_samples(owner: str, X: Any, Y: Any) -> None:
+    """Require samples of shape (n, d) and a class for each of them."""
+    check.axes(owner, "X", check.array(owner, "X", X, "f"), (2,), "(n, d)")
+    check.shape(owner, "Y", check.array(owner, "Y", Y, "iu"), (len(X),), "a class for each sample")
+    if not len(X) or Y.min() < 0:
+        raise InputError(f"{owner}: Y must be classes 0, 1, … of a sample or more, got {check.described(Y)}")
+
+
+def check_weights(owner: str, name: str, weights: Any, X: Any) -> None:
+    """Require the arrays W1, b1, W2 and b2 of a network that takes the samples."""
+    if not isinstance(weights, Mapping) or set(weights) != {"W1", "b1", "W2", "b2"}:
+        raise InputError(f"{owner}: {name} must be a mapping with W1, b1, W2 and b2, got {weights!r:.60}")
+    for key, array in weights.items():
+        check.array(owner, f"{name}[{key!r}]", array, "f")
+    hidden, classes = len(weights["b1"]), len(weights["b2"])
+    shapes = {"W1": (hidden, X.shape[1]), "b1": (hidden,), "W2": (classes, hidden), "b2": (classes,)}
+    for key, expected in shapes.items():
+        check.shape(owner, f"{name}[{key!r}]", weights[key], expected, "to fit X and one another")
 
 
 def named_as_here(weights: Mapping[str, ndarray]) -> dict[str, ndarray]:

@@ -9,9 +9,25 @@ from importlib import util
 from pathlib import Path
 from typing import Any, ClassVar
 
+from npnet import check
 from npnet.errors import InputError, MissingError
-from npnet.recipes._spec import ENGINES, Options, Report, Result
+from npnet.recipes._spec import DOWNLOADS, ENGINES, Options, Report, Result, become
 from npnet.run import RESULT, RunFolder
+
+TRAINING = ("quick", "epochs", "batch_size", "lr", "seed", "threads")  # what bears on training a network
+ORDER = (
+    "only",
+    "sizes",
+    "quick",
+    "epochs",
+    "batch_size",
+    "lr",
+    "seed",
+    "data",
+    "engine",
+    "device",
+    "threads",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +55,14 @@ class Recipe(ABC):
     ----------
     engines : tuple of str
         Those it can run on, as `Options.engine` names them.
+    own_options : tuple of str
+        Which of `Options`, `only` and `of` ("sizes") bear on it; the rest is refused. Engines and the data
+        folder need not be named, they follow from `engines` and `dataset`.
+
+    Raises
+    ------
+    InputError
+        If an argument is none of this.
     """
 
     name: str
@@ -49,6 +73,42 @@ class Recipe(ABC):
     dataset: str | None = None
     whole: bool = True
     engines: ClassVar[tuple[str, ...]] = ("numpy",)
+    own_options: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        kind = type(self).__name__
+        for name in ("name", "title", "source", "reported", "expects"):
+            check.instance(kind, name, getattr(self, name), str, "text")
+        # It names a folder of runs. Networks within an experiment have names for people.
+        if not self.name or "\0" in self.name:
+            raise InputError(f"{kind}: name must be a word or some, got {self.name!r:.60}")
+        if self.dataset is not None:
+            check.choice(kind, "dataset", self.dataset, DOWNLOADS)
+        become(self, whole=check.flag(kind, "whole", self.whole))
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The names of all options that bear on it."""
+        named = [*self.own_options]
+        named += ["data"] if self.dataset not in (None, "digits") else []
+        named += ["engine", "device"] if len(self.engines) > 1 else []
+        return tuple(name for name in ORDER if name in named)
+
+    def check_uses(self, *names: str) -> None:
+        """Require that options bear on this experiment.
+
+        Raises
+        ------
+        InputError
+            If one does not; the message says which do.
+        """
+        for name in names:
+            if name not in self.uses:
+                known = ", ".join(map(flag, self.uses))
+                instead = (
+                    f"of the options that change a run it takes {known}" if known else "it has no settings"
+                )
+                raise InputError(f"{self.name}: {flag(name)} does not apply to this recipe; {instead}")
 
     def run(self, options: Options, out: str | Path = "runs", report: Report = print) -> Result:
         """Run the experiment and leave a folder of it under `out`.
@@ -68,10 +128,23 @@ class Recipe(ABC):
         Raises
         ------
         InputError
-            If something does not fit; nothing is left behind then, unless training had begun.
+            If something does not fit, or an option does not bear on this experiment; nothing is left behind
+            then. If training goes wrong after an epoch or more; the folder is left, and the message names it.
         """
+        check.instance(self.name, "options", options, Options, "npnet.recipes.Options")
+        check.function(self.name, "report", report)
         self._check_engine(options)
-        with RunFolder(out, self.name) as folder:
+        self.check_uses(*(name for name in options.asked_for() if name not in ("progress", "engine")))
+        folder = RunFolder(out, self.name)
+        try:
+            return self._carried_out(options, folder, report)
+        except InputError as error:
+            if folder.path.exists():
+                error.args = (f"{error}; what was learnt until then is in {folder.path}", *error.args[1:])
+            raise
+
+    def _carried_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
+        with folder:
             began = time.perf_counter()
             result = self.carry_out(options, folder, report)
             seconds = round(time.perf_counter() - began, 3)
@@ -142,9 +215,21 @@ class Recipe(ABC):
             "source": self.source,
             "reported there": self.reported,
             "expected here": self.expects,
+            "options": " ".join(map(flag, self.uses)) or "none",
         }
         return "\n".join([self.name, *(f"  {name + ':':<16}{text}" for name, text in lines.items())])
 
     @abstractmethod
     def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
         """Do the experiment, write what is to be kept into the folder, and say how it ended."""
+
+
+def flag(name: str) -> str:
+    """Return an option as the command line has it.
+
+    Examples
+    --------
+    >>> flag("batch_size")
+    '--batch-size'
+    """
+    return f"--{name.replace('_', '-')}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet import nn
+from npnet import checkpoint, nn
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._networks import RecipeOfNetworks, quoted
@@ -19,6 +19,8 @@ from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result, t
 from npnet.run import SETTINGS, RunFolder
 from npnet.table import table
 from npnet.train import Epoch, History
+
+WEIGHTS = "weights.safetensors"  # of all networks of the first engine
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +138,8 @@ class SeveralNetworks(RecipeOfNetworks):
             for kind in kinds:
                 done[-1][kind] = train(network, replace(options, engine=kind), folder, pauses)
                 report(line_about(done[-1][kind], ENGINES[kind] if len(kinds) > 1 else ""))
+                if kind == kinds[0]:
+                    keep_weights(folder, network.name, done[-1][kind].model)
                 if done[-1][kind].history.interrupted:
                     return done
         return done
@@ -186,6 +190,14 @@ def train(
         if stop in pauses:
             looks[stop] = model.state_dict()
     return Trained(network, splits, model, history, time.perf_counter() - began, looks)
+
+
+def keep_weights(folder: RunFolder, network: str, model: nn.Layer) -> None:
+    """Write the weights of a network beside those of the networks before, under its name."""
+    path = folder.path / WEIGHTS
+    before = checkpoint.load(path)[0] if path.exists() else {}
+    own = {f"{network}/{name}": array for name, array in model.state_dict().items()}
+    checkpoint.save(path, before | own)
 
 
 def _stops(pauses: Sequence[int], steps: int) -> Iterator[int]:

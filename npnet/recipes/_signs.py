@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
+from numpy.random import Generator
 
 from npnet import data, nn
 from npnet.data import ArrayDataset, Dataset, Splits
+from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, held_out_at_random, setting
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import Options
+from npnet.recipes._spec import Options, Spec
 from npnet.run import RunFolder
 from npnet.train import History
 
 SOURCE = "course exercise on Sign Language MNIST (kaggle.com/datasets/datamunge/sign-language-mnist)"
+
+
+ALPHABET = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+J = ALPHABET.index("J")
+
+
+def as_published(options: Options) -> Splits[ArrayDataset]:
+    """Return the published parts, pixels in [0, 1] and labels as published, a random tenth held out.
+
+    Labels count the letters of the alphabet: of its 26 classes J and Z have no photograph.
+    """
+    splits = data.signs(options.data)
+    train, test = (ArrayDataset(part.x, part.y + (part.y >= J)) for part in splits.parts().values())
+    return held_out_at_random(replace(splits, train=train, test=test, classes=ALPHABET), 0.1)
 
 
 def signs(options: Options) -> Splits[ArrayDataset]:
@@ -57,6 +74,53 @@ class SignsRecipe(NetworkRecipe):
         # Flattening and, in evaluation, dropout show nothing that the layer before does not.
         shown = {name: y[0] for name, y in outputs.items() if not name.startswith(("flatten", "dropout"))}
         return shown, logits
+
+
+def as_in_source(
+    model: Callable[[Generator], nn.Layer],
+    optimizer: Spec,
+    *,
+    epochs: int,
+    kind: type[NetworkRecipe] = SignsRecipe,
+) -> NetworkRecipe:
+    """Return a network in the setting of the source, judged after its last epoch."""
+    return setting(
+        AS_IN_SOURCE,
+        kind=kind,
+        dataset="signs",
+        data=as_published,
+        input_shape=(1, 28, 28),
+        model=model,
+        optimizer=optimizer,
+        epochs=epochs,
+        quick_epochs=5,
+        batch_size=128,
+        keep_best=False,
+    )
+
+
+def ours(
+    model: Callable[[Generator], nn.Layer],
+    optimizer: Spec,
+    *,
+    epochs: int,
+    kind: type[NetworkRecipe] = SignsRecipe,
+    **settings: Any,
+) -> NetworkRecipe:
+    """Return a network in a setting of ours."""
+    return setting(
+        OURS,
+        kind=kind,
+        dataset="signs",
+        data=signs,
+        input_shape=(1, 28, 28),
+        model=model,
+        optimizer=optimizer,
+        epochs=epochs,
+        quick_epochs=5,
+        batch_size=128,
+        **settings,
+    )
 
 
 def guessing(labels: Mapping[str, ndarray], classes: tuple[str, ...]) -> str:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from npnet import nn
+from npnet.data import Splits
+from npnet.errors import InputError
+from npnet.recipes._spec import MODEL_BESIDE
+from npnet.run import MODEL, RunFolder
+from npnet.saved import save
 from npnet.train import Epoch, History
 
 
@@ -93,3 +101,53 @@ def ending(trained: TrainedNetwork, epochs: int) -> str:
     kept = f"; weights of epoch {history.best_epoch} kept" if history.best_epoch is not None else ""
     ran = f"{len(history.epochs)} of {epochs} epochs in {trained.seconds:.1f} s"
     return f"{trained.engine}: {how} {ran}{kept}"
+
+
+class Due:
+    """Which epochs are told to people: of very many not all, but one in ten seconds at least.
+
+    Examples
+    --------
+    >>> due = Due(1000)
+    >>> [epoch for epoch in range(1, 41) if due.now(epoch)]
+    [1, 10, 20, 30, 40]
+    """
+
+    SECONDS = 10.0
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs, self.every = epochs, max(1, epochs // 100)
+        self._last = time.perf_counter()
+
+    def now(self, epoch: int) -> bool:
+        """Tell whether an epoch is told."""
+        long_ago = time.perf_counter() - self._last >= self.SECONDS
+        if epoch % self.every and epoch not in (1, self.epochs) and not long_ago:
+            return False
+        self._last = time.perf_counter()
+        return True
+
+
+def free_name(folder: RunFolder) -> Path:
+    """Return the file for the weights of the next network: the first engine's, or else the second's."""
+    return folder.path / (MODEL_BESIDE if (folder.path / MODEL).exists() else MODEL)
+
+
+@contextmanager
+def weights_kept(
+    model: nn.Layer, splits: Splits[Any], folder: RunFolder, *, beside: bool = False
+) -> Iterator[None]:
+    """Write what a model has learnt if training it ends in an error after an epoch or more.
+
+    Training has put the best weights so far back into the model by then. Weights that are there already, of
+    another network or engine, stay; `beside` says whether these are written beside them.
+    """
+    before = folder.noted
+    try:
+        yield
+    except BaseException:
+        if folder.noted > before:
+            with suppress(InputError):  # the error under way may be that nothing can be written
+                if beside or not (folder.path / MODEL).exists():
+                    save(free_name(folder), model, splits)
+        raise

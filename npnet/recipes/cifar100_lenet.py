@@ -1,21 +1,22 @@
 """LeNet-5 on CIFAR-100: ten epochs that teach it next to nothing, and a setting in which it learns.
 
-Data: as in `cifar100-logreg`, 40 000 photographs to learn from, 10 000 for validation, 10 000 for the test.
-Model: `npnet.models.lenet5` for three channels and 100 classes, 69 656 parameters. Loss: cross-entropy.
+Model: `npnet.models.lenet5` for three channels and 100 classes: 6 and 16 kernels of 5×5, each with ReLU and
+2×2 max-pooling, then 400-120-84-100; 69 656 parameters. Loss: cross-entropy. Data and training of either
+setting are told in `cifar100-logreg`; both start from the same weights:
 
-Two settings, which start from the same weights:
+- As in the source: pixels in [0, 1], a random 10 000 of the 50 000 for validation; SGD, lr 0.01, minibatches
+  of 128, ten epochs; judged with the weights of the last one.
+- Ours: standardised; AdamW, lr 2e-3 drawn down to 0 along a cosine, weight decay 0.01, minibatches of 64, 20
+  epochs; judged with the weights of the epoch with the lowest validation loss.
 
-- As in the source: lr 0.01, minibatches of 128, ten epochs; it names no optimizer, so plain gradient descent.
-- Ours: AdamW, lr 2e-3 drawn down to 0 along a cosine, weight decay 0.01, minibatches of 64, 20 epochs.
-
-The source reports 2.4 % of the test part: less than the fully connected network of `cifar100-mlp`. This is
-to be reproduced, and bettered by our setting. Neither was measured yet on the real images.
+The source reports 2.4 % of the training, 2.1 % of the validation and 2.25 % of the test part: less than the
+fully connected network of `cifar100-mlp`. This is to be reproduced, and bettered by our setting.
 
 What to expect: in the source's setting the loss stays near log 100 = 4.605, that of a network which takes
 all classes for equally likely. Small weights in five layers, one after another, leave small gradients, and
 3 130 plain steps of 0.01 do not lead out of there; the fully connected network has fewer layers and shorter
 to go. Convolutions are not to blame, as our setting shows: Adam makes its steps as long for small gradients
-as for large ones. In both the weights of the epoch with the lowest validation loss are kept.
+as for large ones.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from __future__ import annotations
 from numpy.random import Generator
 
 from npnet import models, nn
-from npnet.recipes._cifar100 import SOURCE, HundredClasses, both_settings
+from npnet.recipes._cifar100 import SOURCE, HundredClasses, as_in_source, ours
 from npnet.recipes._spec import Spec
 
 
@@ -36,8 +37,11 @@ recipe = HundredClasses(
     name="cifar100-lenet",
     title="LeNet-5 on the hundred classes of CIFAR-100",
     source=SOURCE,
-    reported="2.4 % of the test part after ten epochs",
-    expects="2.4 % of the test part in the source's setting, far more in ours",
+    reported="2.4 / 2.1 / 2.25 % (training / validation / test part, after the last epoch)",
+    expects="2.25 % of the test part in the source's setting, far more in ours",
     dataset="cifar100",
-    networks=both_settings(network, Spec("AdamW", lr=2e-3, weight_decay=0.01), epochs=20, batch_size=64),
+    networks=(
+        as_in_source(network),
+        ours(network, Spec("AdamW", lr=2e-3, weight_decay=0.01), epochs=20, batch_size=64),
+    ),
 )

@@ -48,7 +48,7 @@ from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._comparison import Learnt, draw_curves, draw_mistakes, line_about, seconds
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._recipe import Recipe
+from npnet.recipes._recipe import TRAINING, Recipe
 from npnet.recipes._several import Notes
 from npnet.recipes._spec import ENGINES, Options, Report, Result, Spec, told
 from npnet.run import MODEL, SETTINGS, RunFolder
@@ -146,6 +146,7 @@ class FineTuning(Recipe):
     """LeNet-5 learns 0–4, then 5–9 in four ways; with PyTorch a ResNet-18 too."""
 
     engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+    own_options: ClassVar[tuple[str, ...]] = TRAINING
 
     def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
         """Learn both halves with each engine asked for, compare the ways, draw."""
@@ -161,7 +162,7 @@ class FineTuning(Recipe):
             tuned.append(_tune(first, second, halves, replace(options, engine=kind), folder, report))
             if _interrupted(tuned):
                 break
-        figures = _draw(tuned, halves[1], folder)
+        figures = _draw(tuned, folder)
         values: dict[str, Any] = {"engines": {each.first.engine: each.values() for each in tuned}}
         reached = {each.first.engine: each.reached() for each in tuned}
         save_weights(folder.path / MODEL, (*tuned[0].ways, tuned[0].first)[0].model)
@@ -220,7 +221,7 @@ def _learn(
     taken = perf_counter() - began
     assert splits.test is not None
     loss, accuracy = evaluate(model, stage.loss.make(nn), splits.test)
-    learnt = Learnt(ENGINES[options.engine], model, history, taken, loss, accuracy, stage)
+    learnt = Learnt(ENGINES[options.engine], model, history, taken, loss, accuracy, stage, splits)
     report(f"{learnt.engine}: {line_about(learnt)}")
     return learnt
 
@@ -235,7 +236,7 @@ def _interrupted(tuned: Sequence[Tuned]) -> bool:
     return any(each.history.interrupted for one in tuned for each in (one.first, *one.ways))
 
 
-def _draw(tuned: Sequence[Tuned], splits: Splits[ArrayDataset], folder: RunFolder) -> list[Path]:
+def _draw(tuned: Sequence[Tuned], folder: RunFolder) -> list[Path]:
     panels = {
         f"digits 5–9, {each.first.engine}": {way.network.name: way for way in each.ways}
         for each in tuned
@@ -244,7 +245,7 @@ def _draw(tuned: Sequence[Tuned], splits: Splits[ArrayDataset], folder: RunFolde
     title = "LeNet-5 that has learnt 0–4 learns 5–9"
     files = draw_curves(panels, title, "learning_curves.png", folder)
     if tuned[0].ways:
-        files += draw_mistakes("finetune", tuned[0].ways[0], splits, folder)
+        files += draw_mistakes("finetune", tuned[0].ways[0], folder)
     return files
 
 

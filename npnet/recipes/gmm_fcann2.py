@@ -21,9 +21,10 @@ import numpy as np
 from jaxtyping import Float, Int64
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import MissingError
 from npnet.recipes import _gmm
-from npnet.recipes._plain_beside_layers import PlainBesideLayers
+from npnet.recipes._plain_beside_layers import PlainBesideLayers, check_samples, check_weights
 
 __all__ = ["fcann2_classify", "fcann2_train", "recipe"]
 
@@ -66,6 +67,11 @@ def fcann2_train(
     parameters : dict
         W1 of shape (hidden, d), b1 (hidden,), W2 (classes, hidden), b2 (classes,).
 
+    Raises
+    ------
+    InputError
+        If an argument is none of this.
+
     Examples
     --------
     Exclusive or, which no line separates:
@@ -75,6 +81,15 @@ def fcann2_train(
     >>> fcann2_classify(X).argmax(axis=1)
     array([0, 1, 1, 0])
     """
+    check_samples("fcann2_train", X, Y)
+    hidden, steps = (check.integer("fcann2_train", "hidden", hidden, least=1),
+                     check.integer("fcann2_train", "steps", steps, least=0))  # fmt: skip
+    lr, decay = (check.number("fcann2_train", "lr", lr, least=0.0),
+                 check.number("fcann2_train", "decay", decay, least=0.0))  # fmt: skip
+    seed = check.integer("fcann2_train", "seed", seed, least=0)
+    if start is not None:
+        check_weights("fcann2_train", "start", start, X)
+
     n, d = X.shape
     classes = int(Y.max()) + 1
     if start is None:
@@ -129,6 +144,8 @@ def fcann2_classify(
     ------
     MissingError
         If there are no parameters and nothing was trained yet.
+    InputError
+        If an argument is none of this.
 
     Examples
     --------
@@ -139,6 +156,8 @@ def fcann2_classify(
     parameters = _last_trained if parameters is None else parameters
     if not parameters:
         raise MissingError("fcann2_classify: parameters must be given or trained before, got none")
+    check.axes("fcann2_classify", "X", check.array("fcann2_classify", "X", X, "f"), (2,), "(n, d)")
+    check_weights("fcann2_classify", "parameters", parameters, X)
     H1 = np.maximum(0, X @ parameters["W1"].T + parameters["b1"])
     return softmax(H1 @ parameters["W2"].T + parameters["b2"])
 

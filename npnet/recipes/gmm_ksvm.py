@@ -35,9 +35,12 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
+from npnet import check
 from npnet import functional as F
+from npnet.errors import InputError
 from npnet.recipes import _gmm
 from npnet.recipes._network import NetworkRecipe
+from npnet.recipes._plain_beside_layers import check_samples
 from npnet.recipes._several import SeveralNetworks, Trained, Verdict, train
 from npnet.recipes._spec import Options, Report
 from npnet.recipes.gmm_deep import network
@@ -60,6 +63,11 @@ class KSVMWrap:
         How much a sample on the wrong side of its margin costs.
     gamma : float or str
         γ; "auto" is 1/d.
+
+    Raises
+    ------
+    InputError
+        If an argument is none of this.
 
     References
     ----------
@@ -84,17 +92,28 @@ class KSVMWrap:
     ) -> None:
         from sklearn.svm import SVC  # noqa: PLC0415 - takes a second that not everybody needs
 
+        check_samples("KSVMWrap", X, Y)
+        c = check.number("KSVMWrap", "c", c, above=0.0)
+        if not isinstance(gamma, str):
+            gamma = check.number("KSVMWrap", "gamma", gamma, above=0.0)
+        elif gamma not in ("auto", "scale"):
+            raise InputError(f"KSVMWrap: gamma must be a number, 'auto' or 'scale', got {gamma!r:.60}")
         self.svc = SVC(C=c, gamma=gamma).fit(X, Y)
 
     def predict(self, X: Float[ndarray, "n d"]) -> Integer[ndarray, " n"]:
         """Return the class of each sample."""
-        predicted: ndarray = self.svc.predict(X)
+        predicted: ndarray = self.svc.predict(self._checked(X))
         return predicted
 
     def get_scores(self, X: Float[ndarray, "n d"]) -> ndarray:
         """Return how sure each class is: for two classes one number, above 0 for class 1."""
-        scores: ndarray = self.svc.decision_function(X)
+        scores: ndarray = self.svc.decision_function(self._checked(X))
         return scores
+
+    def _checked(self, X: Float[ndarray, "n d"]) -> Float[ndarray, "n d"]:
+        check.axes("KSVMWrap", "X", check.array("KSVMWrap", "X", X, "f"), (2,), "(n, d)")
+        check.shape("KSVMWrap", "X", X, (len(X), self.svc.n_features_in_), "as it learnt from")
+        return X
 
     @property
     def support(self) -> Integer[ndarray, " support"]:

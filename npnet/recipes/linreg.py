@@ -17,8 +17,8 @@ Data: the points (1, 3) and (2, 5), through which y = 2x + 1 is the only line; a
 line, x even in [0, 3], with noise of deviation 0.5. Model: one linear layer. Optimizer: plain gradient
 descent, lr 0.1, all points at every step.
 
-The source takes 100 steps and is still on its way then: the loss is a long valley, in which the slower
-direction shrinks by 1.5 % a step. We take 1000, and show the line after 100 as well.
+As in the source, 100 steps are taken through the two points, after which the line is still on its way: the
+loss is a long valley, in which the slower direction shrinks by 1.5 % a step. In our setting there are 1000.
 
 What to expect: of two points, a = 2 and b = 1 to six digits. Of the noisy ones, the line of least squares to
 six digits; that line, not the one the points were made from, is what the loss asks for. Measured with seed
@@ -28,7 +28,7 @@ through the noisy points; gradients by hand and by backpropagation at most 3e-16
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet import nn
+from npnet import check, nn
 from npnet.data import ArrayDataset, Splits
+from npnet.recipes._both_settings import AS_IN_SOURCE
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import SeveralNetworks, Trained, Verdict
 from npnet.recipes._spec import Options, Report, Spec
@@ -49,6 +50,7 @@ from npnet.train import plain_step
 __all__ = ["recipe", "written_gradients"]
 
 SLOPE, INTERCEPT, NOISE = 2.0, 1.0, 0.5
+SOURCE_POINTS, POINTS, NOISY = f"two points, {AS_IN_SOURCE}", "two points", "noisy points"
 PAUSES = (0, 1, 10, 100, 1000)
 
 
@@ -66,11 +68,22 @@ def written_gradients(
     -------
     grad_a, grad_b : float
 
+    Raises
+    ------
+    InputError
+        If an argument is none of this.
+
     Examples
     --------
     >>> written_gradients(0.0, 0.0, np.array([[1.0], [2.0]]), np.array([[3.0], [5.0]]))
     (-13.0, -8.0)
     """
+    a, b = (check.number("written_gradients", name, value) for name, value in (("a", a), ("b", b)))
+    for name, value in (("x", x), ("y", y)):
+        check.axes(
+            "written_gradients", name, check.array("written_gradients", name, value, "f"), (2,), "(n, 1)"
+        )
+    check.shape("written_gradients", "y", y, x.shape, "like x")
     error = a * x + b - y
     return float(2 * (error * x).mean()), float(2 * error.mean())
 
@@ -141,10 +154,20 @@ class LinearRegression(SeveralNetworks):
                 "distance": max(abs(a - sought[0]), abs(b - sought[1])),
                 "gradients_differ_by": max(stop.difference for stop in stops),
             }
-        first, (a, b) = trained[0].network.name, line(trained[0].model)
-        distance = max(value["distance"] for value in values.values())
-        headline = f"{first}: y = {a:.4f} x + {b:.4f}; distance from least squares: {distance:.1e}"
-        return Verdict(headline, {"lines": values}, lambda into: _draw(trained, into))
+        return Verdict(_headline(trained, values), {"lines": values}, lambda into: _draw(trained, into))
+
+
+def _headline(trained: Sequence[Trained], values: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the lines through the two points, and how far our setting is from least squares."""
+    shown = [each for each in trained if each.network.name != NOISY] or trained
+    lines = []
+    for each in shown:
+        a, b = line(each.model)
+        lines.append(f"{each.network.name}: y = {a:.4f} x + {b:.4f}")
+    distances = [value["distance"] for name, value in values.items() if name != SOURCE_POINTS]
+    if distances:
+        lines.append(f"distance from least squares: {max(distances):.1e}")
+    return "; ".join(lines)
 
 
 def _draw(trained: Sequence[Trained], folder: RunFolder) -> list[Path]:
@@ -191,7 +214,9 @@ def one_line(generator: np.random.Generator) -> nn.Linear:
 SOURCE = "Deep learning laboratory, University of Zagreb (FER), exercise 1: pt_linreg"
 
 
-def _network(name: str, data: Callable[[Options], Splits[ArrayDataset]], points: int) -> NetworkRecipe:
+def _network(
+    name: str, data: Callable[[Options], Splits[ArrayDataset]], points: int, steps: int
+) -> NetworkRecipe:
     return NetworkRecipe(
         name=name,
         title="a line",
@@ -203,8 +228,8 @@ def _network(name: str, data: Callable[[Options], Splits[ArrayDataset]], points:
         model=one_line,
         loss=Spec("MSELoss"),
         optimizer=Spec("SGD", lr=0.1),
-        epochs=1000,
-        quick_epochs=1000,  # they take a fraction of a second
+        epochs=steps,
+        quick_epochs=steps,  # they take a fraction of a second
         batch_size=points,
     )
 
@@ -215,6 +240,10 @@ recipe = LinearRegression(
     source=SOURCE,
     reported="y = 2x + 1, and gradients equal to autograd's",
     expects="y = 2x + 1 and the line of least squares to 1e-5; gradients equal to 1e-12",
-    networks=(_network("two points", two_points, 2), _network("noisy points", noisy_points, 100)),
+    networks=(
+        _network(SOURCE_POINTS, two_points, 2, steps=100),
+        _network(POINTS, two_points, 2, steps=1000),
+        _network(NOISY, noisy_points, 100, steps=1000),
+    ),
     pauses=lambda network: [step for step in PAUSES if step <= network.epochs],
 )

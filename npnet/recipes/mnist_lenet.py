@@ -1,5 +1,7 @@
 """LeNet-5 on MNIST: what convolutions make of handwritten digits.
 
+Network, data and training are our setting: see below for what the source does.
+
 Data: MNIST, 54 000 digits to learn from, 6 000 for validation, 10 000 for the test; pixels in [0, 1], 28×28
 padded to the 32×32 that the network was made for. Model: `npnet.models.lenet5`, two convolutions with
 max-pooling, then 120, 84 and 10 units: 61 706 weights, fewer than those of a fully connected network with one

@@ -39,14 +39,14 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet import metrics, nn
+from npnet import check, metrics, nn
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
 from npnet.models import lenet5, logistic_regression, mlp
 from npnet.recipes._comparison import judged_part, learn
 from npnet.recipes._mnist import classifier, digits
 from npnet.recipes._network import NetworkRecipe, versions
-from npnet.recipes._recipe import Recipe
+from npnet.recipes._recipe import TRAINING, Recipe
 from npnet.recipes._spec import ENGINES, Options, Report, Result, Spec, told
 from npnet.recipes._trained import spaced
 from npnet.run import METRICS, SETTINGS, RunFolder
@@ -113,9 +113,19 @@ class Machines(Recipe):
     networks: tuple[NetworkRecipe, ...]
     sizes: tuple[int, ...]
     engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+    own_options: ClassVar[tuple[str, ...]] = ("sizes", *TRAINING)
 
     def of(self, *sizes: int) -> Machines:
-        """Return the experiment with other sizes."""
+        """Return the experiment with other sizes.
+
+        Raises
+        ------
+        InputError
+            If there are none, or one is no positive integer.
+        """
+        if not sizes:
+            raise InputError(f"{self.name}: sizes must be one number of digits or more, got none")
+        sizes = tuple(check.integer(self.name, "sizes", size, least=1) for size in sizes)
         return replace(self, sizes=sizes, whole=self.whole and sizes == self.sizes)
 
     def summary(self) -> str:

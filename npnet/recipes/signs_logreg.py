@@ -1,12 +1,17 @@
 """Logistic regression on photographs of hands that sign letters: the baseline for `signs-minimal` and on.
 
 Data: Sign Language MNIST, 27 455 + 7 172 grey photographs of 28×28 pixels in 24 classes; J and Z are signed
-by a motion and are not among them. Standardised by the training part's mean and deviation; a tenth of the
-training part is held out for validation. Model: one affine map from 784 pixels to 24 logits, so each letter
-has one template, which the run draws. Loss: cross-entropy. Optimizer: Adam, lr 1e-3, minibatches of 128, 20
-epochs.
+by a motion and are not among them. A tenth of the training part is held out for validation. Model: one affine
+map from 784 pixels to the logits, so each letter has one template, which the run draws. Loss: cross-entropy.
 
-The source reports 54 %, which ours must reach on the test part.
+- As in the source: pixels in [0, 1]; 784-26, a letter for each output, J and Z unused; SGD, lr 0.001, 30
+  epochs; judged with the weights of the last one. It names no size of minibatches, for which 128 was put, nor
+  how large a part it held out, at random.
+- Ours: standardised by the training part's mean and deviation; 784-24; Adam, lr 1e-3, minibatches of 128, 20
+  epochs; judged with the weights of the epoch with the lowest validation loss.
+
+The source reports 54 % of the validation part, to be reproduced in its setting; ours must reach as much on
+the test part.
 
 What to expect: validation far above test. The published training images are variations (turned, brightened,
 with other filters and noise) of the same 1 704 photographs, so a part held out of them holds near copies of
@@ -26,7 +31,8 @@ from numpy.random import Generator
 
 from npnet import models, nn
 from npnet.data import Dataset, Splits
-from npnet.recipes._signs import SOURCE, SignsRecipe, signs
+from npnet.recipes._both_settings import BothSettings
+from npnet.recipes._signs import SOURCE, SignsRecipe, as_in_source, ours
 from npnet.recipes._spec import Spec
 from npnet.run import RunFolder
 from npnet.train import History
@@ -57,23 +63,25 @@ class SignTemplates(SignsRecipe):
         return {f"pixel × weight for {classes[chosen]}": spoken}, logits
 
 
+def network_of_source(generator: Generator) -> nn.Sequential:
+    """784 pixels to 26 logits."""
+    return models.logistic_regression(28 * 28, 26, generator=generator)
+
+
 def network(generator: Generator) -> nn.Sequential:
     """784 pixels to 24 logits."""
     return models.logistic_regression(28 * 28, 24, generator=generator)
 
 
-recipe = SignTemplates(
+recipe = BothSettings(
     name="signs-logreg",
     title="logistic regression on photographs of signed letters",
     source=SOURCE,
-    reported="54 % of the test part",
-    expects="54 % of the test part",
+    reported="54 % of the validation part",
+    expects="54 % of the validation part in the source's setting, and of the test part in ours",
     dataset="signs",
-    data=signs,
-    input_shape=(1, 28, 28),
-    model=network,
-    optimizer=Spec("Adam", lr=1e-3),
-    epochs=20,
-    quick_epochs=5,
-    batch_size=128,
+    networks=(
+        as_in_source(network_of_source, Spec("SGD", lr=0.001), epochs=30, kind=SignTemplates),
+        ours(network, Spec("Adam", lr=1e-3), epochs=20, kind=SignTemplates),
+    ),
 )

@@ -1,9 +1,16 @@
 """The least convolutional network on signed letters: four 5×5 kernels, and what each of them looks for.
 
-Data: as in `signs-logreg`. Model: four 5×5 kernels, ReLU, 2×2 max-pooling, one linear layer to 24 logits;
-`npnet.models.signs_small`. Loss: cross-entropy. Optimizer: Adam, lr 1e-3, minibatches of 128, 15 epochs.
+Data: as in `signs-logreg`, for either setting. Loss: cross-entropy.
 
-The source reports no figure for it that we know of; ours must beat the baseline's 54 % on the test part.
+- As in the source: pixels in [0, 1]; four 5×5 kernels, ReLU, and from their 4·24·24 answers one linear layer
+  to 26 logits, without pooling. It says that fewer epochs than those of `signs-logreg` are enough and no more
+  of the training, so that is the baseline's, SGD at lr 0.001 in minibatches of 128, for 20 epochs; judged
+  with the weights of the last one.
+- Ours: standardised; 2×2 max-pooling after the ReLU, 24 logits, `npnet.models.signs_small`; Adam, lr 1e-3,
+  minibatches of 128, 15 epochs; judged with the weights of the epoch with the lowest validation loss.
+
+The source reports to be above the baseline's 54 % of the validation part after fewer epochs. Ours must beat
+the baseline on the test part.
 
 What to expect: the kernels, drawn in ``filters.png``, become detectors of edges and of light or dark spots,
 as those made by hand in `kernels` are. In ``layer_by_layer.png`` one image is followed through them: what the
@@ -16,8 +23,21 @@ from __future__ import annotations
 from numpy.random import Generator
 
 from npnet import models, nn
-from npnet.recipes._signs import SOURCE, SignsRecipe, signs
+from npnet.recipes._both_settings import BothSettings
+from npnet.recipes._signs import SOURCE, as_in_source, ours
 from npnet.recipes._spec import Spec
+
+
+def network_of_source(generator: Generator) -> nn.Sequential:
+    """Four 5×5 kernels and a linear layer, without pooling."""
+    return nn.Sequential(
+        {
+            "conv1": nn.Conv2d(1, 4, 5, generator=generator),  # (n, 4, 24, 24)
+            "relu1": nn.ReLU(),
+            "flatten": nn.Flatten(),
+            "fc1": nn.Linear(4 * 24 * 24, 26, generator=generator),
+        }
+    )
 
 
 def network(generator: Generator) -> nn.Sequential:
@@ -25,18 +45,15 @@ def network(generator: Generator) -> nn.Sequential:
     return models.signs_small(generator=generator)
 
 
-recipe = SignsRecipe(
+recipe = BothSettings(
     name="signs-minimal",
     title="four 5×5 kernels and a linear layer on photographs of signed letters",
     source=SOURCE,
-    reported="no figure; 54 % by logistic regression",
+    reported="above the 54 % of logistic regression, after fewer epochs",
     expects="better than signs-logreg",
     dataset="signs",
-    data=signs,
-    input_shape=(1, 28, 28),
-    model=network,
-    optimizer=Spec("Adam", lr=1e-3),
-    epochs=15,
-    quick_epochs=5,
-    batch_size=128,
+    networks=(
+        as_in_source(network_of_source, Spec("SGD", lr=0.001), epochs=20),
+        ours(network, Spec("Adam", lr=1e-3), epochs=15),
+    ),
 )

@@ -27,6 +27,7 @@ class Settings:
     batch_size: int
     generator: Generator
     patience: int | None
+    keep_best: bool
     drop_last: bool
     progress: Told
     on_epoch: Callable[..., Any] | None
@@ -38,7 +39,8 @@ class Settings:
             self._put(name, check.integer("fit", name, getattr(self, name), least=1))
         if self.patience is not None:
             self._put("patience", check.integer("fit", "patience", self.patience, least=1))
-        self._put("drop_last", check.flag("fit", "drop_last", self.drop_last))
+        for name in ("keep_best", "drop_last"):
+            self._put(name, check.flag("fit", name, getattr(self, name)))
         if not (isinstance(self.progress, str) and self.progress == "bar"):
             self._put("progress", check.flag("fit", "progress", self.progress))
         for name in ("on_epoch", "on_step", "on_backward"):

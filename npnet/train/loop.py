@@ -46,6 +46,7 @@ def fit(
     generator: Generator | int | None = None,
     schedule: Schedule | None = None,
     patience: int | None = None,
+    keep_best: bool = True,
     step: Step = plain_step,
     drop_last: bool = False,
     progress: Told = True,
@@ -56,7 +57,8 @@ def fit(
     """Train a model: for each minibatch, forward, loss, backward, update.
 
     After each epoch the validation part is judged, and in the end the model has the weights of the epoch
-    with the lowest validation loss; without validation data it keeps those of the last step.
+    with the lowest validation loss; without validation data, or with ``keep_best=False``, it keeps those of
+    the last step.
 
     Ctrl-C ends training after the step under way, and the history says `interrupted`; a second Ctrl-C
     does not wait for the step. Either way the model keeps what it learnt.
@@ -82,6 +84,8 @@ def fit(
         Steps after each epoch.
     patience : int, optional
         Stop early after so many epochs without a lower validation loss.
+    keep_best : bool
+        Whether the model ends with the weights of its best epoch; if not, with those of the last one.
     step : Step
         How a minibatch goes forward and backward; `plain_step` takes it whole.
     drop_last : bool
@@ -149,6 +153,7 @@ def fit(
         batch_size=batch_size,
         generator=generator,
         patience=patience,
+        keep_best=keep_best,
         drop_last=drop_last,
         progress=progress,
         on_epoch=on_epoch,
@@ -165,6 +170,7 @@ def run(
     batch_size: int = 64,
     generator: Generator | int | None = None,
     patience: int | None = None,
+    keep_best: bool = True,
     drop_last: bool = False,
     progress: Told = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
@@ -178,7 +184,9 @@ def run(
     Parameters
     ----------
     engine : Engine
-    data, epochs, batch_size, generator, patience, drop_last, progress, on_epoch, on_step, on_backward
+    data, epochs, batch_size, generator, patience, keep_best, drop_last
+        As in `fit`.
+    progress, on_epoch, on_step, on_backward
         As in `fit`.
 
     Returns
@@ -193,7 +201,7 @@ def run(
     check_engine("fit", engine)
     source = generator_of(generator)
     settings = Settings(
-        epochs, batch_size, source, patience, drop_last, progress, on_epoch, on_step, on_backward
+        epochs, batch_size, source, patience, keep_best, drop_last, progress, on_epoch, on_step, on_backward
     )
     training, validation = parts(data)
     check_patience(settings.patience, validation)
@@ -218,7 +226,7 @@ def run(
             raise
         finally:
             reporter.clear()
-            _keep_best(engine, state)
+            _keep_best(engine, state, wanted=settings.keep_best)
         reporter.close(state.history)
     return state.history
 
@@ -306,9 +314,11 @@ def _finish_epoch(engine: Engine, state: State, judged: Tally, lr: float, second
     return epoch
 
 
-def _keep_best(engine: Engine, state: State) -> None:
+def _keep_best(engine: Engine, state: State, *, wanted: bool) -> None:
     """Give the model the weights of the lowest validation loss; without one, after a failure, others."""
-    if state.best_weights is not None:
+    if not wanted and not state.history.diverged:
+        state.history.best_epoch = None
+    elif state.best_weights is not None:
         engine.load(state.best_weights)
     elif state.history.diverged and state.fallback.weights is not None:
         state.history.best_epoch = state.fallback.epoch

@@ -13,11 +13,15 @@ import pytest
 from npnet import models, nn, parallel, recipes
 from npnet.checkpoint import load, load_weights
 from npnet.cli import main
+from npnet.cli._signals import ends_like_ctrl_c
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
-from npnet.recipes import Options, Recipe, Result
-from npnet.recipes._listing import Listing, last_runs
+from npnet.recipes import NetworkRecipe, Options, Recipe, Result, Spec
+from npnet.recipes._listing import Listing
+from npnet.recipes._past_runs import best_run, last_runs
+from npnet.recipes._trained import Due, weights_kept
 from npnet.recipes.digits import network
+from npnet.run import RunFolder
 
 # The command line in a process that hears SIGINT even where the tests run in the background.
 HEARING = """
@@ -72,6 +76,23 @@ def test_a_run_leaves_its_folder_whole(quick):
     for figure in figures:
         assert (folder / figure).read_bytes().startswith(b"\x89PNG")
         assert f"figure: {folder / figure}" in ended.stdout
+
+
+def test_the_last_lines_say_where_things_are(quick):
+    ended, folder = quick
+    everything, weights, _ = ended.stdout.splitlines()[-3:]
+    assert everything == f"everything is in {folder}"
+    assert weights == f"weights: {folder / 'model.safetensors'}"
+
+
+def test_very_many_epochs_are_told_now_and_then(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("npnet.recipes._trained.time.perf_counter", lambda: clock[0])
+    due, told = Due(10**9), []
+    for epoch in range(1, 101):
+        clock[0] += 1.0
+        told += [epoch] if due.now(epoch) else []
+    assert told == [1, *range(11, 101, 10)]
 
 
 def test_the_settings_and_metrics_say_what_was_done(quick):
@@ -143,9 +164,9 @@ def test_options_take_the_place_of_the_recipe_s_settings(tmp_path):
 # ---- being interrupted -------------------------------------------------------------------------------
 
 
-def test_ctrl_c_saves_what_was_learnt(tmp_path):
+def in_its_third_epoch(tmp_path, first=""):
     process = subprocess.Popen(
-        [sys.executable, "-c", HEARING, "train", "--epochs", "100", "--out", str(tmp_path)],
+        [sys.executable, "-c", first + HEARING, "train", "--epochs", "100", "--out", str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -154,11 +175,27 @@ def test_ctrl_c_saves_what_was_learnt(tmp_path):
         if line.startswith("epoch   2/100"):
             break
     time.sleep(0.02)  # into the next epoch
-    process.send_signal(signal.SIGINT)
+    return process
+
+
+@pytest.mark.skipif(os.name != "posix", reason="these signals are those of POSIX systems")
+@pytest.mark.parametrize(
+    ("request_to_end", "status", "first"),
+    [
+        ("SIGINT", 130, ""),
+        ("SIGTERM", 143, ""),
+        ("SIGHUP", 129, ""),
+        # In the background of a script Ctrl-C is ignored.
+        ("SIGTERM", 143, "import signal; signal.default_int_handler = signal.SIG_IGN\n"),
+    ],
+)
+def test_a_request_to_end_saves_what_was_learnt(request_to_end, status, first, tmp_path):
+    process = in_its_third_epoch(tmp_path, first)
+    process.send_signal(getattr(signal, request_to_end))
     rest, complaint = process.communicate(timeout=60)
 
     folder = only_folder(tmp_path)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert rest.splitlines()[-1].startswith("test accuracy: ")
     assert complaint == f"npnet: interrupted; what was learnt until then is in {folder}\n"
     assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
@@ -173,6 +210,44 @@ def test_ctrl_c_before_anything_is_learnt_leaves_nothing(tmp_path, monkeypatch, 
     assert main(["train", "--out", str(tmp_path / "runs")]) == 130
     assert capsys.readouterr().err == "npnet: interrupted\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_second_request_does_not_wait(tmp_path):
+    process = in_its_third_epoch(tmp_path)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)  # figures are being drawn
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    folder = only_folder(tmp_path)
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+    assert (folder / "model.safetensors").exists()
+
+
+def test_requests_to_end_are_left_as_they_were():
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with ends_like_ctrl_c() as received:
+            os.kill(os.getpid(), signal.SIGTERM)  # nohup does this with SIGHUP
+        assert received == []
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    with ends_like_ctrl_c():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_reader_of_a_run_that_goes_away_interrupts_it(tmp_path):
+    process = in_its_third_epoch(tmp_path)
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 141
+    assert complaint == ""
+    folder = only_folder(tmp_path)
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+    load_weights(folder / "model.safetensors", network(np.random.default_rng(9)))
 
 
 def test_a_reader_that_goes_away_meets_no_traceback():
@@ -190,9 +265,32 @@ def test_a_reader_that_goes_away_meets_no_traceback():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "npnet: the following arguments are required: COMMAND; see npnet --help"),
-        (["trian"], "npnet: argument COMMAND: invalid choice: 'trian'"),
-        (["train", "digit"], "npnet: there is no recipe 'digit'; did you mean digits? Recipes are: "),
+        (["trian"], "npnet: there is no command 'trian'; did you mean train? See npnet --help"),
+        (["x-y-z"], "npnet: there is no command 'x-y-z'; commands are train, "),
+        (["help", "trian"], "npnet: there is no command 'trian'; did you mean train? See npnet --help"),
+        (["train", "digit"], "npnet: there is no recipe 'digit'; did you mean digits? All are listed by"),
+        (["train", "mnist-lent"], "npnet: there is no recipe 'mnist-lent'; did you mean mnist-lenet? All"),
+        (["recipes", "mnist-lent"], "npnet: there is no recipe 'mnist-lent'; did you mean mnist-lenet? All"),
+        (
+            ["train", "--epoch", "3"],
+            "npnet train: there is no option --epoch; did you mean --epochs? See npnet",
+        ),
+        (["train", "--lern=3"], "npnet train: there is no option --lern; did you mean --lr? See"),
+        (["train", "digits", "kernels"], "npnet train: there is one argument too many: 'kernels'"),
+        (["parity", "--ops", "relu"], "npnet parity: there is no option --ops; did you mean --op?"),
+        (["train", "--epochs", "1" * 5000], "argument --epochs: must be at most 1000000000000, got '1111"),
+        (["train", "--epochs", "10000000000000"], "argument --epochs: must be at most 1000000000000, got"),
+        (["train", "--seed", str(2**200)], "argument --seed: must be at most 18446744073709551615, got"),
+        (["train", "--threads", "1000000"], "argument --threads: must be at most 1024, got '1000000'"),
+        (["train", "--lr", "1e400"], "argument --lr: must be a positive number, got '1e400'"),
+        (["train", "kernels", "--epochs", "3"], "kernels: --epochs does not apply to this recipe; it has no"),
+        (["train", "kernels", "--batch-size", "3"], "kernels: --batch-size does not apply to this recipe"),
+        (["train", "kernels", "--lr", "3"], "kernels: --lr does not apply to this recipe"),
+        (["train", "kernels", "--seed", "0"], "kernels: --seed does not apply to this recipe"),
+        (["train", "kernels", "--quick"], "kernels: --quick does not apply to this recipe"),
+        (["train", "kernels", "--threads", "1"], "kernels: --threads does not apply to this recipe"),
+        (["train", "kernels", "--data", "."], "kernels: --data does not apply to this recipe"),
+        (["train", "linreg", "--data", "."], "linreg: --data does not apply to this recipe; of the options"),
         (["summary", "x-y-z"], "npnet: there is no recipe 'x-y-z'; recipes are: "),
         (["train", "--epochs", "0"], "argument --epochs: must be a positive integer, got '0'"),
         (["train", "--epochs", "²"], "argument --epochs: must be a positive integer, got '²'"),
@@ -200,12 +298,13 @@ def test_a_reader_that_goes_away_meets_no_traceback():
         (["train", "--lr", "nan"], "argument --lr: must be a positive number, got 'nan'"),
         (["train", "--lr", "-1"], "argument --lr: must be a positive number, got '-1'"),
         (["train", "--seed", "-1"], "argument --seed: must be an integer of at least 0, got '-1'"),
-        (["train", "--threads", "0"], "argument --threads: must be a positive integer, got '0'"),
-        (["train", "--engine", "jax"], "argument --engine: invalid choice: 'jax'"),
-        (["train", "--device", "tpu"], "argument --device: invalid choice: 'tpu'"),
+        (["train", "--threads", "0"], "argument --threads: must be an integer from 1 to 1024, got '0'"),
+        (["train", "--engine", "jax"], "argument --engine: must be one of numpy, torch, both, got 'jax'"),
+        (["train", "--device", "tpu"], "argument --device: must be one of cpu, cuda, got 'tpu'"),
         (["train", "--device", "cuda"], "digits: --device cuda must go with --engine torch"),
         (["train", "--out", ""], "argument --out: must name a folder, got ''"),
-        (["recipes", "--out", ""], "argument --out: must name a folder, got ''"),
+        (["recipes", "--out", ""], "argument --out: must be a folder that is there, got ''"),
+        (["recipes", "--out", "no/such"], "argument --out: must be a folder that is there, got 'no/such'"),
         (["train", "--data", "no/such"], "argument --data: must be a folder that is there, got 'no/such'"),
         (["recipes", "--data", "no/such"], "argument --data: must be a folder that is there, got 'no/such'"),
         (["train", "--data", ""], "argument --data: must be a folder that is there, got ''"),
@@ -221,7 +320,7 @@ def test_a_reader_that_goes_away_meets_no_traceback():
             ["train", "linreg", "--only", "no such"],
             'linreg: networks must be among "two points", "noisy points", got \'no such\'',
         ),
-        (["train", "--unheard-of"], "npnet: unrecognized arguments: --unheard-of"),
+        (["train", "--unheard-of"], "npnet train: there is no option --unheard-of; see"),
     ],
 )
 def test_a_mistake_meets_one_line_and_status_2(arguments, message, capsys, tmp_path, monkeypatch):
@@ -253,6 +352,64 @@ def test_a_folder_without_permission_is_found_too(tmp_path, capsys):
     assert "cannot be written (Permission denied)" in capsys.readouterr().err
 
 
+def diverging(epochs=5):
+    """A recipe whose learning rate doubles the error at every step, until it is too large for a float."""
+    x = np.ones((4, 1))
+    return NetworkRecipe(
+        name="diverging",
+        title="a line that runs away",
+        source="none",
+        reported="nothing",
+        expects="nothing",
+        data=lambda _: Splits(ArrayDataset(x, 0 * x), ArrayDataset(x, 0 * x), name="one point"),
+        input_shape=(1,),
+        model=lambda generator: nn.Linear(1, 1, bias=False, generator=generator, dtype=np.float64),
+        loss=Spec("MSELoss"),
+        optimizer=Spec("SGD", lr=1e90),
+        epochs=epochs,
+        batch_size=4,
+    )
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch", "both"])
+def test_a_run_that_diverges_leaves_the_best_weights(engine, tmp_path, monkeypatch, capsys):
+    if engine != "numpy":
+        pytest.importorskip("torch")
+    monkeypatch.setattr(recipes, "get", lambda name: diverging())
+    assert main(["train", "diverging", "--engine", engine, "--out", str(tmp_path)]) == 2
+    (folder,) = (tmp_path / "diverging").iterdir()
+    complaint = capsys.readouterr().err
+    assert re.search(r"loss became (inf|nan) in epoch \d", complaint)
+    assert complaint.endswith(f"; what was learnt until then is in {folder}\n")
+    result = json.loads((folder / "result.json").read_text())
+    assert result["status"] == "failed"
+    assert "try a smaller learning rate" in result["error"]
+    epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert 1 <= len(epochs) < 5
+    model = diverging().model(np.random.default_rng(0))
+    load_weights(folder / "model.safetensors", model)
+    assert float(model.weight[0, 0]) ** 2 == pytest.approx(min(each["validation_loss"] for each in epochs))
+
+
+def test_weights_of_another_network_stay_when_one_diverges(tmp_path):
+    (tmp_path / "model.safetensors").write_text("another's")
+    folder = RunFolder(tmp_path, "x")
+
+    def fails(*, beside):
+        with weights_kept(nn.Linear(1, 1, generator=np.random.default_rng(0)), folder, beside=beside):
+            folder.append_jsonl("metrics.jsonl", {})
+            raise InputError("the loss became nan")
+
+    for beside, files in (
+        (False, {"model.safetensors"}),
+        (False, {"model.safetensors"}),
+        (True, {"model.safetensors", "model-pytorch.safetensors"}),
+    ):
+        with pytest.raises(InputError, match="nan"):
+            fails(beside=beside)
+        assert {path.name for path in folder.path.glob("*.safetensors")} == files
+
+
 def test_a_learning_rate_far_too_large_ends_with_one_line_and_no_folder(tmp_path):
     ended = npnet("train", "--lr", "1e30", "--out", tmp_path / "runs")
     assert ended.returncode == 2
@@ -270,10 +427,12 @@ def cells(printed, recipe):
 
 
 def test_recipes_are_listed_with_their_source(capsys, tmp_path):
-    assert main(["recipes", "--out", str(tmp_path)]) == 0
+    assert main(["recipes", "--long", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     for text in ("digits", "Alpaydin", "present", "npnet: not measured", "PyTorch: –"):
         assert text in printed
+    assert main(["recipes", "linreg", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("linreg  a line through (1, 3)")
 
 
 @pytest.fixture
@@ -287,24 +446,47 @@ def runs(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("width", [40, 80, 120])
-def test_the_list_fits_into_the_width(runs, width):
+def row(printed, recipe):
+    """Return what the list says of a recipe behind its title."""
+    (line,) = [line for line in printed.splitlines() if line.startswith(f"{recipe} ")]
+    return re.split(" {2,}", line)[2:]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_the_list_has_a_line_for_each_recipe_that_fits(runs, width):
     lines = Listing(runs).text(width).splitlines()
+    assert width - 12 < max(map(len, lines)) <= width
+    assert lines[0].startswith("recipe ")
+    assert [line.split()[0] for line in lines[1 : lines.index("")]] == recipes.names()
+
+
+def test_the_list_says_where_data_is_what_is_expected_and_the_best(runs, monkeypatch):
+    monkeypatch.setenv("NPNET_DATA", str(runs))
+    for width, mnist, signs in ((80, "11 MB", "place it"), (110, "downloads 11 MB", "place it yourself")):
+        printed = Listing(runs).text(width)
+        assert row(printed, "digits") == ["here", "98.5 %", "97.1 %"]
+        assert row(printed, "mnist-lenet") == [mnist, "99 %", "–"]
+        assert row(printed, "signs-logreg") == [signs, "54 %", "–"]
+        assert row(printed, "linreg") == ["here", "–", "–"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_long_list_fits_into_the_width(runs, width):
+    lines = Listing(runs).long(width).splitlines()
     assert width - 12 < max(map(len, lines)) <= width
     assert [line.split()[0] for line in lines if not line.startswith(" ")] == recipes.names()
     flat = " ".join(line.strip() for line in lines)
     assert "network 8 97.1 ± 0.2 %; 61.2 s" in flat  # all of it is there
-    assert not [line for line in lines if re.match(r" *(%|±|s\b|000)", line)]
+    assert not [line for line in lines if re.match(r" *(%|±|s(\s|$)|000)", line)]
 
 
 def test_the_list_is_as_wide_as_the_terminal(runs, monkeypatch, capsys):
-    monkeypatch.setattr("npnet.cli.os.get_terminal_size", lambda *_: os.terminal_size((60, 20)))
     widths = {}
-    for terminal in (True, False):
-        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
+    for columns in ("60", "100", ""):
+        monkeypatch.setenv("COLUMNS", columns)
         assert main(["recipes", "--out", str(runs)]) == 0
-        widths[terminal] = max(map(len, capsys.readouterr().out.splitlines()))
-    assert widths[True] <= 60 < widths[False] <= 110
+        widths[columns] = max(map(len, capsys.readouterr().out.splitlines()))
+    assert widths["60"] <= 60 < widths["100"] <= 100 < widths[""] <= 110
 
 
 def test_the_list_says_whether_the_data_is_there(capsys, tmp_path):
@@ -336,8 +518,22 @@ def test_the_list_shows_what_the_last_whole_runs_reached(capsys, tmp_path):
     assert cells(capsys.readouterr().out, "digits")[6:] == ["98 %; 61.2 s", "97 %; 61.2 s"]
 
 
+def test_the_best_run_is_the_one_of_the_highest_share(tmp_path):
+    for day, (engine, headline) in enumerate(
+        [("npnet", "accuracy: 97 %"), ("PyTorch", "accuracy: 98.20 %"), ("npnet", "accuracy: 96.9 ± 99.9 %")]
+    ):
+        folder = tmp_path / f"2026-01-0{day + 1}T00-00-00Z"
+        folder.mkdir()
+        reached = {engine: {"headline": headline, "seconds": 1}}
+        result = {"status": "finished", "as_written": True, "reached": reached}
+        (folder / "result.json").write_text(json.dumps(result))
+    assert best_run(tmp_path).headline == "accuracy: 98.20 %"
+
+
 class Saying(Recipe):
     """An experiment that needs no computing."""
+
+    own_options = ("quick", "batch_size")
 
     def carry_out(self, options, folder, report):
         return Result("finished", "it is so", folder.path, (), {})
@@ -350,7 +546,7 @@ def test_a_whole_run_is_listed_and_a_short_one_is_not(tmp_path):
     for options, reached in ((Options(quick=True), []), (Options(batch_size=9), []), (Options(), ["npnet"])):
         SAYING.run(options, tmp_path)
         assert list(last_runs(tmp_path / "saying")) == reached
-    assert last_runs(tmp_path / "saying")["npnet"]["headline"] == "it is so"
+    assert last_runs(tmp_path / "saying")["npnet"].headline == "it is so"
 
 
 def test_a_network_named_by_the_summary_is_run_alone_and_not_listed(tmp_path, capsys):
@@ -371,6 +567,47 @@ def test_the_sizes_asked_for_are_measured(tmp_path, monkeypatch, capsys):
     arguments = ["train", "mnist-svm", "--sizes", "12", "20", "--epochs", "1", "--quiet"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("test accuracy with 20 digits: linear SVM ")
+
+
+def test_without_a_command_there_is_help(capsys):
+    assert main([]) == main(["help"]) == main(["--help"]) == 0
+    once = capsys.readouterr().out
+    assert once[: len(once) // 3] * 3 == once
+    assert "usage: npnet" in once
+    assert "npnet train mnist-lenet " in once
+
+
+@pytest.mark.parametrize("command", ["train", "recipes", "summary", "parity"])
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_help_fits_and_says_what_each_option_does(command, columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["help", command]) == main([command, "--help"]) == 0
+    printed = capsys.readouterr().out
+    body, _, examples = printed.partition("examples:")
+    assert all(len(line) <= columns for line in body.splitlines() if not line.startswith("usage"))
+    if command == "parity":
+        return
+    assert f"  npnet {command} " in examples
+    described = re.sub(r"\s+", " ", body)
+    for option in ("RECIPE", "--out DIR", "--data DIR"):
+        if option in body:
+            assert re.search(rf"{option} [A-Z][^.]+\.", described)
+
+
+def test_the_summary_names_the_options_that_a_recipe_uses(capsys):
+    for name in recipes.names():
+        recipe = recipes.get(name)
+        printed = recipe.summary()
+        (line,) = re.findall("^  options: +(.*)$", printed, re.MULTILINE)
+        assert ("--data" in line) is (recipe.dataset not in {None, "digits"})
+        assert ("--engine" in line) is (len(recipe.engines) > 1)
+        assert ("--sizes" in line) is (name == "mnist-svm")
+    assert recipes.get("kernels").uses == ()
+    mnist = recipes.get("mnist-deep")
+    assert {"only", "batch_size", "lr"} <= {*mnist.uses}
+    full_batch = mnist.only("784-100-10, all digits at every step")
+    with pytest.raises(InputError, match="mnist-deep: --batch-size does not apply to this recipe; of the"):
+        full_batch.run(Options(batch_size=3))
 
 
 def test_the_summary_shows_the_layers(capsys):

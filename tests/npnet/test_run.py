@@ -59,3 +59,48 @@ def test_a_run_that_broke_off_says_so(tmp_path, error, status):
     with pytest.raises(type(error)):
         breaks_off()
     assert json.loads((folder.path / "result.json").read_text())["status"] == status
+
+
+def test_a_folder_that_cannot_be_begun_is_not_left(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path / "new", "digits")
+    monkeypatch.setattr(RunFolder, "write_json", lambda *_: (_ for _ in ()).throw(InputError("full")))
+
+    def begins():
+        with folder:
+            pytest.fail("it began")
+
+    with pytest.raises(InputError, match="full"):
+        begins()
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_nothing_can_be_written_any_more_it_still_says_how_it_ended(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path, "digits")
+
+    def is_full(*_):
+        raise InputError("no space left")
+
+    def breaks_off():
+        with folder:
+            folder.append_jsonl("metrics.jsonl", {"epoch": 1})
+            monkeypatch.setattr(folder, "write", is_full)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        breaks_off()
+    assert json.loads((folder.path / "result.json").read_text()) == {"status": "interrupted"}
+
+
+def test_a_path_that_is_no_text_is_written_as_json_writes_it(tmp_path):
+    folder = RunFolder(tmp_path, "digits")
+    folder.write_json("result.json", {"path": "caf\udce9", "word": "λ"})
+    text = (folder.path / "result.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"path": "caf\udce9", "word": "λ"}
+    assert "λ" in text
+
+
+def test_lines_are_counted(tmp_path):
+    folder = RunFolder(tmp_path, "digits")
+    folder.append_jsonl("metrics.jsonl", {"loss": 1})
+    folder.append_jsonl("metrics.jsonl", {"loss": Ellipsis})
+    assert folder.noted == 2

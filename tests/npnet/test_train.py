@@ -212,6 +212,19 @@ def test_the_model_ends_with_the_weights_of_the_lowest_validation_loss(splits):
     assert loss == losses[history.best_epoch - 1]
 
 
+def test_the_weights_of_the_last_epoch_can_be_kept_instead(splits):
+    models, states = [classifier(), classifier()], []
+    best = train(splits, models[0], lr=0.4, epochs=8)
+    last = train(
+        splits, models[1], lr=0.4, epochs=8, keep_best=False,
+        on_epoch=lambda epoch: states.append(models[1].state_dict()),
+    )  # fmt: skip
+    assert best.best_epoch < 8, "the test needs a run whose last epoch is not its best"
+    assert last.best_epoch is None
+    assert same(models[1].state_dict(), states[-1])
+    assert not same(models[1].state_dict(), models[0].state_dict())
+
+
 def test_training_stops_when_the_validation_loss_no_longer_falls(splits):
     history = train(splits, classifier(), lr=0.4, epochs=50, patience=2)
     assert history.stopped_early

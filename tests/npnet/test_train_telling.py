@@ -183,7 +183,8 @@ def test_a_run_that_diverges_at_once_leaves_the_weights_it_began_with(lr):
     assert (caught.value.history.best_epoch, caught.value.history.diverged) == (0, True)
 
 
-def test_a_run_that_diverges_later_leaves_those_of_its_best_epoch():
+@pytest.mark.parametrize("keep_best", [True, False])
+def test_a_run_that_diverges_later_leaves_those_of_its_best_epoch(keep_best):
     model = classifier()
     sgd = optim.SGD(model.parameters, lr=0.5)
     states = []
@@ -194,7 +195,10 @@ def test_a_run_that_diverges_later_leaves_those_of_its_best_epoch():
             sgd.lr = 1e200
 
     with pytest.raises(InputError, match=r"The model has the weights of epoch (\d)") as caught:
-        fit(model, nn.CrossEntropyLoss(), sgd, (X, Y), epochs=9, progress=False, on_epoch=spoil)
+        fit(
+            model, nn.CrossEntropyLoss(), sgd, (X, Y), epochs=9, progress=False, on_epoch=spoil,
+            keep_best=keep_best,
+        )  # fmt: skip
     history = caught.value.history
     assert history.best_epoch in (3, 4)
     assert f"epoch {history.best_epoch}" in str(caught.value)

@@ -94,7 +94,7 @@ def test_without_class_labels_there_is_no_stratifying():
 
 @pytest.mark.usefixtures("bare")
 def test_a_seed_is_no_generator():
-    with pytest.raises(InputError, match=r"generator must be a numpy.random.Generator, got int"):
+    with pytest.raises(InputError, match=r"generator must be a numpy.random.Generator, such as .*, got 0"):
         split(labelled(np.arange(10)), (0.5, 0.5), 0)
 
 

@@ -4,6 +4,7 @@ import pytest
 from npnet import recipes
 from npnet.checkpoint import load
 from npnet.recipes import Options
+from npnet.recipes._both_settings import AS_IN_SOURCE, OURS
 from npnet.recipes.cifar10_lenet import MAPS, network
 from npnet.train import predict
 
@@ -16,6 +17,9 @@ FIGURES = [
     "predictions",
     "feature_maps",
 ]
+
+
+SETTINGS = (AS_IN_SOURCE, OURS)
 
 
 def run(folder, out, report=lambda line: None, **options):
@@ -41,7 +45,8 @@ def test_what_was_saved_is_what_was_judged(small_cifar, tmp_path):
     result = run(folder, tmp_path / "runs", epochs=2)
     model = network(np.random.default_rng(0))
     model.load_state_dict(load(result.folder / "model.safetensors")[0])
-    test = recipes.get("cifar10-lenet").splits(Options(quick=True, data=folder)).test
+    network_run = recipes.get("cifar10-lenet").networks[SETTINGS.index(result.values["best"])]
+    test = network_run.splits(Options(quick=True, data=folder)).test
     assert (predict(model, test).argmax(axis=1) == test.y).mean() == result.values["accuracy"]
 
 
@@ -60,7 +65,7 @@ def test_the_maps_are_those_after_convolution_relu_and_pooling():
 
 
 def test_momentum_is_used():
-    assert recipes.get("cifar10-lenet").optimizer.settings["momentum"] == 0.9
+    assert all(each.optimizer.settings["momentum"] == 0.9 for each in recipes.get("cifar10-lenet").networks)
 
 
 def test_real_photographs(real_data, tmp_path):

@@ -3,9 +3,10 @@ import pytest
 
 from npnet import nn, recipes
 from npnet.recipes import Options
+from npnet.recipes._both_settings import AS_IN_SOURCE, OURS
 from npnet.recipes._cifar import AIRPLANES_AND_BIRDS, airplanes_and_birds, shifted, study_shifts
 from npnet.recipes._comparison import learn
-from npnet.recipes.cifar2_mlp import FULL_BATCH, MINIBATCHES, NLL, PER_SAMPLE, losses_apart
+from npnet.recipes.cifar2_mlp import FULL_BATCH, NLL, PER_SAMPLE, losses_apart
 from npnet.run import RunFolder
 
 FIGURES = ["learning_curves", "descents", "confusion_matrix", "misclassified", "shifts"]
@@ -23,7 +24,7 @@ def result(small_cifar, tmp_path):
 def test_a_quick_run_draws_everything_and_tells_the_classes(result):
     names = [path.stem for path in result.figures]
     assert [name for name in names if name != "turned_by_one_pixel"] == FIGURES
-    assert result.headline == f"test accuracy: {100 * result.values['accuracy']:.2f} %"
+    assert result.headline.endswith(f" % {AS_IN_SOURCE}, {100 * result.values['accuracy']:.2f} % {OURS}")
     assert result.values["accuracy"] > 0.9
     shifts = result.values["shifts"]
     assert list(shifts["accuracy"]) == list(range(-8, 9))
@@ -45,13 +46,13 @@ def test_the_losses_are_compared_on_what_is_given(small_cifar, monkeypatch):
     assert losses_apart(train)["gradient"] > 1e-4
 
 
-def test_the_settings_are_those_of_the_source():
+def test_minibatches_full_batch_and_one_sample_are_compared_and_two_losses():
     networks = {network.name: network for network in recipes.get("cifar2-mlp").networks}
-    assert list(networks) == [MINIBATCHES, NLL, FULL_BATCH, PER_SAMPLE]
+    assert list(networks) == [AS_IN_SOURCE, FULL_BATCH, PER_SAMPLE, OURS, NLL]
     for network in networks.values():
         assert network.model(np.random.default_rng(0)).summary((3, 32, 32)).parameters == 1_574_402
         assert network.optimizer.kind == "SGD"
-    main, nll = networks[MINIBATCHES], networks[NLL]
+    main, nll = networks[OURS], networks[NLL]
     assert (main.batch_size, main.optimizer.settings) == (64, {"lr": 0.01})
     assert (nll.loss.kind, main.loss.kind) == ("NLLLoss", "CrossEntropyLoss")
     assert networks[PER_SAMPLE].given(Options(batch_size=32)).batch_size == 1
@@ -61,12 +62,9 @@ def test_the_settings_are_those_of_the_source():
 def test_one_pass_of_single_samples_learns_more_than_one_step_of_all(small_cifar, tmp_path):
     options = Options(quick=True, data=small_cifar("cifar10", 20), epochs=1)
     networks = {network.name: network.given(options) for network in recipes.get("cifar2-mlp").networks}
-    splits = airplanes_and_birds(options)
+    splits = networks[PER_SAMPLE].splits(options)
     with RunFolder(tmp_path, "x") as folder:
-        losses = [
-            learn(networks[name], splits, options, folder).history.epochs[0].validation_loss
-            for name in (PER_SAMPLE, FULL_BATCH)
-        ]
+        losses = [learn(networks[name], splits, options, folder).loss for name in (PER_SAMPLE, FULL_BATCH)]
     assert losses[0] < losses[1]
 
 
@@ -114,11 +112,11 @@ def test_real_airplanes_and_birds(real_data, tmp_path):
     assert "turned_by_one_pixel" in [path.stem for path in result.figures]
 
 
-@pytest.mark.parametrize(("name", "shown"), [(MINIBATCHES, ""), (FULL_BATCH, f" ({FULL_BATCH})")])
-def test_what_is_listed_is_the_network_of_the_source_or_says_which_it_is(small_cifar, tmp_path, name, shown):
-    recipe = recipes.get("cifar2-mlp").only(name, *([PER_SAMPLE] if name == MINIBATCHES else []))
+@pytest.mark.parametrize(("name", "shown"), [(OURS, OURS), (FULL_BATCH, FULL_BATCH)])
+def test_what_is_listed_says_which_network_it_is(small_cifar, tmp_path, name, shown):
+    recipe = recipes.get("cifar2-mlp").only(name, *([PER_SAMPLE] if name == OURS else []))
     options = Options(quick=True, epochs=1, data=small_cifar("cifar10", 10))
     result = recipe.run(options, tmp_path / "runs", lambda line: None)
     accuracy = result.values["networks"]["npnet"][name]["accuracy"]
-    assert result.headline == f"test accuracy: {100 * accuracy:.2f} %{shown}"
+    assert result.headline == f"test accuracy: {100 * accuracy:.2f} % {shown}"
     assert result.values["reached"]["npnet"]["headline"] == result.headline

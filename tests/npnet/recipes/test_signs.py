@@ -51,16 +51,20 @@ def few_rows(monkeypatch):
     monkeypatch.setattr(sys.modules["npnet.data.signs"], "ROWS", COUNTS)
 
 
+def ours(name):
+    return recipes.get(name).networks[1]
+
+
 @EACH
 def test_a_quick_run_learns_and_draws_everything(folder, tmp_path, name):
     result = recipes.get(name).run(Options(quick=True, data=folder, threads=1), tmp_path, lambda line: None)
     own = {"signs-logreg": {"templates.png"}}.get(name, {"filters.png"})
     assert {path.name for path in result.figures} == COMMON | own | {"layer_by_layer.png"}
     assert all(path.stat().st_size > 10_000 for path in result.figures)
-    assert result.values["judged_on"] == "test"
     assert result.values["accuracy"] > 5 / 24
-    settings = json.loads((result.folder / "settings.json").read_text())
-    assert settings["data"] == {"name": "signs", "train": 864, "validation": 96, "test": 240}
+    settings = json.loads((result.folder / "settings.json").read_text())["networks"]
+    for each in settings.values():
+        assert each["data"] == {"name": "signs", "train": 864, "validation": 96, "test": 240}
 
 
 @EACH
@@ -68,12 +72,12 @@ def test_both_engines_come_to_the_same(folder, tmp_path, name):
     pytest.importorskip("torch")
     options = Options(epochs=1, data=folder, engine="both", threads=1)
     result = recipes.get(name).run(options, tmp_path, lambda line: None)
-    assert result.values["largest_loss_difference"] < 1e-4
+    assert max(result.values["largest_loss_difference"].values()) < 1e-4
 
 
 @EACH
 def test_the_same_photographs_are_held_out_for_every_seed_and_standardised(folder, name):
-    one, other = (recipes.get(name).data(Options(seed=seed, data=folder)) for seed in (0, 1))
+    one, other = (ours(name).data(Options(seed=seed, data=folder)) for seed in (0, 1))
     np.testing.assert_array_equal(one.validation.x, other.validation.x)
     assert abs(one.train.x.mean()) < 1e-4
     assert abs(one.train.x.std() - 1) < 1e-4
@@ -90,7 +94,7 @@ def test_without_the_files_it_says_where_they_are_to_be_had(tmp_path, name):
 
 
 def test_the_baseline_shows_what_a_logit_is_the_sum_of():
-    recipe = recipes.get("signs-logreg")
+    recipe = ours("signs-logreg")
     model = recipe.model(np.random.default_rng(0))
     x = np.random.default_rng(1).normal(size=(1, 28, 28)).astype(np.float32)
     shown, logits = recipe.seen(model, x, tuple(LETTERS))
@@ -103,7 +107,7 @@ def test_the_baseline_shows_what_a_logit_is_the_sum_of():
 
 
 def test_features_are_those_the_network_computes_on_its_way():
-    recipe = recipes.get("signs-conv")
+    recipe = ours("signs-conv")
     model = recipe.model(np.random.default_rng(0))
     x = np.random.default_rng(1).normal(size=(1, 28, 28)).astype(np.float32)
     shown, logits = recipe.seen(model, x, tuple(LETTERS))
@@ -142,6 +146,6 @@ def test_published_rows_can_be_learnt(real_data, tmp_path):
     part = ArrayDataset((pixels[:, None] / np.float32(255)).astype(np.float32), labels)
     splits = Splits(part, None, part, classes=tuple(LETTERS), name="signs").standardized()
     for name in ("signs-logreg", "signs-minimal"):
-        recipe = replace(recipes.get(name), data=lambda options: splits, batch_size=32)
+        recipe = replace(ours(name), title=name, data=lambda options: splits, batch_size=32)
         result = recipe.run(Options(epochs=30, threads=1), tmp_path, lambda line: None)
         assert result.values["accuracy"] > 0.9  # of the very rows it has learnt

@@ -1,0 +1,27 @@
+"""Text of others, a path or a headline, made fit for a line of ours."""
+
+from __future__ import annotations
+
+
+def one_line(text: str) -> str:
+    r"""Return a text as one line that moves no cursor: control characters are written out.
+
+    Examples
+    --------
+    >>> one_line("no\n such \x1b[2Jfile")
+    'no such \\x1b[2Jfile'
+    """
+    joined = " ".join(text.split())
+    return "".join(c if c.isprintable() or ord(c) > 0xFF else repr(c)[1:-1] for c in joined)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters; of a longer one the beginning and the end.
+
+    Examples
+    --------
+    >>> shortened("runs/of/last/year", 9)
+    'runs…year'
+    """
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[len(text) - half :]}"

@@ -1,0 +1,103 @@
+"""Cutting somebody's own samples into training, validation and test part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
+
+from npnet import check
+from npnet.data.dataset import ArrayDataset
+from npnet.data.formats import ImageFormat, RowFormat
+from npnet.data.report import Report
+from npnet.data.split import Size, is_integer, is_size, split
+from npnet.data.splits import Splits
+from npnet.errors import InputError
+
+
+def default_generator(owner: str, generator: Generator | None) -> Generator:
+    """Return the generator given, or one of seed 0."""
+    return np.random.default_rng(0) if generator is None else check.generator(owner, generator)
+
+
+def cut(
+    owner: str, y: ndarray, sizes: Mapping[str, Size | None], generator: Generator, *, stratify: bool
+) -> dict[str, ndarray]:
+    """Return the places of the samples of each part; train has what the parts named leave."""
+    n = len(y)
+    counts = {name: _count(owner, name, size, n) for name, size in sizes.items() if size is not None}
+    rest = n - sum(counts.values())
+    if rest < 1:
+        shown = ", ".join(f"{name} of {count}" for name, count in counts.items())
+        raise InputError(f"{owner}: {shown} must leave samples to learn from, there are {n} in all")
+    counts = {"train": rest, **counts}
+    places = ArrayDataset(np.arange(n), y)
+    parts = split(places, tuple(counts.values()), generator, stratify)
+    return {name: part.x for name, part in zip(counts, parts, strict=True)}
+
+
+def check_size(owner: str, name: str, size: Any) -> None:
+    """Require a fraction, a number of samples, or None."""
+    fits = size is None or (is_size(size) and (size >= 1 if is_integer(size) else 0 < size < 1))
+    if not fits:
+        raise InputError(
+            f"{owner}: {name} must be a fraction between 0 and 1, a number of samples, or None, "
+            f"got {check.described(size)}"
+        )
+
+
+def _count(owner: str, name: str, size: Size, n: int) -> int:
+    count = int(size) if is_integer(size) else round(float(size) * n)
+    if count < 1:
+        raise InputError(
+            f"{owner}: {name} of {size} must hold at least one of {n} samples; {name}=None makes no such part"
+        )
+    return count
+
+
+def splits_of(
+    owner: str,
+    parts: Mapping[str, ArrayDataset],
+    *,
+    classes: tuple[str, ...],
+    name: str,
+    standardized: bool,
+    format: RowFormat | ImageFormat | None,  # noqa: A002 - what it is called everywhere
+    report: Report,
+) -> Splits[ArrayDataset]:
+    """Put parts of float64 or float32 together, standardise, and round to float32 once at the end."""
+    missing = _without_samples(parts["train"].y, classes)
+    if missing:
+        remark = f"no sample to learn from: {', '.join(missing)}"
+        report = replace(report, remarks=(*report.remarks, remark))
+    whole = Splits(
+        parts["train"],
+        parts.get("validation"),
+        parts.get("test"),
+        classes=classes,
+        name=name,
+        format=format,
+        report=report,
+    )
+    whole = whole.standardized() if standardized else whole
+    rounded = {title: _float32(owner, title, part) for title, part in whole.parts().items()}
+    return replace(whole, **rounded)  # type: ignore[arg-type] # the three parts by their names
+
+
+def _without_samples(y: ndarray, classes: tuple[str, ...]) -> list[str]:
+    if not classes:
+        return []
+    counts = np.bincount(y, minlength=len(classes))
+    return [name for name, count in zip(classes, counts, strict=True) if not count]
+
+
+def _float32(owner: str, title: str, part: ArrayDataset) -> ArrayDataset:
+    with np.errstate(over="ignore"):  # met below
+        x = part.x.astype(np.float32, copy=False)
+    if not np.isfinite(x).all():
+        raise InputError(f"{owner}: x of {title} must hold numbers that float32 can hold; standardise them")
+    return ArrayDataset(x, part.y)

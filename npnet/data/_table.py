@@ -1,0 +1,262 @@
+"""Raw tables: columns of numbers, or of texts that are each kept once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+from npnet.check import described
+from npnet.errors import DTypeError, InputError
+
+# What stands for a missing value, in small letters and without blanks around it.
+MISSING = frozenset({"", "na", "n/a", "<na>", "nan", "null", "none", "?"})
+
+
+class Cells(NamedTuple):
+    """A column of texts and the like: the different values, and which of them stands in each row."""
+
+    values: list[Any]
+    codes: ndarray  # integers
+
+
+ColumnCells = Cells | ndarray  # an array is of float64, nan where a value is missing
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns by name, all of one length.
+
+    Parameters
+    ----------
+    columns : dict from names to columns
+    rows : int
+        How many.
+    place : callable
+        Says in words where a row stands, from its number.
+    """
+
+    columns: Mapping[str, ColumnCells]
+    rows: int
+    place: Callable[[int], str]
+
+    def take(self, rows: ndarray) -> Table:
+        """Return some of the rows, which keep their places."""
+        taken = {
+            name: cells[rows] if isinstance(cells, ndarray) else Cells(cells.values, cells.codes[rows])
+            for name, cells in self.columns.items()
+        }
+        return Table(taken, len(rows), lambda row: self.place(int(rows[row])))
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether something stands for a missing value."""
+    if isinstance(value, str):
+        return value.strip().lower() in MISSING
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):  # those of pandas
+        return True
+    return isinstance(value, Real) and math.isnan(value)
+
+
+def number_of(value: Any, decimal: str = ".") -> float | None:
+    """Return a value as a number, nan if it is missing, None if it is none."""
+    if is_missing(value):
+        return math.nan
+    if isinstance(value, Real):
+        return float(value)
+    if not isinstance(value, str) or "_" in value:  # which Python takes, and nobody else
+        return None
+    text = value
+    if decimal != ".":
+        text = "x" if "." in value else value.replace(decimal, ".")
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def numbers_of(cells: ColumnCells, decimal: str = ".") -> ndarray | None:
+    """Return a column as float64, nan where a value is missing; None if something in it is no number."""
+    if isinstance(cells, ndarray):
+        return cells
+    numbers = [number_of(value, decimal) for value in cells.values]
+    if None in numbers:
+        return None
+    found: ndarray = np.array(numbers, np.float64)[cells.codes]
+    return found
+
+
+def texts_of(cells: ColumnCells) -> tuple[list[str | None], ndarray]:
+    """Return the different texts of a column, None for a missing one, and which stands in each row."""
+    if isinstance(cells, ndarray):
+        values, codes = np.unique(cells, return_inverse=True)
+        return [None if math.isnan(value) else text_of(float(value)) for value in values], codes
+    return [None if is_missing(value) else text_of(value) for value in cells.values], cells.codes
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text; a whole number has no decimal point."""
+    number = None if isinstance(value, bool | np.bool_ | str) else number_of(value)
+    if number is not None and number.is_integer():
+        return f"{number:.0f}"
+    return str(value).strip()
+
+
+def coded(values: Iterable[Any]) -> Cells:
+    """Keep each different value once."""
+    places: dict[Any, int] = {}
+    codes = [places.setdefault(value, len(places)) for value in values]
+    return Cells(list(places), np.array(codes, np.intp))
+
+
+def row_place(row: int) -> str:
+    """Say where a row stands that is in no file."""
+    return f"row {row}"
+
+
+# ---- from what people have -----------------------------------------------------------------------------
+
+
+def is_frame(value: Any) -> bool:
+    """Tell whether something is a frame, such as one of pandas or polars, which need not be installed."""
+    return hasattr(value, "columns") and hasattr(value, "to_numpy") and hasattr(value, "__getitem__")
+
+
+def table_of(owner: str, name: str, raw: Any, names: Sequence[str] | None) -> Table:
+    """Make a table of a frame, a dict, dicts, or rows of values.
+
+    Parameters
+    ----------
+    owner, name : str
+        Whose argument it is, and what it is called.
+    raw : frame, dict from names to values or to columns, sequence of dicts, array, or sequence of rows
+        An array of one axis, or a sequence of values, is one row.
+    names : sequence of str, optional
+        Of the columns, where what is given has none: rows must then have as many values. Without them
+        columns are called "0", "1", ….
+
+    Returns
+    -------
+    table : Table
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or rows differ in length.
+    """
+    if is_frame(raw):
+        return _from_columns(owner, {str(column): raw[column] for column in raw.columns})
+    if isinstance(raw, Mapping):
+        single = all(isinstance(value, str) or not np.ndim(value) for value in raw.values())
+        columns = {str(key): [value] if single else value for key, value in raw.items()}
+        return _from_columns(owner, columns)
+    if isinstance(raw, Sequence) and not isinstance(raw, str) and raw and isinstance(raw[0], Mapping):
+        return _from_dicts(owner, name, raw)
+    rows = _rows(owner, name, raw)
+    width = rows.shape[1]
+    if names is not None and width != len(names):
+        raise InputError(
+            f"{owner}: {name} must be rows of {len(names)} values, {_shown(names)}, got {width} values a row"
+        )
+    found = [str(i) for i in range(width)] if names is None else names
+    return _from_columns(owner, {key: rows[:, i] for i, key in enumerate(found)}, len(rows))
+
+
+def _rows(owner: str, name: str, raw: Any) -> ndarray:
+    """Return values as an array of two axes, (rows, columns)."""
+    if isinstance(raw, ndarray) and type(raw) is not ndarray:
+        kind = "masked array" if isinstance(raw, np.ma.MaskedArray) else type(raw).__name__
+        raise DTypeError(f"{owner}: {name} must be a plain array, got a {kind}; write np.asarray({name})")
+    if not isinstance(raw, ndarray | list | tuple):
+        raise InputError(
+            f"{owner}: {name} must be rows of values: an array, a frame, dicts, or lists, "
+            f"got {described(raw)}"
+        )
+    try:
+        rows = np.asarray(raw)
+        if rows.dtype.kind in "US" and not isinstance(raw, ndarray):
+            rows = np.array(raw, object)  # numbers beside texts stay numbers
+    except ValueError:
+        raise InputError(
+            f"{owner}: {name} must be rows of equally many values, got rows that differ"
+        ) from None
+    rows = rows[None] if rows.ndim == 1 else rows
+    if rows.ndim != 2 or not rows.size:
+        raise InputError(f"{owner}: {name} must be rows of values, got shape {np.shape(raw)}")
+    return rows
+
+
+def _from_dicts(owner: str, name: str, raw: Sequence[Any]) -> Table:
+    keys = list(raw[0])
+    for i, row in enumerate(raw):
+        if not isinstance(row, Mapping) or row.keys() != raw[0].keys():
+            shown = _shown(list(row)) if isinstance(row, Mapping) else described(row)
+            raise InputError(
+                f"{owner}: {name} must be dicts of equal keys, {_shown(keys)}, got {shown} in row {i}"
+            )
+    return _from_columns(owner, {str(key): [row[key] for row in raw] for key in keys}, len(raw))
+
+
+def _from_columns(owner: str, raw: Mapping[str, Any], rows: int | None = None) -> Table:
+    columns = {name: column_of(owner, name, values) for name, values in raw.items()}
+    lengths = {name: len(c) if isinstance(c, ndarray) else len(c.codes) for name, c in columns.items()}
+    n = rows if rows is not None else next(iter(lengths.values()), 0)
+    for name, length in lengths.items():
+        if length != n:
+            raise InputError(
+                f"{owner}: column {name!r} must have {n} values as the first column, got {length}"
+            )
+    if not n:
+        raise InputError(f"{owner}: there must be at least one row, got none")
+    return Table(columns, n, row_place)
+
+
+def column_of(owner: str, name: str, values: Any) -> ColumnCells:
+    """Make a column of a series, an array, or values."""
+    array = values.to_numpy() if hasattr(values, "to_numpy") else values
+    if not isinstance(array, ndarray):
+        if isinstance(array, str) or not isinstance(array, Iterable):
+            raise InputError(
+                f"{owner}: column {name!r} must be values, one for each row, got {described(array)}"
+            )
+        array = _objects(list(array))
+    if array.ndim != 1 or array.dtype.kind not in "biufOUST":
+        raise DTypeError(f"{owner}: column {name!r} must hold numbers or text, got {described(array)}")
+    if array.dtype.kind in "biuf":
+        numbers: ndarray = array.astype(np.float64)
+        return numbers
+    try:
+        return coded(array.tolist())
+    except TypeError:  # something that cannot be a key, such as a list
+        raise DTypeError(f"{owner}: column {name!r} must hold numbers or text, got other things") from None
+
+
+def _objects(values: list[Any]) -> ndarray:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+# ---- words ---------------------------------------------------------------------------------------------
+
+
+def _shown(names: Sequence[Any], most: int = 8) -> str:
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} … {len(names)} in all"
+
+
+shown_names = _shown
+
+
+def closest(name: str, names: Iterable[str]) -> str:
+    """Suggest the name that was meant."""
+    known = list(names)
+    by_small = {known_name.lower(): known_name for known_name in known}
+    match = get_close_matches(name.lower(), by_small, n=1)
+    return f"; did you mean {by_small[match[0]]!r}?" if match else f"; there are {_shown(known)}"

@@ -1,0 +1,186 @@
+"""One's own arrays or frame: x and y as splits to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+from numpy.random import Generator
+
+from npnet import check
+from npnet.data._own_rows import Choices, Target, learn_target, splits_of_rows
+from npnet.data._parts import cut, splits_of
+from npnet.data._table import ColumnCells, Table, column_of, is_frame, row_place, table_of
+from npnet.data.dataset import ArrayDataset
+from npnet.data.report import Report
+from npnet.data.split import Size
+from npnet.data.splits import Splits
+from npnet.errors import InputError
+
+TARGET = "y"
+
+
+def arrays(
+    x: Any,
+    y: Any,
+    *,
+    task: str | None = None,
+    missing: str = "median",
+    validation: Size | None = 0.2,
+    test: Size | None = 0.2,
+    standardized: bool = True,
+    generator: Generator | None = None,
+    name: str = "",
+) -> Splits[ArrayDataset]:
+    """Cut one's own arrays or frame into parts to learn from, standardised, with the names of the classes.
+
+    Parameters
+    ----------
+    x : array, frame, dict of columns, or sequence of rows
+        The samples: a table of numbers and texts, treated as by `npnet.data.csv`, or an array of numbers of
+        shape (n, ...), such as images (n, c, h, w).
+    y : array, series or sequence
+        For each sample its class, or the number or numbers to be learnt.
+    task : "classification" or "regression", optional
+        Without it, classes are learnt where y is text, of an integer dtype, or at most 20 different whole
+        numbers; other numbers are learnt as they are.
+    missing, validation, test, standardized, generator
+        As in `npnet.data.csv`.
+    name : str
+        What the data is called.
+
+    Returns
+    -------
+    Splits
+        As from `npnet.data.csv`; x is float32.
+
+    Raises
+    ------
+    InputError
+        If x and y do not fit each other, or a value is none that can be learnt from.
+    DTypeError
+        If something holds neither numbers nor text.
+
+    Examples
+    --------
+    >>> x = np.arange(20.0).reshape(10, 2)
+    >>> splits = arrays(x, ["low"] * 5 + ["high"] * 5)
+    >>> splits
+    Splits(6 training, 2 validation, 2 test samples of shape (2,); 2 classes)
+    >>> splits.classes
+    ('high', 'low')
+    """
+    owner = "arrays"
+    check.instance(owner, "name", name, str, "text")
+    choices = Choices.checked(
+        owner,
+        name,
+        generator,
+        task=task,
+        features=None,
+        drop=None,
+        missing=missing,
+        validation=validation,
+        test=test,
+        standardized=standardized,
+        from_file=False,
+    )
+    x = _as_array(owner, x)
+    images = _more_axes(owner, x) if hasattr(x, "ndim") and not is_frame(x) else None
+    samples: Table | ndarray = table_of(owner, "x", x, None) if images is None else images
+    n = samples.rows if isinstance(samples, Table) else len(samples)
+    target = _read_target(owner, y, n, task)
+    if isinstance(samples, Table):
+        return splits_of_rows(samples, TARGET, target, choices, ".")
+    return _splits_of_array(samples, target, choices)
+
+
+def _splits_of_array(x: ndarray, target: Target | ColumnCells, choices: Choices) -> Splits[ArrayDataset]:
+    n = len(x)
+    learnt = learn_target(choices.owner, Table({}, n, row_place), TARGET, target, choices.task, ".")
+    sizes = {"validation": choices.validation, "test": choices.test}
+    places = cut(choices.owner, learnt.y, sizes, choices.generator, stratify=bool(learnt.classes))
+    parts = {part: ArrayDataset(x[rows], learnt.y[rows]) for part, rows in places.items()}
+    return splits_of(
+        choices.owner,
+        parts,
+        classes=learnt.classes,
+        name=choices.name,
+        standardized=choices.standardized,
+        format=None,
+        report=Report(f"{n} samples of shape {x.shape[1:]}; {learnt.shown}"),
+    )
+
+
+def _as_array(owner: str, x: Any) -> Any:
+    """Make an array of nested lists of numbers; one of one axis is one number for each sample."""
+    if isinstance(x, list | tuple) and not any(isinstance(row, Mapping) for row in x):
+        try:
+            array = np.asarray(x)
+        except ValueError:
+            raise InputError(
+                f"{owner}: x must be rows of equally many values, got rows that differ"
+            ) from None
+        if array.dtype.kind in "biuf":
+            x = array
+        elif array.ndim == 1:
+            x = [[row] for row in x]
+    return x[:, None] if type(x) is ndarray and x.ndim == 1 else x
+
+
+def _more_axes(owner: str, x: Any) -> ndarray | None:
+    """Return samples of more than one axis, such as images; None of a table."""
+    if np.ndim(x) <= 2:
+        return None
+    array = check.array(owner, "x", x)
+    if not array.size:
+        raise InputError(f"{owner}: x must hold at least one sample, got shape {array.shape}")
+    if array.ndim == 4 and array.shape[-1] in (1, 3) and array.shape[1] not in (1, 3):
+        raise InputError(
+            f"{owner}: x must have its channels before height and width, (n, c, h, w), got {array.shape}; "
+            "write x.transpose(0, 3, 1, 2)"
+        )
+    if array.ndim == 3:
+        raise InputError(
+            f"{owner}: x must have shape (n, features) or (n, c, h, w), got {array.shape}; "
+            "of grey images write x[:, None]"
+        )
+    return array.astype(np.float32) if array.dtype.kind == "b" else array
+
+
+def _read_target(owner: str, y: Any, n: int, task: str | None) -> Target | ColumnCells:
+    """Return what is to be learnt: of whole numbers by dtype, labels; of several axes, numbers."""
+    values = y.to_numpy() if hasattr(y, "to_numpy") else y
+    if isinstance(values, ndarray) and type(values) is not ndarray:
+        check.array(owner, "y", values)
+    if not isinstance(values, ndarray | list | tuple):
+        raise InputError(
+            f"{owner}: y must be an array, a series or a list, one value for each sample, got "
+            f"{check.described(y)}"
+        )
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise InputError(f"{owner}: y must be one value for each sample, got lists that differ") from None
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = values = array[:, 0]
+    if array.ndim == 0 or len(array) != n:
+        raise InputError(f"{owner}: y must be one value for each of {n} samples of x, got {np.shape(values)}")
+    if array.ndim > 1:
+        return _several_numbers(owner, array, task)
+    cells = column_of(owner, "y", values)
+    if array.dtype.kind in "iub" and task is None:
+        return learn_target(owner, Table({}, n, row_place), TARGET, cells, "classification", ".")
+    return cells
+
+
+def _several_numbers(owner: str, y: ndarray, task: str | None) -> Target:
+    one_hot = y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
+    if task == "classification" or y.dtype.kind not in "biuf" or (task is None and one_hot):
+        hint = "; it looks one-hot: write y.argmax(axis=1)" if one_hot else ""
+        raise InputError(f"{owner}: y must be one class for each sample, got shape {y.shape}{hint}")
+    if not np.isfinite(y).all():
+        raise InputError(f"{owner}: y must hold finite numbers, got {y[~np.isfinite(y)][0]}")
+    return Target(y.astype(np.float32), (), f"{y[0].size} numbers to learn for each")
