@@ -57,7 +57,7 @@ class Epoch:
             if getattr(self, name) is not None:
                 self._put(name, check.real("Epoch", name, getattr(self, name)))
 
-    def _put(self, name: str, value: float) -> None:
+    def _put(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
     def line(self, epochs: int) -> str:
