@@ -149,7 +149,7 @@ class SavedModel:
         if self.task == "regression":
             return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
         best: ndarray = self._probabilities(outputs).argmax(axis=1)
-        return best if not self.classes else np.array(self.names(best.max() + 1))[best]
+        return best if not self.classes else np.array(self.names(int(best.max()) + 1))[best]
 
     def predict_proba(self, raw: Any) -> ndarray:
         """Return the probability of each class, in the order of `classes`.
@@ -181,7 +181,7 @@ class SavedModel:
         ----------
         outputs : int
         """
-        return [*self.classes, *(str(i) for i in range(len(self.classes), int(outputs)))]
+        return [*self.classes, *(str(i) for i in range(len(self.classes), outputs))]
 
     def prepare(self, raw: Any) -> ndarray:
         """Return raw data as the x that the model takes: as numbers, standardised.
