@@ -166,7 +166,9 @@ def _features(owner: str, table: Table, target: str, choices: Choices, found: Re
             shown = shown_names(names)
             raise InputError(f"{owner}: features must be different, not the target nor dropped, got {shown}")
     if not names:
-        raise InputError(f"{owner}: features must be at least one column beside the target, got {shown_names(known)}")
+        raise InputError(
+            f"{owner}: features must be at least one column beside the target, got {shown_names(known)}"
+        )
     return names
 
 
