@@ -75,8 +75,8 @@ class SavedModel:
     >>> saved.predict([[1.5], [8.5]])
     array(['a', 'b'], dtype='<U1')
     >>> saved.predict_proba([[1.5], [8.5]]).round(2)
-    array([[0.88, 0.12],
-           [0.12, 0.88]], dtype=float32)
+    array([[0.92, 0.08],
+           [0.11, 0.89]], dtype=float32)
     """
 
     model: Layer

@@ -66,19 +66,16 @@ def is_missing(value: Any) -> bool:
 
 def number_of(value: Any, decimal: str = ".") -> float | None:
     """Return a value as a number, nan if it is missing, None if it is none."""
-    if is_missing(value):
-        return math.nan
-    if isinstance(value, Real):
-        return float(value)
-    if not isinstance(value, str) or "_" in value:  # which Python takes, and nobody else
-        return None
+    if not isinstance(value, str):
+        return math.nan if is_missing(value) else float(value) if isinstance(value, Real) else None
     text = value
     if decimal != ".":
         text = "x" if "." in value else value.replace(decimal, ".")
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        return None
+        return math.nan if is_missing(value) else None
+    return None if "_" in value else number  # which Python takes, and nobody else
 
 
 def numbers_of(cells: ColumnCells, decimal: str = ".") -> ndarray | None:
@@ -158,7 +155,7 @@ def table_of(owner: str, name: str, raw: Any, names: Sequence[str] | None) -> Ta
         return _from_columns(owner, name, columns)
     if isinstance(raw, Sequence) and not isinstance(raw, str) and raw and isinstance(raw[0], Mapping):
         return _from_dicts(owner, name, raw)
-    rows = _rows(owner, name, raw)
+    rows = _rows(owner, name, raw.to_numpy() if hasattr(raw, "to_numpy") else raw)
     width = rows.shape[1]
     if names is not None and width != len(names):
         raise InputError(
