@@ -75,8 +75,8 @@ class SavedModel:
     >>> saved.predict([[1.5], [8.5]])
     array(['a', 'b'], dtype='<U1')
     >>> saved.predict_proba([[1.5], [8.5]]).round(2)
-    array([[0.88, 0.12],
-           [0.12, 0.88]], dtype=float32)
+    array([[0.92, 0.08],
+           [0.11, 0.89]], dtype=float32)
     """
 
     model: Layer
@@ -149,7 +149,7 @@ class SavedModel:
         if self.task == "regression":
             return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
         best: ndarray = self._probabilities(outputs).argmax(axis=1)
-        return best if not self.classes else np.array(self.names(best.max() + 1))[best]
+        return best if not self.classes else np.array(self.names(int(best.max()) + 1))[best]
 
     def predict_proba(self, raw: Any) -> ndarray:
         """Return the probability of each class, in the order of `classes`.
@@ -181,7 +181,7 @@ class SavedModel:
         ----------
         outputs : int
         """
-        return [*self.classes, *(str(i) for i in range(len(self.classes), int(outputs)))]
+        return [*self.classes, *(str(i) for i in range(len(self.classes), outputs))]
 
     def prepare(self, raw: Any) -> ndarray:
         """Return raw data as the x that the model takes: as numbers, standardised.

@@ -32,7 +32,7 @@ from npnet.errors import InputError
 
 TASKS = ("classification", "regression")
 MISSING = ("median", "refuse")
-MOST_CLASSES = 20  # different whole numbers that are taken for the labels of classes
+MOST_CLASSES = 30  # different whole numbers that are taken for the labels of classes
 MOST_CATEGORIES = 256  # different texts of a column
 MOSTLY = 0.9  # numbers in a column that makes the others in it look like mistakes
 FEWEST_NUMBERED = 10  # rows at which a running number is no chance
@@ -106,6 +106,11 @@ def splits_of_rows(
     if not isinstance(cells, Target):
         table, cells = _without_missing_targets(owner, table, target, cells, choices, found)
     learnt = learn_target(owner, table, target, cells, choices.task, decimal)
+    if choices.task is None and not learnt.classes and (learnt.y == np.rint(learnt.y)).all():
+        found.remarks.append(
+            f"{target!r} is learnt as a number; task='classification' would learn its different values "
+            "as classes"
+        )
     sizes = {"validation": choices.validation, "test": choices.test}
     places = cut(owner, learnt.y, sizes, choices.generator, stratify=bool(learnt.classes))
     columns = _columns(owner, table, names, choices, places["train"], decimal, found)
@@ -166,7 +171,9 @@ def _features(owner: str, table: Table, target: str, choices: Choices, found: Re
             shown = shown_names(names)
             raise InputError(f"{owner}: features must be different, not the target nor dropped, got {shown}")
     if not names:
-        raise InputError(f"{owner}: there must be a column beside the target, got {shown_names(known)}")
+        raise InputError(
+            f"{owner}: features must be at least one column beside the target, got {shown_names(known)}"
+        )
     return names
 
 

@@ -66,19 +66,16 @@ def is_missing(value: Any) -> bool:
 
 def number_of(value: Any, decimal: str = ".") -> float | None:
     """Return a value as a number, nan if it is missing, None if it is none."""
-    if is_missing(value):
-        return math.nan
-    if isinstance(value, Real):
-        return float(value)
-    if not isinstance(value, str) or "_" in value:  # which Python takes, and nobody else
-        return None
+    if not isinstance(value, str):
+        return math.nan if is_missing(value) else float(value) if isinstance(value, Real) else None
     text = value
     if decimal != ".":
         text = "x" if "." in value else value.replace(decimal, ".")
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        return None
+        return math.nan if is_missing(value) else None
+    return None if "_" in value else number  # which Python takes, and nobody else
 
 
 def numbers_of(cells: ColumnCells, decimal: str = ".") -> ndarray | None:
@@ -151,21 +148,21 @@ def table_of(owner: str, name: str, raw: Any, names: Sequence[str] | None) -> Ta
         If it is none of these, or rows differ in length.
     """
     if is_frame(raw):
-        return _from_columns(owner, {str(column): raw[column] for column in raw.columns})
+        return _from_columns(owner, name, {str(column): raw[column] for column in raw.columns})
     if isinstance(raw, Mapping):
         single = all(isinstance(value, str) or not np.ndim(value) for value in raw.values())
         columns = {str(key): [value] if single else value for key, value in raw.items()}
-        return _from_columns(owner, columns)
+        return _from_columns(owner, name, columns)
     if isinstance(raw, Sequence) and not isinstance(raw, str) and raw and isinstance(raw[0], Mapping):
         return _from_dicts(owner, name, raw)
-    rows = _rows(owner, name, raw)
+    rows = _rows(owner, name, raw.to_numpy() if hasattr(raw, "to_numpy") else raw)
     width = rows.shape[1]
     if names is not None and width != len(names):
         raise InputError(
             f"{owner}: {name} must be rows of {len(names)} values, {_shown(names)}, got {width} values a row"
         )
     found = [str(i) for i in range(width)] if names is None else names
-    return _from_columns(owner, {key: rows[:, i] for i, key in enumerate(found)}, len(rows))
+    return _from_columns(owner, name, {key: rows[:, i] for i, key in enumerate(found)}, len(rows))
 
 
 def _rows(owner: str, name: str, raw: Any) -> ndarray:
@@ -200,20 +197,20 @@ def _from_dicts(owner: str, name: str, raw: Sequence[Any]) -> Table:
             raise InputError(
                 f"{owner}: {name} must be dicts of equal keys, {_shown(keys)}, got {shown} in row {i}"
             )
-    return _from_columns(owner, {str(key): [row[key] for row in raw] for key in keys}, len(raw))
+    return _from_columns(owner, name, {str(key): [row[key] for row in raw] for key in keys}, len(raw))
 
 
-def _from_columns(owner: str, raw: Mapping[str, Any], rows: int | None = None) -> Table:
-    columns = {name: column_of(owner, name, values) for name, values in raw.items()}
-    lengths = {name: len(c) if isinstance(c, ndarray) else len(c.codes) for name, c in columns.items()}
+def _from_columns(owner: str, name: str, raw: Mapping[str, Any], rows: int | None = None) -> Table:
+    columns = {key: column_of(owner, key, values) for key, values in raw.items()}
+    lengths = {key: len(c) if isinstance(c, ndarray) else len(c.codes) for key, c in columns.items()}
     n = rows if rows is not None else next(iter(lengths.values()), 0)
-    for name, length in lengths.items():
+    for key, length in lengths.items():
         if length != n:
             raise InputError(
-                f"{owner}: column {name!r} must have {n} values as the first column, got {length}"
+                f"{owner}: column {key!r} must have {n} values as the first column, got {length}"
             )
     if not n:
-        raise InputError(f"{owner}: there must be at least one row, got none")
+        raise InputError(f"{owner}: {name} must have at least one row, got none")
     return Table(columns, n, row_place)
 
 

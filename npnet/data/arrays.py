@@ -44,7 +44,7 @@ def arrays(
     y : array, series or sequence
         For each sample its class, or the number or numbers to be learnt.
     task : "classification" or "regression", optional
-        Without it, classes are learnt where y is text, of an integer dtype, or at most 20 different whole
+        Without it, classes are learnt where y is text, of an integer dtype, or at most 30 different whole
         numbers; other numbers are learnt as they are.
     missing, validation, test, standardized, generator
         As in `npnet.data.csv`.
@@ -116,6 +116,8 @@ def _splits_of_array(x: ndarray, target: Target | ColumnCells, choices: Choices)
 
 def _as_array(owner: str, x: Any) -> Any:
     """Make an array of nested lists of numbers; one of one axis is one number for each sample."""
+    if hasattr(x, "to_numpy") and not is_frame(x):  # a series is one number for each sample
+        x = x.to_numpy()
     if isinstance(x, list | tuple) and not any(isinstance(row, Mapping) for row in x):
         try:
             array = np.asarray(x)

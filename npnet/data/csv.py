@@ -50,7 +50,7 @@ def csv(
     target : str or int
         The column to be learnt: its name, or its position from 0; −1 is the last one.
     task : "classification" or "regression", optional
-        Without it, classes are learnt where the target is text, or at most 20 different whole numbers; other
+        Without it, classes are learnt where the target is text, or at most 30 different whole numbers; other
         numbers are learnt as they are.
     features : names or positions of columns, optional
         Those to learn from; without it all but the target.

@@ -18,7 +18,7 @@ from npnet.data._image_file import MODES, SUFFIXES, pillow, read_size
 from npnet.data._parts import check_size, cut, default_generator, splits_of
 from npnet.data._table import shown_names
 from npnet.data.dataset import ArrayDataset
-from npnet.data.formats import ImageFormat
+from npnet.data.formats import MOST_PIXELS, ImageFormat
 from npnet.data.report import Report
 from npnet.data.split import Size
 from npnet.data.splits import Splits
@@ -157,7 +157,8 @@ def _size(owner: str, size: Any) -> tuple[int, int] | None:
         height, width = (check.integer(owner, "size", value, least=1) for value in size)
     else:
         height = width = check.integer(owner, "size", size, least=1)
-    ImageFormat(height, width)  # meets what is too large
+    if height * width > MOST_PIXELS:
+        raise InputError(f"{owner}: size must be of at most {MOST_PIXELS} pixels, got {height} by {width}")
     return height, width
 
 

@@ -57,6 +57,12 @@ def test_a_frame_keeps_its_names_and_texts():
     assert dict_of_columns.features == ("age",)
 
 
+def test_a_series_is_one_number_for_each_sample():
+    splits = data.arrays(Series(np.linspace(0, 1, 20)), Series(["a", "b"] * 10))
+    assert splits.input_shape == (1,)
+    assert sum(map(len, splits.parts().values())) == 20
+
+
 def test_missing_numbers_of_a_frame_are_filled():
     ages = np.arange(20.0) ** 2
     ages[3] = np.nan

@@ -209,6 +209,15 @@ def test_classes_or_numbers_are_learnt(path, values, task, classes):
         assert float(value) == float(values[round(square**0.5)]) if values[0] not in ("yes", "no") else True
 
 
+def test_whole_numbers_learnt_as_numbers_are_told(path):
+    rows = [[(i * 7) % 80, i] for i in range(80)]
+    told = "'y' is learnt as a number; task='classification' would learn its different values as classes"
+    assert told in str(data.csv(write(path, rows, ["x", "y"]), "y"))
+    assert told not in str(data.csv(path, "y", task="regression"))
+    letters = [[i, i % 26] for i in range(104)]
+    assert len(data.csv(write(path, letters, ["x", "y"]), "y").classes) == 26
+
+
 @pytest.mark.parametrize(
     ("values", "task", "message"),
     [
