@@ -136,7 +136,7 @@ def float_dtype(owner: str, value: Any, name: str = "dtype") -> np.dtype[np.floa
         dtype = np.dtype(value)
     except TypeError:
         dtype = None
-    if value is None or dtype not in FLOATS:
+    if value is None or dtype is None or dtype not in FLOATS:
         shown = described(value) if dtype is None or value is None else str(dtype)
         raise DTypeError(f"{owner}: {name} must be float32 or float64, got {shown}")
     native: np.dtype[np.floating[Any]] = np.dtype(value).newbyteorder("=")

@@ -14,7 +14,6 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet._spread import in_blocks
-from npnet.functional._quiet import quietly
 
 # So many numbers may be added one after another in float32.
 FEW = 32
@@ -37,7 +36,6 @@ def total(rows: Float[ndarray, "n k"]) -> Float[ndarray, " k"]:
     return _long_total(rows)
 
 
-@quietly
 def _long_total(rows: Float[ndarray, "n k"]) -> Float[ndarray, " k"]:
     n, k = rows.shape
     step = max(FEW, BLOCK // max(1, k))

@@ -414,7 +414,8 @@ class Layer:
             ]
             if not matches:
                 raise InputError(
-                    f"no parameter or layer is named {wanted!r}; parameters are {', '.join(owners)}"
+                    "names must be those of parameters or layers: no parameter or layer is "
+                    f"named {wanted!r}; parameters are {', '.join(owners)}"
                 )
             found += matches
         return found
