@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from itertools import product
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
@@ -33,6 +34,7 @@ from npnet.errors import DTypeError, InputError
 __all__ = ()  # for the rooms of this house, whose docstrings say what they ask for
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_NEEDS = frozenset(product((True, False), repeat=3))
 LONGEST = 60  # characters of a value that a message shows
 
 T = TypeVar("T")
@@ -303,7 +305,9 @@ def upstream(owner: str, grad_y: Any, y: ndarray | Form) -> None:
 
 def needs(owner: str, value: Any) -> None:
     """Require what says which of three gradients are wanted: a tuple of three times True or False."""
-    if not (type(value) is tuple and len(value) == 3 and all(type(wanted) is bool for wanted in value)):
+    if type(value) is tuple and value in _NEEDS:
+        return  # at once, since every backward asks
+    if not (isinstance(value, tuple) and len(value) == 3 and all(_is_boolean(wanted) for wanted in value)):
         raise _misfit(owner, "needs", "a tuple of three times True or False", value)
 
 

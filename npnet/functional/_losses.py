@@ -11,6 +11,8 @@ from npnet import check
 from npnet.errors import DTypeError, InputError
 from npnet.functional._types import LossBackward
 
+# The integers without a sign that read the bits of others, by their size.
+UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 REDUCTIONS = ("mean", "sum", "none")
 
 Numbers = ndarray | np.floating[Any]  # arithmetic on arrays without axes gives scalars
@@ -87,7 +89,9 @@ def check_labels(
     if type(target) is not ndarray or target.dtype.kind not in "iu" or target.shape != positions:
         _refuse_target(operation, x, target, axis, positions)
 
-    if ignore_index < 0 and target.size and target.min() >= 0 and target.max() < classes:
+    # Negative labels, read as numbers without a sign, are large ones: one question instead of two.
+    unsigned = UNSIGNED[target.itemsize]
+    if ignore_index < 0 and target.size and target.dtype.isnative and target.view(unsigned).max() < classes:
         return target, None  # as nearly always
     counts = np.asarray(target != ignore_index)
     wrong = counts & ((target < 0) | (target >= classes))

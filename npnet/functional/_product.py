@@ -7,7 +7,6 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet._spread import evenly, in_blocks, spread
-from npnet.functional._quiet import quietly
 
 # Multiply-adds of a piece at least: about half a millisecond's worth, beside which handing it on is little.
 PIECE = 16_000_000
@@ -31,14 +30,13 @@ def product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray
     multiply_adds = a.size * b.shape[1]
     if multiply_adds < 2 * PIECE:
         # Of tiny matrices dot takes half of the time of @; but a single 0 it would make 0 · NaN = 0.
-        result: ndarray = _by_one(a, b) if 1 in (a.size, b.size) else a.dot(b)
+        result: ndarray = a @ b if 1 in (a.size, b.size) else a.dot(b)
         return result
     side, count = max(len(a), b.shape[1]), 1
     while multiply_adds >= 2 * count * PIECE and side >= 2 * count:
         count *= 2
     out = np.empty((len(a), b.shape[1]), a.dtype)
 
-    @quietly
     def multiply(piece: slice) -> None:
         if len(a) == side:
             np.matmul(a[piece], b, out=out[piece])
@@ -52,14 +50,8 @@ def product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray
     return out
 
 
-@quietly
 def _long_product(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray, "m n"]:
     exact = np.zeros((len(a), b.shape[1]))
     for part in in_blocks(a.shape[1], LONG // 2):
         exact += product(a[:, part], b[part])
     return exact.astype(a.dtype)
-
-
-@quietly
-def _by_one(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray, "m n"]:
-    return np.asarray(a @ b)

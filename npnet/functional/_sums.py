@@ -16,7 +16,7 @@ from numpy import ndarray
 from npnet._spread import in_blocks
 
 # So many numbers may be added one after another in float32.
-FEW = 16
+FEW = 32
 # Numbers converted to float64 at a time: small enough for the cache.
 BLOCK = 64 * 1024
 
@@ -29,14 +29,18 @@ def total(rows: Float[ndarray, "n k"]) -> Float[ndarray, " k"]:
     >>> total(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([4., 6.])
     """
-    n, k = rows.shape
-    sums: ndarray
-    if n <= FEW or rows.dtype == np.float64:
-        sums = _ones(n, rows.dtype).dot(rows)
+    n = len(rows)
+    if n <= FEW or rows.dtype == DOUBLE:
+        sums: ndarray = _ones(n, rows.dtype).dot(rows)
         return sums
+    return _long_total(rows)
+
+
+def _long_total(rows: Float[ndarray, "n k"]) -> Float[ndarray, " k"]:
+    n, k = rows.shape
     step = max(FEW, BLOCK // max(1, k))
     if n <= step:
-        sums = _ones(n, DOUBLE).dot(rows.astype(DOUBLE)).astype(rows.dtype)
+        sums: ndarray = _ones(n, DOUBLE).dot(rows.astype(DOUBLE)).astype(rows.dtype)
         return sums
     exact = np.zeros(k)
     for part in in_blocks(n, step):

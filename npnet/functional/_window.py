@@ -183,7 +183,7 @@ def pooling_window(
     steps = kernel if own is None else pair(operation, "stride", own, least=1)
     border = pair(operation, "padding", padding, least=0)
     spread = pair(operation, "dilation", dilation, least=1)
-    check_border(operation, kernel, border, spread)
+    check_border(operation, kernel, border)
     image = (batch.shape[2], batch.shape[3])
     try:
         return window(operation, image, kernel, steps, border, spread, ceil_mode=bool(ceil_mode))
@@ -198,13 +198,11 @@ MOST_COLOURS = 4
 CHANNELS_LAST = "x looks like (n, h, w, c): write x.transpose(0, 3, 1, 2)"
 
 
-def check_border(operation: str, kernel: Pair, border: Pair, dilation: Pair) -> None:
+def check_border(operation: str, kernel: Pair, border: Pair) -> None:
     """Require a border of at most half a window, beyond which a window could lie within it."""
-    extents = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
-    if any(2 * p > extent for p, extent in zip(border, extents, strict=True)):
+    if any(2 * p > k for p, k in zip(border, kernel, strict=True)):
         raise InputError(
-            f"{operation}: padding must be at most half of kernel_size with its dilation, "
-            f"got padding {border} for {extents}"
+            f"{operation}: padding must be at most half of kernel_size, got padding {border} for {kernel}"
         )
 
 

@@ -10,11 +10,12 @@ from numpy import ndarray
 from npnet import check
 from npnet.errors import InputError
 from npnet.functional._product import product
-from npnet.functional._quiet import quietly
+from npnet.functional._quiet import quiet, quietly
 from npnet.functional._sums import total
 from npnet.functional._types import BackwardMany
 
 
+@quietly
 def linear(
     x: Float[ndarray, "*n in_features"],
     weight: Float[ndarray, "out_features in_features"],
@@ -79,7 +80,7 @@ def linear(
 
     y_rows = product(rows, weight.T)  # (n, out)
     if bias is not None:
-        _add(bias, y_rows)
+        y_rows += bias
     y = y_rows if x.ndim == 2 else y_rows.reshape(*x.shape[:-1], out_features)
 
     def backward(
@@ -87,21 +88,14 @@ def linear(
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         check.upstream("linear", grad_y, y)
         check.needs("linear", needs)
-        grad_rows = grad_y.reshape(y_rows.shape)  # (n, out)
-        grad_x = product(grad_rows, weight).reshape(x.shape) if needs[0] else None
-        grad_weight = product(grad_rows.T, rows) if needs[1] else None
-        grad_bias = _total(grad_rows) if needs[2] and bias is not None else None
-        return grad_x, grad_weight, grad_bias
+        with quiet():
+            grad_rows = grad_y.reshape(y_rows.shape)  # (n, out)
+            grad_x = product(grad_rows, weight).reshape(x.shape) if needs[0] else None
+            grad_weight = product(grad_rows.T, rows) if needs[1] else None
+            grad_bias = total(grad_rows) if needs[2] and bias is not None else None
+            return grad_x, grad_weight, grad_bias
 
     return y, backward
-
-
-_total = quietly(total)
-
-
-@quietly
-def _add(bias: Float[ndarray, " out_features"], to: Float[ndarray, "n out_features"]) -> None:
-    to += bias
 
 
 def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None) -> None:

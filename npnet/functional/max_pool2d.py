@@ -42,7 +42,7 @@ def max_pool2d(
     stride : int or pair, optional
         Pixels from one place of the window to the next; as large as the window if not given.
     padding : int or pair
-        Width of the border, at most half of the window with its dilation.
+        Width of the border, at most half of the window.
     dilation : int or pair
         Pixels from one cell of the window to the next.
     ceil_mode : bool

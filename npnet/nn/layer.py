@@ -112,7 +112,7 @@ def put(owner: str, name: str, array: ndarray, value: Any) -> None:
 
 def run_in(owner: str, training: Any, generator: Any) -> bool:
     """Check how a layer is to be run, and return whether in training."""
-    if generator is not None and not isinstance(generator, Generator):
+    if generator is not None:
         check.generator(owner, generator)
     return check.flag(owner, "training", training)
 
@@ -260,15 +260,23 @@ class Layer:
         DTypeError
             If x is not a NumPy array.
         """
+        if (
+            type(x) is not ndarray
+            or (training is not True and training is not False)
+            or generator is not None
+        ):
+            _check_array(self, "x", x)
+            training = run_in(type(self).__name__, training, generator)
         y, operation_backward = self._applied(x, training, generator)
         names = self.parameter_names
-        form = check.Form(y.shape, y.dtype)
+        form = None if names else (y.shape, y.dtype)
 
         def backward(grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
-            _check_array(self, "grad_y", grad_y)
-            needs_grad_x = check.flag(type(self).__name__, "needs_grad_x", needs_grad_x)
-            if not names and not needs_grad_x:
-                check.upstream(type(self).__name__, np.asarray(grad_y), form)
+            if type(grad_y) is not ndarray or (needs_grad_x is not True and needs_grad_x is not False):
+                _check_array(self, "grad_y", grad_y)
+                needs_grad_x = check.flag(type(self).__name__, "needs_grad_x", needs_grad_x)
+            if form is not None and not needs_grad_x:
+                check.upstream(type(self).__name__, np.asarray(grad_y), check.Form(*form))
             if not names and not needs_grad_x:
                 return None, {}
             wanted = [getattr(self, name) is not None and name not in self.frozen for name in names]
@@ -289,16 +297,17 @@ class Layer:
 
         return y, backward
 
-    def _applied(self, x: Any, training: Any, generator: Any) -> tuple[ndarray, Callable[..., Any]]:
-        """Call `apply` with checked arguments, and check what it returns."""
-        _check_array(self, "x", x)
-        training = run_in(type(self).__name__, training, generator)
+    def _applied(
+        self, x: ndarray, training: bool, generator: Generator | None
+    ) -> tuple[ndarray, Callable[..., Any]]:
+        """Call `apply` and require an array and a function of it."""
         applied: Any = self.apply(x, training=training, generator=generator)
         if not isinstance(applied, tuple) or len(applied) != 2:
             raise InputError(f"{type(self).__name__}.apply must return (y, backward), got {applied!r:.60}")
         y, backward = applied
-        _check_array(self, "the y that apply returns", y)
-        check.function(type(self).__name__, "the backward that apply returns", backward)
+        if type(y) is not ndarray or not callable(backward):
+            _check_array(self, "the y that apply returns", y)
+            check.function(type(self).__name__, "the backward that apply returns", backward)
         return y, backward
 
     def _check_takes(self, f: Callable[..., Any], arguments: tuple[Any, ...], error: TypeError) -> None:
@@ -415,7 +424,8 @@ class Layer:
             ]
             if not matches:
                 raise InputError(
-                    f"no parameter or layer is named {wanted!r}; parameters are {', '.join(owners)}"
+                    "names must be those of parameters or layers: no parameter or layer is "
+                    f"named {wanted!r}; parameters are {', '.join(owners)}"
                 )
             found += matches
         return found

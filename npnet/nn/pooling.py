@@ -21,12 +21,7 @@ def _sizes(
     steps = pooling_size(layer, "stride", stride, least=1)
     border = size(layer, "padding", padding, least=0)
     spread = size(layer, "dilation", dilation, least=1)
-    check_border(
-        layer,
-        pair(layer, "kernel_size", kernel, least=1),
-        pair(layer, "padding", border, least=0),
-        pair(layer, "dilation", spread, least=1),
-    )
+    check_border(layer, pair(layer, "kernel_size", kernel, least=1), pair(layer, "padding", border, least=0))
     return kernel, steps, border, spread
 
 

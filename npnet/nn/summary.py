@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import index
 from typing import Any
@@ -113,7 +113,7 @@ def summarize(model: Layer, input_shape: int | tuple[int, ...]) -> Summary:
 def _shape(given: Any) -> tuple[int, ...]:
     """Read a shape as NumPy does: a number alone is one axis."""
     try:
-        sizes = given if isinstance(given, Iterable) else (given,)
+        sizes = given if isinstance(given, tuple | list | ndarray) else (given,)
         shape = tuple(-1 if isinstance(size, bool | np.bool_) else index(size) for size in sizes)
     except TypeError:
         shape = (-1,)

@@ -54,8 +54,8 @@ def test_layers_are_found_by_position_and_in_order(rng):
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ((nn.ReLU(), np.tanh), "'1' must be a layer, got ufunc"),
-        ((nn.ReLU,), "'0' must be a layer, got type"),
+        ((nn.ReLU(), np.tanh), "'1' must be a layer, got numpy.ufunc"),
+        ((nn.ReLU,), "'0' must be a layer, got the class ReLU"),
         (({"a.b": nn.ReLU()},), "without dots, got 'a.b'"),
         (({"": nn.ReLU()},), "non-empty"),
     ],
