@@ -22,6 +22,7 @@ from npnet.train import evaluate, fit, predict
 
 if TYPE_CHECKING:
     from npnet import checkpoint, definition, metrics, models, parallel, plot, recipes
+    from npnet.saved import SavedModel, load, save
 
 __all__ = [
     "DTypeError",
@@ -29,6 +30,7 @@ __all__ = [
     "GradcheckReport",
     "InputError",
     "MissingError",
+    "SavedModel",
     "checkpoint",
     "data",
     "definition",
@@ -36,6 +38,7 @@ __all__ = [
     "fit",
     "functional",
     "gradcheck",
+    "load",
     "metrics",
     "models",
     "nn",
@@ -44,18 +47,23 @@ __all__ = [
     "plot",
     "predict",
     "recipes",
+    "save",
 ]
 __version__ = "0.1.0"
 
-_LOADED_WHEN_TOUCHED = {"checkpoint", "definition", "metrics", "models", "parallel", "plot", "recipes"}
+_MODULES = ("checkpoint", "definition", "metrics", "models", "parallel", "plot", "recipes")
+_LOADED_WHEN_TOUCHED = {name: name for name in _MODULES} | dict.fromkeys(
+    ("SavedModel", "load", "save"), "saved"
+)
 
 
 def __getattr__(name: str) -> Any:
     """Load a module of npnet when it is first touched, so that importing npnet stays quick."""
     if name in _LOADED_WHEN_TOUCHED:
-        return import_module(f"npnet.{name}")
+        module = import_module(f"npnet.{_LOADED_WHEN_TOUCHED[name]}")
+        return module if name in _MODULES else getattr(module, name)
     raise AttributeError(f"module 'npnet' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LOADED_WHEN_TOUCHED])
+    return sorted({*globals(), *__all__})
