@@ -197,7 +197,9 @@ def _check_metadata(metadata: Mapping[str, str] | None) -> None:
 
 def _write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     target = Path(os.path.realpath(path_of("save", path)))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    temporary = target.with_name(
+        f".{secrets.token_hex(4)}.tmp"
+    )  # short, as the name may have no room for more
     try:
         _write_synced(temporary, data)
         temporary.replace(target)

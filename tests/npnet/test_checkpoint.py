@@ -222,6 +222,33 @@ def test_permission_denied_is_one_message(path, monkeypatch):
         checkpoint.save(path, {"x": np.ones(2)})
 
 
+def test_the_longest_name_there_can_be(tmp_path):
+    path = tmp_path / ("w" * 255)
+    checkpoint.save(path, {"x": np.ones(2)})
+    assert_same(checkpoint.load(path)[0], {"x": np.ones(2)})
+    with pytest.raises(InputError, match=r"cannot write .*: File name too long"):
+        checkpoint.save(tmp_path / ("w" * 256), {"x": np.ones(2)})
+    with pytest.raises(InputError, match=r"cannot read .*: File name too long"):
+        checkpoint.load(tmp_path / ("w" * 256))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, path):
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="must be a file, got a named pipe"):
+        checkpoint.load(path)
+    with pytest.raises(InputError, match="must be a file, got a device"):
+        checkpoint.load("/dev/zero")
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        try:
+            file.truncate(2**40)
+        except OSError:
+            pytest.skip("the file system holds no file of a terabyte")
+    with pytest.raises(InputError, match="must be of at most 65536 MiB, got 1048576 MiB"):
+        checkpoint.load(huge)
+
+
 def test_places_that_cannot_be_written(tmp_path, path):
     with pytest.raises(InputError, match=r"cannot write .*nowhere/w.safetensors: No such file or directory"):
         checkpoint.save(tmp_path / "nowhere" / "w.safetensors", {"x": np.ones(2)})
@@ -231,7 +258,7 @@ def test_places_that_cannot_be_written(tmp_path, path):
     with pytest.raises(InputError, match=r"cannot write .*: Not a directory"):
         checkpoint.save(path / "w.safetensors", {"x": np.ones(2)})
     assert list(tmp_path.iterdir()) == [path]
-    assert not list(tmp_path.parent.glob(f".{tmp_path.name}*"))
+    assert not list(tmp_path.parent.glob(".*.tmp"))
 
 
 # ---- bad input -----------------------------------------------------------------------------------------
