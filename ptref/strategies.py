@@ -269,6 +269,13 @@ def labels(
     strategy : SearchStrategy
         Of integer arrays.
 
+    Raises
+    ------
+    InputError
+        If the shape is no tuple of integers of at least 0, or classes is not a positive integer.
+    DTypeError
+        If a dtype is none of integers.
+
     Examples
     --------
     >>> from hypothesis import find
