@@ -382,7 +382,8 @@ class Optimizer(Configured):
     def _require_writable(self, name: str, array: ndarray) -> None:
         if not array.flags.writeable:
             raise InputError(
-                f"{type(self).__name__}: parameters[{name!r}] must be writable, got a read-only array"
+                f"{type(self).__name__}: parameters[{name!r}] must be writable, got a read-only array; "
+                "after model.astype make the optimizer anew"
             )
 
     def _checked_grads(self, grads: Any) -> dict[str, ndarray]:

@@ -240,9 +240,8 @@ def test_trunk_and_head_compute_what_the_plain_step_does(frozen):
     found = []
     for run in (parallel.Step(2), plain_step):
         model = with_head()
-        model = nn.Sequential(
-            {**model.layers, "1": nn.Identity(), "7": nn.Identity()}  # shards draw other numbers
-        )
+        # Shards draw other numbers.
+        model = nn.Sequential({**model.layers, "1": nn.Identity(), "7": nn.Identity()})
         model.freeze(*frozen)
         found.append(run(model, nn.CrossEntropyLoss(), x, target, np.random.default_rng(0)))
     (value, y, grads), (expected_value, expected_y, expected_grads) = found
@@ -254,7 +253,7 @@ def test_trunk_and_head_compute_what_the_plain_step_does(frozen):
 
 
 @pytest.mark.usefixtures("parameters_cost")
-def test_a_layer_may_be_exchanged_between_steps():
+def test_layers_may_be_in_another_model_between_steps():
     model, (x, target) = with_head(), minibatch(40)
     step(2, model, x, target)
     last = nn.Linear(5, 4, generator=np.random.default_rng(9), dtype=np.float64)
