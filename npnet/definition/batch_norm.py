@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
 
 
@@ -58,6 +59,11 @@ def batch_norm(
     >>> mean, var
     (array([0.2]), array([1.1]))
     """
+    statistics = {"running_mean": running_mean, "running_var": running_var}
+    parameters = {"weight": weight, "bias": bias}
+    optional = (*statistics, *parameters)
+    check.float_arrays("batch_norm", x=x, **statistics, **parameters, optional=optional)
+    training = check.flag("batch_norm", "training", training)
     y = np.zeros(x.shape, x.dtype)
     for c in range(x.shape[1] if x.size else 0):
         places = [(n, c, *d) for n in range(len(x)) for d in np.ndindex(x.shape[2:])]

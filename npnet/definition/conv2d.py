@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet.definition._pair import Pair, pair
 
 Place = tuple[int, ...]
@@ -52,6 +53,7 @@ def conv2d(
     array([[[40., 51.],
             [73., 84.]]])
     """
+    check.float_arrays("conv2d", x=x, weight=weight, bias=bias, optional=("bias",))
     if x.ndim == 3:
         image: ndarray = conv2d(x[None], weight, bias, stride, padding, dilation, groups)[0]
         return image
@@ -101,6 +103,7 @@ def conv2d_backward(
     >>> grad_x, grad_weight, grad_bias
     (array([[[10., 25., 10.]]]), array([[[[2. , 3.5]]]]), array([1.5]))
     """
+    check.float_arrays("conv2d_backward", grad_y=grad_y, x=x, weight=weight)
     if x.ndim == 3:
         grad_x, grad_weight, grad_bias = conv2d_backward(
             grad_y[None], x[None], weight, stride, padding, dilation, groups

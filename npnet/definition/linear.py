@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
+
 
 def linear(
     x: Float[ndarray, "*n in_features"],
@@ -30,6 +32,7 @@ def linear(
     >>> linear(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([5.0]))
     array([16.])
     """
+    check.float_arrays("linear", x=x, weight=weight, bias=bias, optional=("bias",))
     out_features, in_features = weight.shape
     y = np.zeros((*x.shape[:-1], out_features), x.dtype)
     for n in np.ndindex(x.shape[:-1]):
@@ -69,6 +72,7 @@ def linear_backward(
     >>> linear_backward(np.array([10.0]), np.array([1.0, 2.0]), np.array([[3.0, 4.0]]))
     (array([30., 40.]), array([[10., 20.]]), array([10.]))
     """
+    check.float_arrays("linear_backward", grad_y=grad_y, x=x, weight=weight)
     out_features, in_features = weight.shape
     grad_x, grad_weight = np.zeros(x.shape, x.dtype), np.zeros(weight.shape, weight.dtype)
     grad_bias = np.zeros(out_features, weight.dtype)

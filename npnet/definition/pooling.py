@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from npnet import check
 from npnet.definition._pair import Pair, pair
 
 
@@ -48,6 +49,7 @@ def max_pool2d(
     array([[[ 5.,  7.],
             [13., 15.]]])
     """
+    check.float_arrays("max_pool2d", x=x)
     if x.ndim == 3:
         image: ndarray = max_pool2d(x[None], kernel_size, stride, padding, dilation, ceil_mode)[0]
         return image
@@ -90,6 +92,7 @@ def max_pool2d_backward(
     array([[[ 0., 10.],
             [ 0.,  0.]]])
     """
+    check.float_arrays("max_pool2d_backward", grad_y=grad_y, x=x)
     if x.ndim == 3:
         grad_image: ndarray = max_pool2d_backward(
             grad_y[None], x[None], kernel_size, stride, padding, dilation, ceil_mode
@@ -142,6 +145,7 @@ def avg_pool2d(
     array([[[0.25, 0.25],
             [0.25, 0.25]]])
     """
+    check.float_arrays("avg_pool2d", x=x)
     if x.ndim == 3:
         image: ndarray = avg_pool2d(
             x[None], kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Integer, Shaped
 from numpy import ndarray
 
+from npnet import check
 from npnet.errors import InputError
 
 
@@ -33,6 +34,7 @@ def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> Float[ndarray, "*n"]:
     >>> softmax(np.array([0.0, np.log(3.0)]))
     array([0.25, 0.75])
     """
+    check.float_arrays("softmax", x=x)
     y = np.zeros(x.shape, x.dtype)
     for lane in _lanes(x, dim):
         scores = [float(x[place]) for place in lane]
@@ -64,6 +66,7 @@ def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> Float[ndarray, "*n"]:
     >>> np.exp(log_softmax(np.array([0.0, np.log(3.0)])))
     array([0.25, 0.75])
     """
+    check.float_arrays("log_softmax", x=x)
     y = np.zeros(x.shape, x.dtype)
     for lane in _lanes(x, dim):
         scores = [float(x[place]) for place in lane]
@@ -115,6 +118,10 @@ def nll_loss(
     >>> float(nll_loss(x, target, np.array([1.0, 3.0])))
     3.25
     """
+    check.float_arrays("nll_loss", x=x, weight=weight, optional=("weight",))
+    check.array("nll_loss", "target", target, "iu")
+    ignore_index = check.integer("nll_loss", "ignore_index", ignore_index)
+    check.choice("nll_loss", "reduction", reduction, ("none", "mean", "sum"))
     classes = x.shape[0] if x.ndim == 1 else x.shape[1]
     losses = np.zeros(target.shape, x.dtype)
     weights = 0.0

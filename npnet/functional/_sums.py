@@ -53,8 +53,8 @@ def along_first(terms: Float[ndarray, "n ..."]) -> ndarray:
 
     Examples
     --------
-    >>> along_first(np.full((100, 2), 0.1, np.float32))
-    array([10., 10.], dtype=float32)
+    >>> along_first(np.full((100, 2), 0.5, np.float32))
+    array([50., 50.], dtype=float32)
     """
     n = len(terms)
     if n <= FEW or terms.dtype == np.float64:
