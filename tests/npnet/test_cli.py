@@ -80,9 +80,13 @@ def test_a_run_leaves_its_folder_whole(quick):
 
 def test_the_last_lines_say_where_things_are(quick):
     ended, folder = quick
-    everything, weights, _ = ended.stdout.splitlines()[-3:]
+    everything, weights, use, _ = ended.stdout.splitlines()[-4:]
     assert everything == f"everything is in {folder}"
     assert weights == f"weights: {folder / 'model.safetensors'}"
+    assert use == f"try it: npnet predict {folder} PICTURE…"
+    predicted = npnet("predict", folder, folder / "filters.png")
+    assert predicted.returncode == 0, predicted.stderr
+    assert "probability" in predicted.stdout
 
 
 def test_very_many_epochs_are_told_now_and_then(monkeypatch):
@@ -392,11 +396,12 @@ def test_a_run_that_diverges_leaves_the_best_weights(engine, tmp_path, monkeypat
 
 
 def test_weights_of_another_network_stay_when_one_diverges(tmp_path):
-    (tmp_path / "model.safetensors").write_text("another's")
     folder = RunFolder(tmp_path, "x")
+    model = nn.Linear(1, 1, generator=np.random.default_rng(0))
+    splits = Splits(ArrayDataset(np.ones((2, 1), np.float32), np.ones((2, 1), np.float32)))
 
     def fails(*, beside):
-        with weights_kept(nn.Linear(1, 1, generator=np.random.default_rng(0)), folder, beside=beside):
+        with weights_kept(model, splits, folder, beside=beside):
             folder.append_jsonl("metrics.jsonl", {})
             raise InputError("the loss became nan")
 
