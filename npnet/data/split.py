@@ -116,14 +116,6 @@ def hold_out(
     return rest, held_out
 
 
-def class_labels(owner: str, y: ndarray) -> None:
-    """Require one integer label for each sample."""
-    if y.ndim != 1 or y.dtype.kind not in "iu":
-        raise InputError(
-            f"{owner}: y must be one integer class label per sample, got {y.dtype} of shape {y.shape}"
-        )
-
-
 def is_integer(size: object) -> bool:
     """Tell whether a size is a number of samples."""
     return isinstance(size, Integral) and not isinstance(size, bool)
@@ -156,7 +148,7 @@ def _counts(n: int, sizes: Sequence[Size]) -> list[int]:
 
 def _line_up(y: ndarray, generator: Generator) -> Int[ndarray, " n"]:
     """Order samples at random so that every stretch holds the classes in their proportions."""
-    class_labels("split with stratify=True", y)
+    check.class_labels("split with stratify=True", y)
     place = np.empty(len(y))
     for label in np.unique(y):
         members = generator.permutation(np.flatnonzero(y == label))

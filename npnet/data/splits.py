@@ -11,7 +11,6 @@ from npnet import check
 from npnet.data.dataset import ArrayDataset, Dataset
 from npnet.data.formats import ImageFormat, RowFormat
 from npnet.data.report import Report
-from npnet.data.split import class_labels
 from npnet.data.standardize import Standardization, standardize
 from npnet.errors import InputError
 from npnet.table import html_table, table
@@ -230,7 +229,7 @@ class Splits(Generic[D]):
     def _check_labels(self, title: str, part: ArrayDataset) -> None:
         if not self.classes:
             return
-        class_labels(f"Splits: {title}", part.y)
+        check.class_labels(f"Splits: {title}", part.y)
         outside = np.flatnonzero((part.y < 0) | (part.y >= len(self.classes)))
         if outside.size:
             raise InputError(

@@ -265,8 +265,8 @@ class NetworkRecipe(Recipe):
             _draw_curves(histories, self, folder)  # in place of those of one engine
         for figure in figures:
             report(f"figure: {figure}")
-        rows = [(each.engine, each.shown, spaced(round(each.images_per_second))) for each in trained]
-        report(table(["engine", f"{name} {first.measure}", "images/s"], rows))
+        rows = [(each.engine, each.shown, spaced(round(each.samples_per_second))) for each in trained]
+        report(table(["engine", f"{name} {first.measure}", "samples/s"], rows))
         difference, epoch = largest_difference([each.history for each in trained])
         report(f"largest difference of the loss curves: {difference:.2g}, in epoch {epoch}")
         values = {

@@ -45,11 +45,11 @@ class TrainedNetwork:
         return f"{self.loss:.4g}" if self.accuracy is None else f"{100 * self.accuracy:.2f} %"
 
     @property
-    def images_per_second(self) -> float:
+    def samples_per_second(self) -> float:
         """How many were learnt from in a second, over all finished epochs."""
         epochs = self.history.epochs
-        images = sum(epoch.images_per_second * epoch.seconds for epoch in epochs)
-        return images / sum(epoch.seconds for epoch in epochs) if epochs else 0.0
+        samples = sum(epoch.samples_per_second * epoch.seconds for epoch in epochs)
+        return samples / sum(epoch.seconds for epoch in epochs) if epochs else 0.0
 
     def values(self) -> dict[str, Any]:
         """Return what is kept of it."""
@@ -60,7 +60,7 @@ class TrainedNetwork:
             "best_epoch": self.history.best_epoch,
             "stopped_early": self.history.stopped_early,
             "seconds": round(self.seconds, 3),
-            "images_per_second": round(self.images_per_second, 1),
+            "samples_per_second": round(self.samples_per_second, 1),
         }
 
     def reached(self, part: str) -> dict[str, Any]:

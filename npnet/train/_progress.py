@@ -57,7 +57,7 @@ class Reporter:
             return
         tally = state.tally
         accuracy = "" if tally.accuracy is None else f"accuracy {100 * tally.accuracy:.2f} %"
-        numbers = f"{spaced(tally.seen / seconds)} images/s  loss {tally.loss:.4f}  {accuracy}"
+        numbers = f"{spaced(tally.seen / seconds)} samples/s  loss {tally.loss:.4f}  {accuracy}"
         self.bar.show(state.epoch + 1, tally.seen, numbers)
         self._last_drawn = time.perf_counter()
 

@@ -32,7 +32,7 @@ class Epoch:
         The learning rate in this epoch.
     seconds : float
         Of training, validation apart.
-    images_per_second : float
+    samples_per_second : float
 
     Raises
     ------
@@ -47,11 +47,11 @@ class Epoch:
     validation_accuracy: float | None
     lr: float
     seconds: float
-    images_per_second: float
+    samples_per_second: float
 
     def __post_init__(self) -> None:
         self._put("epoch", check.integer("Epoch", "epoch", self.epoch, least=1))
-        for name in ("train_loss", "lr", "seconds", "images_per_second"):
+        for name in ("train_loss", "lr", "seconds", "samples_per_second"):
             self._put(name, check.real("Epoch", name, getattr(self, name)))
         for name in ("train_accuracy", "validation_loss", "validation_accuracy"):
             if getattr(self, name) is not None:
@@ -82,7 +82,7 @@ class Epoch:
         line += f"  training {shown(self.train_loss, self.train_accuracy)}"
         if self.validation_loss is not None:
             line += f"  validation {shown(self.validation_loss, self.validation_accuracy)}"
-        return f"{line}  {spaced(self.images_per_second)} images/s"
+        return f"{line}  {spaced(self.samples_per_second)} samples/s"
 
 
 def spaced(number: float) -> str:
@@ -105,7 +105,7 @@ class History:
     """What training gave, epoch by epoch, and how it ended.
 
     Each number of an epoch is there for all of them as an array: `train_loss`, `train_accuracy`,
-    `validation_loss`, `validation_accuracy`, `lr`, `seconds`, `images_per_second`, and NaN stands for what
+    `validation_loss`, `validation_accuracy`, `lr`, `seconds`, `samples_per_second`, and NaN stands for what
     there was none of. Printed, and in a notebook, a history is a table.
 
     Attributes
@@ -189,9 +189,9 @@ class History:
         return self._all("seconds")
 
     @property
-    def images_per_second(self) -> ndarray:
+    def samples_per_second(self) -> ndarray:
         """How many samples were learnt from in a second, in each epoch."""
-        return self._all("images_per_second")
+        return self._all("samples_per_second")
 
     @property
     def ending(self) -> str:

@@ -301,7 +301,7 @@ def _finish_epoch(engine: Engine, state: State, judged: Tally, lr: float, second
         validation_accuracy=judged.accuracy,
         lr=lr,
         seconds=seconds,
-        images_per_second=state.tally.seen / seconds,
+        samples_per_second=state.tally.seen / seconds,
     )
     state.history.epochs.append(epoch)
     if epoch.validation_loss is None:

@@ -284,7 +284,7 @@ def test_in_a_terminal_there_is_a_bar_and_a_closing_line(monkeypatch):
     learn(progress=True)
     told = sys.stderr.getvalue()
     assert "epoch 2/3" in told
-    assert "images/s" in told
+    assert "samples/s" in told
     assert re.search(r"weights of epoch \d kept\n$", told)
     assert "validation 0" not in told.replace("validation loss", "")
 

@@ -113,7 +113,7 @@ SETTINGS = {
 
 JUDGED = {"dataset": DATASET, "batch_size": POSITIVE}
 EPOCH = {"epoch": 1, "train_loss": 1.0, "train_accuracy": None, "validation_loss": None,
-         "validation_accuracy": None, "lr": 0.1, "seconds": 1.0, "images_per_second": 6.0}  # fmt: skip
+         "validation_accuracy": None, "lr": 0.1, "seconds": 1.0, "samples_per_second": 6.0}  # fmt: skip
 ANY_NUMBER = [None, "0.1", [0.1], True, 1j, np.array([1.0, 2.0])]
 AN_ARRAY = [None, 3.0, "x", [1.0], {}, np.array(["a", "b"]), np.array([None, 1]), masked(), np.zeros((1, 2))]
 
