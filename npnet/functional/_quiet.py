@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 # A decorator. What overflows becomes ∞, what is too small 0, and what has no value NaN: in an operation these
@@ -9,6 +11,5 @@ import numpy as np
 quietly = np.errstate(all="ignore")
 
 
-def quiet() -> np.errstate:
-    """Do the same for a ``with`` block, which takes a little longer than the decorator."""
-    return np.errstate(all="ignore")
+# The same for a ``with`` block.
+quiet = partial(np.errstate, all="ignore")
