@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy import ndarray
@@ -12,7 +13,7 @@ from numpy.random import Generator
 from npnet import check
 from npnet.errors import InputError
 from npnet.functional._quiet import quietly
-from npnet.nn.layer import STAYS, Gradients, Layer, LayerBackward, run_in
+from npnet.nn.layer import Exchanges, Gradients, Layer, LayerBackward, run_in
 
 HINT = "a batch axis is missing"  # at the beginning of all that is said of it
 
@@ -21,18 +22,25 @@ class PlaceError(InputError, IndexError):
     """There is no layer at that place; an IndexError too, as for a list."""
 
 
-class Layers(dict[str, Layer]):
-    """The layers of a Sequential, by name; which they are is settled when it is made."""
+class Layers(UserDict[str, Layer]):
+    """The layers of a Sequential, by name, in their order; one may be put in another's place."""
 
-    def _refuse(self, *_arguments: Any, **_named: Any) -> NoReturn:
-        raise InputError(f"Sequential: layers {STAYS}")
+    def __setitem__(self, name: str, layer: Layer) -> None:
+        """Put a layer at a name, checked; a new name comes last."""
+        if not isinstance(layer, Layer):
+            raise InputError(f"Sequential: layers '{name}' must be a layer, got {check.described(layer)}")
+        if not isinstance(name, str) or "." in name or not name:
+            raise InputError(
+                "Sequential: names in layers must be text, non-empty and without dots, "
+                f"got {check.described(name)}"
+            )
+        Exchanges.count += 1
+        super().__setitem__(name, layer)
 
-    __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = _refuse
-    __ior__ = _refuse
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle the names with their layers, without assigning to any."""
-        return type(self), (dict(self),)
+    def __delitem__(self, name: str) -> None:
+        """Take a layer out."""
+        Exchanges.count += 1
+        super().__delitem__(name)
 
 
 class Sequential(Layer):
@@ -70,11 +78,14 @@ class Sequential(Layer):
     )
     """
 
-    part_names = ("layers",)
-
     def __init__(self, *layers: Layer | Mapping[str, Layer]) -> None:
         super().__init__()
-        self.layers: Mapping[str, Layer] = Layers(_by_name(layers))
+        self.layers: Layers
+        self.layers = _by_name(layers)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Check layers that are assigned all at once."""
+        super().__setattr__(name, _by_name((value,)) if name == "layers" else value)
 
     def children(self) -> Mapping[str, Layer]:
         """Return the layers by name, first to last."""
@@ -89,7 +100,7 @@ class Sequential(Layer):
         training = run_in("Sequential", training, generator)
         y = x
         backwards: list[tuple[str, Layer, LayerBackward]] = []
-        for name, layer in self.layers.items():
+        for name, layer in self.layers.data.items():
             try:
                 y, layer_backward = layer.forward(y, training=training, generator=generator)
             except InputError as error:
@@ -121,7 +132,7 @@ class Sequential(Layer):
         if type(x) is not ndarray:
             check.array("Sequential", "x", x)
         y = x
-        for name, layer in self.layers.items():
+        for name, layer in self.layers.data.items():
             try:
                 y = layer(y)
             except InputError as error:
@@ -161,20 +172,26 @@ class Sequential(Layer):
         """Return a layer by its place or its name; of a slice, a Sequential of the same layers."""
         if isinstance(index, slice):
             return Sequential(dict(list(self.layers.items())[_plain(index)]))
+        return self.layers[self._name(index)]
+
+    def _name(self, index: int | str) -> str:
+        """Return the name of a layer, given by its name or by its place."""
         if isinstance(index, str):
             if index not in self.layers:
                 raise InputError(f"Sequential: index must be one of {', '.join(self.layers)}, got {index!r}")
-            return self.layers[index]
+            return index
         place = check.integer("Sequential", "index", index)
         if not -len(self) <= place < len(self):
             raise PlaceError(f"Sequential: index must be that of one of {len(self)} layers, got {place}")
-        return list(self.layers.values())[place]
+        return list(self.layers)[place]
 
-    def __setitem__(self, index: object, layer: object) -> NoReturn:
-        raise InputError(f"Sequential: layers {STAYS}")
+    def __setitem__(self, index: int | str, layer: Layer) -> None:
+        """Put a layer in the place of another; make the optimizer after that."""
+        self.layers[self._name(index)] = layer
 
-    def __delitem__(self, index: object) -> NoReturn:
-        raise InputError(f"Sequential: layers {STAYS}")
+    def __delitem__(self, index: int | str) -> None:
+        """Take a layer out; the others keep their names."""
+        del self.layers[self._name(index)]
 
     def __repr__(self) -> str:
         return _tree_repr(self)
@@ -206,14 +223,16 @@ class Residual(Layer):
     (array([-1.,  4.]), (array([1., 2.]), {}))
     """
 
-    part_names = ("body", "shortcut")
-
     def __init__(self, body: Layer, shortcut: Layer | None = None) -> None:
         super().__init__()
-        self.body = check.instance("Residual", "body", body, Layer, "a layer")
-        if shortcut is not None:
-            check.instance("Residual", "shortcut", shortcut, Layer, "a layer or None")
+        self.body = body
         self.shortcut = shortcut
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Require layers, also where one is exchanged."""
+        if name == "body" or (name == "shortcut" and value is not None):
+            check.instance("Residual", name, value, Layer, "a layer")
+        super().__setattr__(name, value)
 
     def children(self) -> Mapping[str, Layer]:
         """Return the body and, where there is one, the shortcut."""
@@ -294,22 +313,11 @@ def _sum(a: ndarray, b: ndarray) -> ndarray:
     return np.asarray(a + b)
 
 
-def _by_name(layers: tuple[Layer | Mapping[str, Layer], ...]) -> dict[str, Layer]:
-    named: dict[str, object] = {}
+def _by_name(layers: tuple[Layer | Mapping[str, Layer], ...]) -> Layers:
     if len(layers) == 1 and isinstance(layers[0], Mapping):
-        named.update(layers[0])
-    else:
-        named.update({str(i): layer for i, layer in enumerate(layers)})
-    checked: dict[str, Layer] = {}
-    for name, layer in named.items():
-        if not isinstance(name, str) or "." in name or not name:
-            raise InputError(
-                f"Sequential: the names in layers must be text, non-empty and without dots, got {name!r:.60}"
-            )
-        if not isinstance(layer, Layer):
-            raise InputError(f"Sequential: layers '{name}' must be a layer, got {check.described(layer)}")
-        checked[name] = layer
-    return checked
+        return Layers(layers[0])
+    named: dict[str, Any] = {str(i): layer for i, layer in enumerate(layers)}
+    return Layers(named)
 
 
 def _named(error: InputError, name: str, layer: Layer) -> InputError:

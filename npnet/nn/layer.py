@@ -130,10 +130,13 @@ def _check_method(cls: type[Layer], name: str) -> None:
         )
 
 
-STAYS = (
-    "must stay as it was made, since an optimizer may hold its parameters; make a new container of the "
-    "layers you want, such as nn.Sequential({**model.layers, 'name': layer}), and its optimizer after that"
-)
+class Exchanges:
+    """How often a layer was put into a container, of all containers there are.
+
+    An optimizer that finds another number looks whether its arrays are still those of its model.
+    """
+
+    count = 0
 
 
 class Layer:
@@ -176,7 +179,6 @@ class Layer:
     parameter_names: ClassVar[tuple[str, ...]] = ()  # learnt; an attribute that is None is absent
     buffer_names: ClassVar[tuple[str, ...]] = ()  # kept and saved, but not learnt
     setting_names: ClassVar[tuple[str, ...]] = ()  # constructor's arguments that repr shows
-    part_names: ClassVar[tuple[str, ...]] = ()  # attributes with the layers it is made of, which stay
 
     frozen: set[str]  # names among `parameter_names` that are not trained
 
@@ -203,7 +205,7 @@ class Layer:
                 _check_method(cls, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Keep the arrays and the layers that others may hold: an array takes the values given for it."""
+        """Copy into an array that is there already, as others may hold it; count exchanged layers."""
         if name in self.parameter_names or name in self.buffer_names:
             array = vars(self).get(name)
             if array is not None and value is not None:
@@ -213,8 +215,8 @@ class Layer:
                 check.array(type(self).__name__, name, value)
                 if name in self.parameter_names:
                     check.float_arrays(type(self).__name__, optional=(), **{name: value})
-        elif name in self.part_names and name in vars(self) and value is not vars(self)[name]:
-            raise InputError(f"{type(self).__name__}: {name} {STAYS}")
+        elif isinstance(value, Layer) or isinstance(vars(self).get(name), Layer):
+            Exchanges.count += 1
         super().__setattr__(name, value)
 
     def __init__(self) -> None:

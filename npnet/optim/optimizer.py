@@ -16,6 +16,7 @@ from npnet import check
 from npnet._spread import in_blocks, spread
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
+from npnet.nn.layer import Exchanges
 from npnet.optim._groups import Group, grouped
 from npnet.optim._memory import overlapping, overlaps_itself
 from npnet.optim._settings import Configured, Number, require_names, require_takes, saved_arrays
@@ -82,6 +83,7 @@ class Optimizer(Configured):
     _parameters: dict[str, ndarray]
     _model: ref[Layer] | None  # whose parameters they are, where that is known
     _calls: int
+    _exchanges: int
 
     def __new__(cls, *_args: Any, **_settings: Any) -> Optimizer:  # noqa: PYI034 - see the shape checks in the tests
         """Make an optimizer without parameters, which says so when it is used."""
@@ -90,6 +92,7 @@ class Optimizer(Configured):
         made._parameters = {}
         made._model = None
         made._calls = 0
+        made._exchanges = Exchanges.count
         made._start_over()
         return made
 
@@ -402,8 +405,10 @@ class Optimizer(Configured):
                 present[name] = self._checked_grad(name, grad)
         vars(self)["_calls"] += 1  # past __setattr__, whose questions take longer
         # At every step it would take as long as the update of a small model.
-        if self._model is not None and (self._calls & (self._calls - 1) == 0 or self._calls % EVERY == 0):
+        often = self._calls & (self._calls - 1) == 0 or self._calls % EVERY == 0
+        if self._model is not None and (often or self._exchanges != Exchanges.count):
             self._check_not_replaced(present)
+            vars(self)["_exchanges"] = Exchanges.count
         return present
 
     def _checked_grad(self, name: str, grad: Any) -> ndarray:

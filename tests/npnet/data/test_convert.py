@@ -54,7 +54,6 @@ class Frame(Series):
         {"data": Frame({"a": X[:, 0], "b": X[:, 1]}), "target": Series(Y), "target_names": ["u", "v", "w"]},
         ArrayDataset(X, Y),
     ],
-    ids=str,
 )
 def test_data_in_memory_becomes_two_arrays(given):
     data = as_dataset(given)
@@ -110,7 +109,6 @@ def test_what_is_no_pair_of_arrays_stays_what_it_is():
         ((Frame({"a": X[:, 0], "town": list("abcdef")}), Series(Y)), "others in column town; leave it out"),
         ((X, Series([0, 1, None, 0, 1, 2], object)), "data's y must hold numbers.*missing"),
     ],
-    ids=str,
 )
 def test_what_is_no_data_is_refused(given, message):
     with pytest.raises(InputError, match=message):

@@ -126,25 +126,77 @@ def test_astype_keeps_what_has_the_dtype_already_and_locks_what_it_replaces():
 # ---- the layers of a container -------------------------------------------------------------------------
 
 
+EXCHANGES = {
+    "by name": lambda m, new: m.layers.__setitem__("0", new),
+    "several": lambda m, new: m.layers.update({"0": new}),
+    "by place": lambda m, new: m.__setitem__(0, new),
+    "by index": lambda m, new: m.__setitem__("0", new),
+    "all": lambda m, new: setattr(m, "layers", {"0": new, "1": m[1]}),
+}
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES.values(), ids=EXCHANGES)
+def test_a_layer_can_be_exchanged_before_the_optimizer_is_made(exchange):
+    model = nn.Sequential(linear(), nn.ReLU())
+    x = np.ones((2, model[0].in_features))
+    new = linear()
+    exchange(model, new)
+    sgd = optim.SGD(model.parameters, lr=1.0)
+    before = new.weight.copy()
+    y, backward = model.forward(x)
+    sgd.step(backward(np.ones_like(y))[1])
+    assert model[0] is new
+    assert not np.array_equal(new.weight, before)
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES.values(), ids=EXCHANGES)
+def test_an_optimizer_made_before_an_exchange_refuses_its_next_step(exchange):
+    model = nn.Sequential(linear(), nn.ReLU())
+    sgd = optim.SGD(model.parameters, lr=1.0)
+    x = np.ones((2, model[0].in_features))
+    for _ in range(6):
+        y, backward = model.forward(x)
+        sgd.step(backward(np.ones_like(y))[1])
+    exchange(model, linear())
+    y, backward = model.forward(x)
+    with pytest.raises(InputError, match="make the optimizer after layers are exchanged"):
+        sgd.step(backward(np.ones_like(y))[1])
+
+
+def test_the_body_of_a_residual_can_be_exchanged_too():
+    model = nn.Residual(nn.ReLU())
+    model.body, model.shortcut = nn.Tanh(), nn.Identity()
+    assert list(model.children()) == ["body", "shortcut"]
+    np.testing.assert_array_equal(model(np.ones(1)), np.tanh(np.ones(1)) + 1)
+
+
+def test_a_layer_can_be_taken_out():
+    model = nn.Sequential(nn.ReLU(), nn.Tanh())
+    del model[0]
+    assert list(model.children()) == ["1"]
+
+
 @pytest.mark.parametrize(
     "exchange",
     [
-        lambda m: m.layers.__setitem__("0", nn.Tanh()),
-        lambda m: m.layers.update({"0": nn.Tanh()}),
-        lambda m: m.layers.pop("0"),
-        lambda m: m.layers.clear(),
-        lambda m: m.__setitem__(0, nn.Tanh()),
-        lambda m: m.__delitem__(0),
-        lambda m: setattr(m, "layers", {"0": nn.Tanh()}),
-        lambda m: setattr(m[1], "body", nn.Tanh()),
+        lambda m: m.layers.__setitem__("0", np.tanh),
+        lambda m: m.layers.__setitem__("a.b", nn.Tanh()),
+        lambda m: m.layers.__setitem__(3, nn.Tanh()),
+        lambda m: m.layers.update({"0": None}),
+        lambda m: m.__setitem__(0, nn.Tanh),
+        lambda m: setattr(m, "layers", {"0": 3}),
+        lambda m: setattr(m, "layers", None),
+        lambda m: setattr(m[1], "body", None),
+        lambda m: setattr(m[1], "shortcut", 3),
     ],
 )
 @pytest.mark.usefixtures("bare")
-def test_the_layers_of_a_container_stay(exchange):
+def test_what_is_no_layer_takes_no_layers_place(exchange):
     model = nn.Sequential(nn.ReLU(), nn.Residual(nn.ReLU()))
-    with pytest.raises(InputError, match=r"stay as it was made.*make a new container"):
+    with pytest.raises(InputError, match=r"must be a layer|must be text"):
         exchange(model)
     assert isinstance(model[0], nn.ReLU)
+    assert isinstance(model[1].body, nn.ReLU)
 
 
 @pytest.mark.parametrize(
