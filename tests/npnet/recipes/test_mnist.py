@@ -217,12 +217,14 @@ def test_the_summary_lists_every_network(name):
 
 def test_the_lowest_validation_loss_wins_and_no_epoch_loses():
     recipe = recipes.get("mnist-softmax")
+    part = ArrayDataset(np.zeros((2, 1), np.float32), np.array([0, 1]))
+    splits = data.Splits(part, part, part)
 
     def learnt(*losses):
         epochs = [Epoch(i, 1.0, 0.5, loss, 0.5, 0.1, 1.0, 1.0) for i, loss in enumerate(losses, start=1)]
         lowest = 1 + losses.index(min(losses)) if losses else None
         return Learnt(
-            "npnet", nn.Identity(), History(epochs, lowest), 1.0, 1.0, 0.5, recipe.networks[0], None
+            "npnet", nn.Identity(), History(epochs, lowest), 1.0, 1.0, 0.5, recipe.networks[0], splits
         )
 
     good, bad, none = learnt(0.3, 0.2, 0.4), learnt(0.25), learnt()
