@@ -63,9 +63,9 @@ def metrics(result, network):
 def test_a_stronger_penalty_gives_smaller_weights(enlarged_digits, tmp_path):
     result = run("mnist-softmax", tmp_path)
     found = list(result.values["weight_norm"].values())
-    for norms in (found[:4], found[4:]):  # as in the source, and ours
+    for norms, times in ((found[:4], 1.05), (found[4:], 1.1)):  # as in the source, by short steps, and ours
         assert norms == sorted(norms, reverse=True)
-        assert norms[0] > 1.1 * norms[-1]
+        assert norms[0] > times * norms[-1]
     assert names(result) == ["weights", "learning_curves", CONFUSION, MISCLASSIFIED]
     assert result.values["networks"]["npnet"]["our setting, λ = 0"]["accuracy"] > 0.7
 
