@@ -63,9 +63,9 @@ def metrics(result, network):
 def test_a_stronger_penalty_gives_smaller_weights(enlarged_digits, tmp_path):
     result = run("mnist-softmax", tmp_path)
     found = list(result.values["weight_norm"].values())
-    for norms in (found[:4], found[4:]):  # as in the source, and ours
+    for norms, times in ((found[:4], 1.05), (found[4:], 1.1)):  # as in the source, by short steps, and ours
         assert norms == sorted(norms, reverse=True)
-        assert norms[0] > 1.1 * norms[-1]
+        assert norms[0] > times * norms[-1]
     assert names(result) == ["weights", "learning_curves", CONFUSION, MISCLASSIFIED]
     assert result.values["networks"]["npnet"]["our setting, λ = 0"]["accuracy"] > 0.7
 
@@ -217,12 +217,14 @@ def test_the_summary_lists_every_network(name):
 
 def test_the_lowest_validation_loss_wins_and_no_epoch_loses():
     recipe = recipes.get("mnist-softmax")
+    part = ArrayDataset(np.zeros((2, 1), np.float32), np.array([0, 1]))
+    splits = data.Splits(part, part, part)
 
     def learnt(*losses):
         epochs = [Epoch(i, 1.0, 0.5, loss, 0.5, 0.1, 1.0, 1.0) for i, loss in enumerate(losses, start=1)]
         lowest = 1 + losses.index(min(losses)) if losses else None
         return Learnt(
-            "npnet", nn.Identity(), History(epochs, lowest), 1.0, 1.0, 0.5, recipe.networks[0], None
+            "npnet", nn.Identity(), History(epochs, lowest), 1.0, 1.0, 0.5, recipe.networks[0], splits
         )
 
     good, bad, none = learnt(0.3, 0.2, 0.4), learnt(0.25), learnt()
