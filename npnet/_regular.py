@@ -7,10 +7,10 @@ import stat
 from pathlib import Path
 from typing import IO, Any
 
-from npnet.check import described
+from npnet import check
 from npnet.errors import InputError, MissingError
 
-KINDS = {
+_KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -21,15 +21,11 @@ KINDS = {
 
 def path_of(owner: str, value: Any, name: str = "path") -> Path:
     """Return a path, ``~`` replaced by the home folder."""
-    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
-        raise InputError(f"{owner}: {name} must be text or a path, got {described(value)}")
-    text = os.fspath(value)
-    if not text or "\0" in text:
-        raise InputError(f"{owner}: {name} must name a file, got {text!r:.60}")
+    path = check.path(owner, name, value)
     try:
-        return Path(text).expanduser()
+        return path.expanduser()
     except RuntimeError:  # there is no such user, or no home folder: then this is its name
-        return Path(text)
+        return path
 
 
 def open_regular(owner: str, path: Path, most: int) -> IO[bytes]:
@@ -65,8 +61,12 @@ def check_regular(owner: str, path: Path, most: int) -> None:
 def check_status(owner: str, path: Path, status: os.stat_result, most: int) -> None:
     """Require that a status is of a regular file of at most so many bytes."""
     if not stat.S_ISREG(status.st_mode):
-        kind = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise InputError(f"{owner}: {path} must be a file, got {kind}")
+        raise InputError(f"{owner}: {path} must be a file, got {kind_of(status)}")
     if status.st_size > most:
         size = status.st_size / 2**20
         raise InputError(f"{owner}: {path} must be of at most {most / 2**20:.0f} MiB, got {size:.0f} MiB")
+
+
+def kind_of(status: os.stat_result) -> str:
+    """Return what stands there instead of a file, in words."""
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "something else")

@@ -13,16 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from npnet import check
+from npnet._regular import kind_of
 from npnet.errors import InputError, MissingError
 
 MOST_BYTES = 1 << 28  # 268 MB: more than any published file has, packed or unpacked
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 def data_folder(folder: str | PathLike[str] | None = None) -> Path:
@@ -70,13 +64,7 @@ def named(folder: str | PathLike[str] | None) -> bool:
 
 def as_path(owner: str, name: str, value: Any, *, empty: bool = False) -> Path:
     """Return a path of what is one; an empty one is none, unless it may stand for no path at all."""
-    try:
-        text = os.fspath(value)
-    except TypeError:
-        text = None
-    if not isinstance(text, str) or "\0" in text or not (text or empty):
-        raise InputError(f"{owner}: {name} must be a path, got {check.described(value)}")
-    return Path(text) if text else Path()
+    return Path() if empty and value == "" else check.path(owner, name, value)
 
 
 def exists(path: Path) -> bool:
@@ -107,8 +95,7 @@ def check_readable(path: Path, most: int = MOST_BYTES) -> None:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {reason(error)}") from None
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise InputError(f"{path} cannot be read: it must be a file, got {kind}")
+        raise InputError(f"{path} cannot be read: it must be a file, got {kind_of(status)}")
     if status.st_size > most:
         raise InputError(f"{path} must have at most {most} bytes, got {status.st_size}")
 

@@ -396,8 +396,8 @@ def test_places_that_are_no_file(tmp_path):
         (tmp_path / ("x" * 300), "cannot read .*: File name too long"),
         (tmp_path / "nowhere.csv", "there is no file"),
         ("~nouser/x.csv", "there is no file"),
-        ("a\0b", "path must name a file"),
-        ("", "path must name a file"),
+        ("a\0b", "path must be a path"),
+        ("", "path must be a path"),
     ):
         with pytest.raises(InputError, match=message):
             data.csv(place, "kind")
