@@ -1,5 +1,7 @@
 """Rows for `npnet.recipes`, `npnet.run` and `npnet.cli`."""
 
+import atexit
+import shutil
 import tempfile
 
 import numpy as np
@@ -45,6 +47,10 @@ def network():
         quick_epochs=1,
         quick_images=4,
     )
+
+
+FOLDER = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 
 class Nothing(Recipe):
@@ -233,7 +239,7 @@ ROWS = [
     Row(
         "npnet.recipes.Recipe.run, its folder",
         lambda out: run(Options(), out, print),
-        lambda: {"out": tempfile.mkdtemp()},
+        lambda: {"out": FOLDER},
         {"out": NO_PATH},
     ),
     Row(
@@ -251,7 +257,7 @@ ROWS = [
     Row("npnet.recipes.NetworkRecipe.given", given, lambda: {"options": Options()}, {"options": OPTIONS}),
     Row("npnet.recipes.NetworkRecipe.splits", splits, lambda: {"options": Options()}, {"options": OPTIONS}),
     Row("npnet.run.RunFolder", make_folder, lambda: {"recipe": "digits"}, {"recipe": FILE_NAME}),
-    Row("npnet.run.RunFolder, out", folder_out, lambda: {"out": tempfile.mkdtemp()}, {"out": NO_PATH}),
+    Row("npnet.run.RunFolder, out", folder_out, lambda: {"out": FOLDER}, {"out": NO_PATH}),
     Row(
         "npnet.run.RunFolder.write_json",
         write_json,
