@@ -12,6 +12,7 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet.errors import InputError
+from npnet.functional._quiet import Silence
 from npnet.nn import Gradients, Layer, Loss
 from npnet.nn.layer import LayerBackward
 from npnet.parallel._plan import Plan, divided
@@ -122,7 +123,7 @@ class Step:
             raise InputError("Step: loss must be one number for a minibatch, got reduction='none'")
         check.generator("Step", generator)
         division = divided("Step", model, x, training=True)
-        with self:
+        with self, Silence():
             if len(division.shards) == 1:
                 return plain_step(model, loss, x, target, generator)
             return self._sharded(division, loss, x, target, generator)
@@ -169,7 +170,7 @@ class Step:
             If x is not an array.
         """
         trunk, head, parts = divided("Step.predict", model, x, training=False)
-        with self:
+        with self, Silence():
             if len(parts) == 1:
                 return model(x)
             return head(_joined(self._workers.map(lambda part: trunk(x[part]), parts)))

@@ -14,6 +14,7 @@ from npnet import check
 from npnet.data import Dataset, count_minibatches, minibatches
 from npnet.data.convert import as_array, in_dtype, is_array
 from npnet.errors import InputError
+from npnet.functional._quiet import Silence
 from npnet.nn import Layer, Loss
 from npnet.optim import Optimizer, Schedule
 from npnet.train._checks import Settings, check_counted, check_finite, check_patience, generator_of
@@ -209,7 +210,7 @@ def run(
     noise = np.random.default_rng(settings.generator.integers(0, 2**63, size=4))
     state = State(settings.generator, noise, history=History(notes=notes))
     # A number too large is met by the check of the loss, not by a warning or an exception of NumPy's.
-    with np.errstate(all="ignore"), interrupts_wait() as stop_if_asked:
+    with Silence(), interrupts_wait() as stop_if_asked:
         steps = count_minibatches(training, settings.batch_size, settings.drop_last)
         reporter = Reporter(
             settings.progress, settings.epochs, min(len(training), steps * settings.batch_size)
@@ -340,7 +341,7 @@ def _prepared(
 ) -> tuple[Dataset, Dataset | None, list[str]]:
     """Return both parts in the model's dtype, with lines about what was converted."""
     size, drop_last = settings.batch_size, settings.drop_last
-    with np.errstate(all="ignore"):
+    with Silence():
         training, notes = prepared(engine, "training", training, size, drop_last=drop_last)
         if validation is not None:
             validation, more = prepared(engine, "validation", validation, size)
@@ -384,7 +385,7 @@ def judge(
     batch_size = check.integer("judge", "batch_size", batch_size, least=1)
     part, _ = in_dtype(_nonempty("judge", dataset), engine.dtype, engine.targets)
     tally = Tally()
-    with np.errstate(all="ignore"):
+    with Silence():
         for x, target in minibatches(part, batch_size):
             loss, divisor, y, _ = engine.judge(x, target)
             tally.add(loss, divisor, y, target, engine.ignore_index)
@@ -425,7 +426,7 @@ def evaluate(model: Layer, loss: Loss, dataset: Data, batch_size: int = 256) -> 
     part, _ = in_dtype(_nonempty("evaluate", dataset), dtype_of(model), targets)
     check_no_text("evaluate: dataset's", *next(iter(minibatches(part, 1))))
     tally = Tally()
-    with np.errstate(all="ignore"):
+    with Silence():
         for x, target in minibatches(part, batch_size):
             y = model(x)
             if not tally.seen:
@@ -472,7 +473,7 @@ def predict(model: Layer, dataset: Any, batch_size: int = 256) -> ndarray:
             )
         dataset = (x, np.zeros(len(x), np.int64))
     part, _ = in_dtype(_nonempty("predict", dataset), dtype_of(model))
-    with np.errstate(all="ignore"):
+    with Silence():
         return np.concatenate([model(x) for x, _ in minibatches(part, batch_size)])
 
 
