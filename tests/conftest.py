@@ -3,7 +3,15 @@
 import os
 import sys
 from collections import Counter
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+
+# Side by side, each worker and each process that it starts computes on one core: more threads than cores wait
+# for each other. What npnet does over threads of its own is not touched by this.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for _library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 import jaxtyping
 import pytest
@@ -32,6 +40,13 @@ def _jaxtyped_at_first(*, typechecker):
     return decorate_at_first
 
 
+# What is imported while a checked module is would be compiled anew, without the compiled files that are there:
+# workers, which need these libraries anyway, import them first.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for _library in ("torch", "matplotlib.figure", "sklearn.datasets", "rich.console", "PIL.Image"):
+        with suppress(ModuleNotFoundError):
+            import_module(_library)
+
 jaxtyping.jaxtyped = _jaxtyped_at_first
 for _package in ("npnet", "ptref"):
     jaxtyping.install_import_hook(_package, "beartype.beartype")
@@ -48,3 +63,12 @@ def bare():
     jaxtyping.config.update("jaxtyping_disable", True)  # noqa: FBT003 - the library's signature
     yield
     jaxtyping.config.update("jaxtyping_disable", False)  # noqa: FBT003
+
+
+@pytest.fixture
+def blas_over_threads():
+    """Let NumPy's matrix products go over two threads, as they do outside of the tests' workers."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(2, "blas"):
+        yield

@@ -16,6 +16,8 @@ from npnet.functional import _cache, _product
 from npnet.parallel import _plan, _workers
 from npnet.train import plain_step
 
+pytestmark = pytest.mark.usefixtures("blas_over_threads")
+
 
 @pytest.fixture(autouse=True)
 def every_work_is_worth_sharing(monkeypatch):

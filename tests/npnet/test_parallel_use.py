@@ -19,6 +19,7 @@ from npnet import _spread, nn, optim, parallel
 from npnet.errors import InputError
 from npnet.parallel import _plan, _workers
 
+pytestmark = pytest.mark.usefixtures("blas_over_threads")
 SECONDS = 120  # until a process counts as hanging
 
 

@@ -243,6 +243,7 @@ def test_every_operation_is_in_the_table():
     assert {case.operation for case in CASES} == set(F.__all__)
 
 
+@pytest.mark.usefixtures("bare")  # thousands of calls; the other tests of the table check their shapes
 @each_case
 def test_gradients_are_those_of_central_differences(case):
     arrays, data = case.arrays()
