@@ -326,7 +326,8 @@ def described(value: Any) -> str:
         text = repr(value)
         return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     if type(value) is ndarray:
-        return f"a {value.dtype} array of shape {value.shape}"
+        dtype = str(value.dtype)
+        return f"{'an' if dtype[0] in 'aeio' else 'a'} {dtype} array of shape {value.shape}"
     kind = type(value)
     if kind is type:  # the class instead of an object of it
         return f"the class {value.__name__}"

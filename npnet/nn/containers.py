@@ -11,6 +11,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._words import counted
 from npnet.errors import InputError
 from npnet.functional._quiet import quietly
 from npnet.nn.layer import Exchanges, Gradients, Layer, LayerBackward, run_in
@@ -182,7 +183,9 @@ class Sequential(Layer):
             return index
         place = check.integer("Sequential", "index", index)
         if not -len(self) <= place < len(self):
-            raise PlaceError(f"Sequential: index must be that of one of {len(self)} layers, got {place}")
+            raise PlaceError(
+                f"Sequential: index must be that of one of {counted(len(self), 'layer')}, got {place}"
+            )
         return list(self.layers)[place]
 
     def __setitem__(self, index: int | str, layer: Layer) -> None:

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
+from npnet._words import counted
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
-from npnet.data.convert import BY_CLASS, dataset_of, in_dtype, is_array, is_pair_of_arrays
+from npnet.data.convert import dataset_of, in_dtype, is_array, is_pair_of_arrays, of_text
 from npnet.errors import DTypeError, InputError
 from npnet.train.engine import Engine
 
@@ -101,12 +102,13 @@ def _outputs(engine: Engine, x: ndarray) -> ndarray:
 def check_no_text(where: str, x: ndarray, target: ndarray) -> None:
     """Require numbers, of which text can be made."""
     if target.dtype.kind not in "biuf":
-        raise DTypeError(
-            f"{where} y must hold numbers, got {target.dtype}; of names of classes make labels by "
-            f"{BY_CLASS}, or read the file with npnet.data.csv"
-        )
+        raise DTypeError(f"{where} y must hold numbers, got {_text(target)}; {of_text('y', target)}")
     if x.dtype.kind not in "biuf":
-        raise DTypeError(f"{where} x must hold numbers, got {x.dtype}")
+        raise DTypeError(f"{where} x must hold numbers, got {_text(x)}; {of_text('x', x)}")
+
+
+def _text(values: ndarray) -> str:
+    return "text" if values.dtype.kind in "UST" else str(values.dtype)
 
 
 def check_targets(
@@ -170,10 +172,10 @@ def _check_labels(where: str, labels: ndarray, outputs: int, ignore_index: int) 
     wrong = np.argwhere(((signed < 0) | (signed >= outputs)) & counts)
     if len(wrong):
         place = tuple(int(i) for i in wrong[0])
-        counted = signed[counts]
-        from_one = counted.min() == 1 and counted.max() == outputs
+        labels = signed[counts]
+        from_one = labels.min() == 1 and labels.max() == outputs
         raise InputError(
-            f"{where} labels must be in 0…{outputs - 1}, as the model has {outputs} outputs, "
+            f"{where} labels must be in 0…{outputs - 1}, as the model has {counted(outputs, 'output')}, "
             f"got {signed[place]} at index {place[0] if len(place) == 1 else place}"
             + (f"; labels 1…{outputs} become such by y - 1" if from_one else "")
         )
@@ -205,8 +207,8 @@ def _check_last(engine: Engine, part: Dataset, batch_size: int, *, drop_last: bo
     except ValueError as error:  # PyTorch's own too
         raise InputError(
             "fit: batch_size must leave no minibatch of a single sample, of which batch norm has no "
-            f"statistics, got {n} samples in minibatches of {batch_size}; choose another batch_size, or "
-            f"leave out the last minibatch with drop_last=True ({error})"
+            f"statistics, got {counted(n, 'sample')} in minibatches of {batch_size}; choose another "
+            f"batch_size, or leave out the last minibatch with drop_last=True ({error})"
         ) from None
     finally:
         engine.load(weights)

@@ -179,7 +179,7 @@ def test_hidden_and_other_files_are_passed_over(root):
     (root / "list.csv").write_text("no picture")
     splits = data.image_folder(root)
     assert splits.classes == ("dark", "light")
-    assert "1 files passed over that do not end like a picture" in str(splits)
+    assert "1 file passed over that does not end like a picture" in str(splits)
 
 
 def test_folders_within_a_class_belong_to_it_and_circles_end(root):

@@ -90,7 +90,7 @@ def test_a_wrong_row_is_named(tmp_path, rows, message):
     ("header", "message"),
     [
         (HEADER[:-2], "2 columns are missing from line 1, the first is 'pixel783'"),
-        (HEADER[1:], "1 columns are missing from line 1, the first is 'label'"),
+        (HEADER[1:], "1 column missing from line 1, the first is 'label'"),
         ([*HEADER[1:], "label"], "the columns in line 1 must be label, pixel1, .* in this order"),
         ([*HEADER, "name"], "the columns in line 1 must be label, pixel1"),
         ([], "785 columns are missing"),
