@@ -108,12 +108,18 @@ def as_array(owner: str, name: str, value: Any) -> ndarray:
         array = np.asarray(value)
         if array.dtype == object:  # as pandas gives columns of several types
             array = np.asarray(array.tolist())
+    except InputError:
+        raise
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise DTypeError(f"{owner}: {name} cannot be made an array: {str(error)[:200]}") from None
     if array.dtype.kind not in "biufU":
         raise DTypeError(
             f"{owner}: {name} must hold numbers, got {described(value)}"
-            + ("; some values are missing or no numbers" if array.dtype == object else "")
+            + (
+                "; some values are missing or no numbers, which npnet.data.arrays(x, y) takes"
+                if array.dtype == object
+                else ""
+            )
         )
     return array
 

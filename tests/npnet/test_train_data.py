@@ -125,7 +125,12 @@ BAD = {
     "too large": ((with_value(X, (1, 1), 1e300), Y), r"x holds 1e\+300 at sample 1, .*too large for float32"),
     "one-hot": ((X, np.eye(3, dtype=int)[Y]), r"looks one-hot; write y.argmax\(axis=1\)"),
     "from 1": ((X, Y + 1), "labels must be in 0…2, .* labels 1…3 become such by y - 1"),
-    "text": ((X, np.array(["u", "v", "w"])[Y]), r"np.unique\(y, return_inverse=True\), .* npnet.data.csv"),
+    "text": ((X, np.array(["u", "v", "w"])[Y]), r"y must hold numbers, got text; npnet.data.arrays\(x, y\)"),
+    "text in x": (
+        (X.astype(str), Y),
+        r"got text; numbers written as text become numbers by x.astype\(float\)",
+    ),
+    "numbers as text": ((X, Y.astype(str)), r"numbers written as text become numbers by y.astype\(float\)"),
     "float labels": ((X, Y * 1.0), r"y must hold integer labels, .*y.astype\(np.int64\)"),
     "column of labels": ((X, Y[:, np.newaxis]), r"must have shape \(n,\), .* got \(n, 1\); write y\[:, 0\]"),
     "no targets": (X, r"data must be .* beside them: \(x, y\)"),
@@ -285,7 +290,7 @@ def test_a_module_of_pytorch_is_refused_and_where_it_is_trained_said():
     [
         (Y + 1, "evaluate: dataset's labels must be in 0…2, .* become such by y - 1"),
         (np.eye(3, dtype=int)[Y], r"evaluate: dataset's y must .* looks one-hot; write y.argmax\(axis=1\)"),
-        (np.array(["u", "v", "w"])[Y], r"evaluate: dataset's y must hold numbers, .*np.unique"),
+        (np.array(["u", "v", "w"])[Y], r"evaluate: dataset's y must hold numbers, .*npnet.data.arrays"),
         (Y * 1.0, r"dataset's y must hold integer labels, .*y.astype\(np.int64\)"),
     ],
 )

@@ -213,7 +213,7 @@ def test_what_is_no_picture_is_named_or_left_out(root, harm):
     assert len(str(caught.value)) < 500
     splits = data.image_folder(root, damaged="skip")
     assert sum(map(len, splits.parts().values())) == 20
-    assert "1 damaged files left out:" in str(splits)
+    assert "1 damaged file left out:" in str(splits)
     assert "0bad.png" in str(splits)
 
 
