@@ -78,12 +78,20 @@ def prepared(
     if part is not given:
         x, target = next(iter(minibatches(part, min(batch_size, len(part)))))
     y = _outputs(engine, x)
+    if engine.targets == "numbers" and isinstance(part, ArrayDataset) and (*target.shape, 1) == y.shape:
+        part, target = as_columns(part), target[:, np.newaxis]
+        notes = [*notes, f"{name} y of shape (n,) is read as (n, 1), like the model's outputs"]
     check_targets(f"fit: {name}", part, target, y, engine.targets, engine.ignore_index)
     _check_counts(name, part, engine)
     engine.judge(x, target)
     if drop_last is not None:
         _check_last(engine, part, batch_size, drop_last=drop_last)
     return part, notes
+
+
+def as_columns(part: ArrayDataset) -> ArrayDataset:
+    """Return data with a number for each sample as data with a row of one number for each."""
+    return ArrayDataset(part.x, part.y[:, np.newaxis])
 
 
 def _outputs(engine: Engine, x: ndarray) -> ndarray:
@@ -141,6 +149,11 @@ def _check_classes(where: str, labels: ndarray, y: ndarray, ignore_index: int | 
         return
     outputs, one_each = y.shape[1], y.shape[2:]
     shape = labels.shape[1:]
+    if labels.dtype.kind == "f" and shape in (one_each, (1, *one_each)) and (labels != np.rint(labels)).any():
+        raise DTypeError(
+            f"{where} y must hold integer labels, got numbers with fractions; numbers are learnt by "
+            "nn.MSELoss, with as many outputs as a sample has numbers"
+        )
     if labels.dtype.kind in "iu" and shape == y.shape[1:] and _is_one_hot(labels):
         raise InputError(
             f"{where} y must hold one label for each sample, got an array that looks one-hot; "
@@ -189,6 +202,8 @@ def _check_numbers(where: str, target: ndarray, y: ndarray) -> None:
         shapes += "; write y[:, np.newaxis]" if y.ndim == 2 else "; write y[..., np.newaxis]"
     elif target.shape == (*y.shape, 1):
         shapes += "; write y[..., 0]"
+    elif target.ndim == 1 and y.ndim == 2 and (target == np.rint(target)).all():
+        shapes += "; labels of several classes are learnt by nn.CrossEntropyLoss"
     raise InputError(shapes)
 
 

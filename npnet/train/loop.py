@@ -434,6 +434,8 @@ def evaluate(model: Layer, loss: Loss, dataset: Data, batch_size: int = 256) -> 
     with Silence(), _over_threads(None) as step:
         for x, target in minibatches(part, batch_size):
             y = step.predict(model, x)
+            if targets == "numbers" and (*target.shape, 1) == y.shape:
+                target = target[:, np.newaxis]
             if not tally.seen:
                 check_targets("evaluate: dataset's", part, target, y, targets, ignore_index)
             mean, divisor, *_ = outcome(loss, float(loss(y, target)), y, target)

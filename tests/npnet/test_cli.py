@@ -322,7 +322,10 @@ def test_a_reader_that_goes_away_meets_no_traceback():
         ),
         (
             ["train", "linreg", "--only", "no such"],
-            'linreg: networks must be among "two points, as in the source", "two points", "noisy points", got \'no such\'',
+            (
+                'linreg: networks must be among "two points, as in the source", "two points", '
+                "\"noisy points\", got 'no such'"
+            ),
         ),
         (["train", "--unheard-of"], "npnet train: there is no option --unheard-of; see"),
     ],
