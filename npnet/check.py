@@ -257,7 +257,7 @@ def float_arrays(owner: str, *, optional: tuple[str, ...] = (), **arrays: Any) -
         elif value.dtype != first_dtype:
             raise DTypeError(
                 f"{owner}: {name} must have the dtype of {first_name}, {first_dtype}, got {value.dtype}; "
-                "convert one of the two with .astype"
+                f"write {first_name}.astype(np.{value.dtype}) or {name}.astype(np.{first_dtype})"
             )
 
 

@@ -8,7 +8,7 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
-from npnet.train.history import Epoch, History, State, spaced
+from npnet.train.history import Epoch, History, State, readable, spaced
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -57,7 +57,7 @@ class Reporter:
             return
         tally = state.tally
         accuracy = "" if tally.accuracy is None else f"accuracy {100 * tally.accuracy:.2f} %"
-        numbers = f"{spaced(tally.seen / seconds)} samples/s  loss {tally.loss:.4f}  {accuracy}"
+        numbers = f"{spaced(tally.seen / seconds)} samples/s  loss {readable(tally.loss)}  {accuracy}"
         self.bar.show(state.epoch + 1, tally.seen, numbers)
         self._last_drawn = time.perf_counter()
 
@@ -190,7 +190,8 @@ def _best(history: History) -> str:
     if not history.best_epoch or history.diverged:
         return ""
     best = history.epochs[history.best_epoch - 1]
-    return f"; best epoch {best.epoch}, validation loss {best.validation_loss:.4f}"
+    loss = "" if best.validation_loss is None else f", validation loss {readable(best.validation_loss)}"
+    return f"; best epoch {best.epoch}{loss}"
 
 
 def _is_terminal() -> bool:

@@ -158,7 +158,7 @@ def test_data_that_cannot_be_learnt_from_is_met_before_training(case):
 def test_targets_of_another_shape_than_the_outputs_meet_what_to_write():
     model = classifier(outputs=1)
     with pytest.raises(InputError, match=r"outputs, \(n, 1\), got \(n,\); write y\[:, np.newaxis\]"):
-        learn((X, X[:, 0]), model, nn.MSELoss())
+        learn([(X[i], X[i, 0]) for i in range(N)], model, nn.MSELoss())
     with pytest.raises(InputError, match=r"outputs, \(n, 1\), got \(n, 5\)$"):
         learn((X, X), model, nn.BCEWithLogitsLoss())
 
@@ -300,5 +300,32 @@ def test_what_is_evaluated_meets_the_same_words(y, message):
 
 
 def test_targets_to_evaluate_are_never_broadcast():
-    with pytest.raises(InputError, match=r"evaluate: dataset's y must .*write y\[:, np.newaxis\]"):
-        evaluate(classifier(outputs=1), nn.MSELoss(), (X, X[:, 0]))
+    with pytest.raises(InputError, match=r"evaluate: dataset's y must .*\(n, 1\), got \(n, 5\)"):
+        evaluate(classifier(outputs=1), nn.MSELoss(), (X, X))
+
+
+def test_a_number_for_each_sample_is_a_row_of_one():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 2)).astype(np.float32)
+    y = x.sum(axis=1)
+    models, losses = [], []
+    for target in (y, y[:, np.newaxis]):
+        model = nn.Linear(2, 1, generator=np.random.default_rng(0))
+        sgd = optim.SGD(model.parameters, lr=0.1)
+        history = fit(model, nn.MSELoss(), sgd, ((x, target), (x, target)), epochs=2, progress=False)
+        models.append(model)
+        losses.append(evaluate(model, nn.MSELoss(), (x, target)))
+        said = "training y of shape (n,) is read as (n, 1), like the model's outputs"
+        assert (said in history.notes) == (target.ndim == 1)
+    np.testing.assert_array_equal(models[0].weight, models[1].weight)
+    assert losses[0] == losses[1]
+
+
+def test_the_loss_that_was_meant_is_named():
+    x = np.zeros((4, 2), np.float32)
+    model = nn.Linear(2, 3, generator=np.random.default_rng(0))
+    sgd = optim.SGD(model.parameters, lr=0.1)
+    with pytest.raises(InputError, match=r"numbers are learnt by nn.MSELoss"):
+        fit(model, nn.CrossEntropyLoss(), sgd, (x, np.array([0.5, 1.5, 2.0, 0.0])), progress=False)
+    with pytest.raises(InputError, match=r"labels of several classes are learnt by nn.CrossEntropyLoss"):
+        fit(model, nn.BCEWithLogitsLoss(), sgd, (x, np.array([0, 1, 2, 0])), progress=False)

@@ -111,7 +111,7 @@ def test_what_is_no_pair_of_arrays_stays_what_it_is():
         ((X * 1j, Y), "data's x must hold numbers, got a complex128 array"),
         (
             (Frame({"a": X[:, 0], "town": list("abcdef")}), Series(Y)),
-            r"^as_dataset: data's x must hold numbers, got others in column town; npnet.data.arrays\(x, y\) makes",
+            r"^as_dataset: data's x must hold numbers, got others in column town; npnet.data.arrays",
         ),
         ((X.astype(str), Y), r"got text; numbers written as text become numbers by x.astype\(float\)"),
         (([["a", 1.0]] * 6, Y), r"got text; npnet.data.arrays\(x, y\) gives splits .* for columns of text"),
