@@ -240,6 +240,7 @@ def _columns(
         shown = ", ".join(f"{name!r} {count}" for name, (count, _) in too_many.items())
         number = next((found_one for _, found_one in too_many.values() if found_one), None)
         hint = f"; a number such as {number[0]!r} must be written {number[1]}" if number else ""
+        hint = hint or "; dates are learnt as plain numbers, such as years"
         raise InputError(
             f"{owner}: a column of text must hold at most {MOST_CATEGORIES} different ones, got {shown}; "
             f"leave out what only names a row by drop={list(too_many)}{hint}"

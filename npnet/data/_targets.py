@@ -17,15 +17,16 @@ def standardized_targets(
 ) -> tuple[dict[str, ArrayDataset], Standardization | None]:
     """Standardise each number that is learnt by the training part's statistics.
 
-    Targets of nothing but 0 and 1 stay, with None beside them: they say yes or no to several labels at once,
-    and losses of probabilities need them so.
+    Targets that are no floating-point numbers stay, with None beside them, as integers may be labels of
+    places in an image. So do those of nothing but 0 and 1: they say yes or no to several labels at once, and
+    losses of probabilities need them so.
     """
-    if all(_are_flags(part.y) for part in parts.values()):
+    targets_of = [part.y for part in parts.values()]
+    if any(y.dtype.kind != "f" for y in targets_of) or all(np.isin(y, (0, 1)).all() for y in targets_of):
         return dict(parts), None
     for title, part in parts.items():
-        check.array("standardize", f"y of {title}", part.y, "iuf")
         check.finite("standardize", f"y of {title}", part.y)
-    columns = [as_columns(part.y) for part in parts.values()]
+    columns = [as_columns(y) for y in targets_of]
     mapped, standardization = standardize(*(ArrayDataset(y, y) for y in columns))
     targets = {
         title: ArrayDataset(part.x, z.x.reshape(part.y.shape))
@@ -37,7 +38,3 @@ def standardized_targets(
 def as_columns(y: ndarray) -> ndarray:
     """Return numbers, one for each sample, as an array of shape (n, 1); others as they are."""
     return y[:, None] if y.ndim == 1 else y
-
-
-def _are_flags(y: ndarray) -> bool:
-    return y.dtype.kind == "b" or (y.dtype.kind in "iuf" and bool(np.isin(y, (0, 1)).all()))

@@ -142,7 +142,8 @@ class Splits(Generic[D]):
         """Return the parts standardised by the training part's statistics; see `standardize`.
 
         In regression the targets are standardised too: a network that starts near 0 would be long on its way
-        to numbers in the thousands. Targets of nothing but 0 and 1, as of several labels at once, stay.
+        to numbers in the thousands. Integers, and targets of nothing but 0 and 1, as of several labels at
+        once, stay.
 
         Raises
         ------

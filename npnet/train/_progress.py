@@ -8,6 +8,7 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
+from npnet._words import counted
 from npnet.train.history import Epoch, History, State, readable, spaced
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Reporter:
         self.clear()
         if self.speaks:
             seconds = time.perf_counter() - self._began
-            ran = f"{len(history.epochs)} of {self.epochs} epochs in {seconds:.1f} s"
+            ran = f"{len(history.epochs)} of {counted(self.epochs, 'epoch')} in {seconds:.1f} s"
             self._say(f"{history.ending} {ran}{_best(history)}; {history.kept}")
 
     def _say(self, line: str) -> None:

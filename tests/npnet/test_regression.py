@@ -138,6 +138,10 @@ def test_splits_made_by_hand_are_standardised_likewise():
     labels = Splits(ArrayDataset(x, np.arange(30) % 3)).standardized()
     assert labels.target_standardization is None
     assert labels.train.y.max() == 2
+    places = Splits(ArrayDataset(x, np.arange(60).reshape(30, 2))).standardized()
+    assert places.train.y.dtype == np.int64
+    text = Splits(ArrayDataset(x, np.array(["a", "b"] * 15))).standardized()
+    assert text.train.y[1] == "b"
     y[3] = np.nan
     with pytest.raises(InputError, match="y of train must hold finite numbers, got nan at index 3"):
         Splits(ArrayDataset(x, y)).standardized()

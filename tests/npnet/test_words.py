@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from npnet import check, nn
+import npnet
+from npnet import check, metrics, nn, optim
 from npnet.errors import InputError
 
 
@@ -22,3 +23,13 @@ def test_one_of_something():
         model(np.zeros((2, 3), np.float32))
     with pytest.raises(InputError, match="one of 1 layer, got 5"):
         model[5]
+
+
+def test_one_epoch_and_one_sample(capsys):
+    model = nn.Linear(1, 1, generator=np.random.default_rng(0))
+    data = (np.zeros((4, 1), np.float32), np.zeros((4, 1), np.float32))
+    npnet.fit(model, nn.MSELoss(), optim.SGD(model.parameters, lr=0.1), data, epochs=1, generator=0)
+    assert "trained 1 of 1 epoch in" in "".join(capsys.readouterr())
+    report = metrics.report(np.array([0]), np.array([0]), ("a", "b"))
+    assert "of 1 sample\n" in str(report)
+    assert "1 sample," in repr(report)
