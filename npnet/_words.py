@@ -25,3 +25,14 @@ def shortened(text: str, most: int) -> str:
     """
     half = (most - 1) // 2
     return text if len(text) <= most else f"{text[:half]}…{text[len(text) - half :]}"
+
+
+def counted(n: int, name: str, several: str | None = None) -> str:
+    """Return a number and what it counts, in the singular where it is 1.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2, "row"), counted(0, "class", "classes")
+    ('1 row', '2 rows', '0 classes')
+    """
+    return f"{n} {name if n == 1 else several or name + 's'}"

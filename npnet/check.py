@@ -257,7 +257,7 @@ def float_arrays(owner: str, *, optional: tuple[str, ...] = (), **arrays: Any) -
         elif value.dtype != first_dtype:
             raise DTypeError(
                 f"{owner}: {name} must have the dtype of {first_name}, {first_dtype}, got {value.dtype}; "
-                "convert one of the two with .astype"
+                f"write {first_name}.astype(np.{value.dtype}) or {name}.astype(np.{first_dtype})"
             )
 
 
@@ -326,7 +326,8 @@ def described(value: Any) -> str:
         text = repr(value)
         return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     if type(value) is ndarray:
-        return f"a {value.dtype} array of shape {value.shape}"
+        dtype = str(value.dtype)
+        return f"{'an' if dtype[0] in 'aeio' else 'a'} {dtype} array of shape {value.shape}"
     kind = type(value)
     if kind is type:  # the class instead of an object of it
         return f"the class {value.__name__}"

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int, Integer
 from numpy import ndarray
 
 from npnet import check
+from npnet._words import counted
 from npnet.errors import DTypeError, InputError
 from npnet.table import html_table, table
 
@@ -218,7 +219,8 @@ class Report:
             for (name, values), count in zip(named.items(), self.support, strict=True)
         ]
         rows += [[name, *map(_Share, values), members] for name, values in self.averages().items()]
-        title = f"accuracy {_Share(self.accuracy)} of {members:,} samples".replace(",", " ")
+        samples = f"{members:,} sample{'' if members == 1 else 's'}".replace(",", " ")
+        title = f"accuracy {_Share(self.accuracy)} of {samples}"
         return title, ["class", "precision", "recall", "F1", "members"], rows
 
     def __str__(self) -> str:
@@ -226,8 +228,8 @@ class Report:
         return table(columns, rows, title=title)
 
     def __repr__(self) -> str:
-        samples = int(self.support.sum())
-        return f"Report({len(self.classes)} classes, {samples} samples, accuracy {self.accuracy:.4f})"
+        samples = counted(int(self.support.sum()), "sample")
+        return f"Report({len(self.classes)} classes, {samples}, accuracy {self.accuracy:.4f})"
 
     def _repr_html_(self) -> str:
         title, columns, rows = self._table()

@@ -41,7 +41,7 @@ def logistic_regression(
     classes: int,
     *,
     init: str = "default",
-    generator: Generator,
+    generator: Generator | None = None,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
     """Build multiclass logistic regression: one affine map from features to logits.
@@ -81,7 +81,7 @@ def mlp(
     *,
     batch_norm: bool = False,
     init: str = "default",
-    generator: Generator,
+    generator: Generator | None = None,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
     """Build a deep fully connected classifier from a list of layer sizes.
@@ -136,7 +136,7 @@ def lenet5(
     classes: int = 10,
     *,
     init: str = "default",
-    generator: Generator,
+    generator: Generator | None = None,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
     """Build LeNet-5 as it is taught today, with ReLU and max-pooling.
@@ -203,7 +203,7 @@ def signs_small(
     classes: int = 24,
     *,
     init: str = "default",
-    generator: Generator,
+    generator: Generator | None = None,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
     """Build the least convolutional network for the 28×28 signs: four 5×5 kernels and a linear layer.
@@ -249,7 +249,7 @@ def signs_deep(
     *,
     dropout: float = 0.5,
     init: str = "default",
-    generator: Generator,
+    generator: Generator | None = None,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
     """Build a deeper network for the 28×28 signs: three convolutions, each halved, and two linear layers.
@@ -303,7 +303,7 @@ def airplane_bird_mlp(
     *,
     log_softmax: bool = False,
     init: str = "default",
-    generator: Generator,
+    generator: Generator | None = None,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
     """Build the fully connected network that tells airplanes from birds: 3072-512-2 with tanh.
@@ -349,7 +349,7 @@ def airplane_bird_conv(
     activation: str = "tanh",
     *,
     init: str = "default",
-    generator: Generator,
+    generator: Generator | None = None,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
     """Build the convolutional network that tells airplanes from birds on 32×32 images.

@@ -21,8 +21,11 @@ from numpy import ndarray
 from npnet import __version__, check, checkpoint
 from npnet import functional as F
 from npnet._architecture import build, describe, last_layer
+from npnet._judged import errors_of
+from npnet._words import counted
 from npnet.data import ArrayDataset, ImageFormat, RowFormat, Splits, Standardization, minibatches
-from npnet.data._table import Table
+from npnet.data._table import Table, text_of
+from npnet.data._targets import as_columns
 from npnet.errors import InputError
 from npnet.nn import Layer, Sigmoid, Softmax
 
@@ -53,6 +56,8 @@ class SavedModel:
         How raw data becomes x.
     name : str
         What the data was called.
+    target_standardization : Standardization, optional
+        In regression, what the targets went through before the model learnt them; `predict` undoes it.
 
     Raises
     ------
@@ -86,6 +91,7 @@ class SavedModel:
     standardization: Standardization | None = None
     format: RowFormat | ImageFormat | None = None
     name: str = ""
+    target_standardization: Standardization | None = None
 
     def __post_init__(self) -> None:
         owner = "SavedModel"
@@ -106,6 +112,16 @@ class SavedModel:
                 raise InputError(
                     f"{owner}: standardization must have as many channels as input_shape, {sizes}"
                 )
+        if self.target_standardization is not None:
+            check.instance(
+                owner,
+                "target_standardization",
+                self.target_standardization,
+                Standardization,
+                "a Standardization or None",
+            )
+            if self.task != "regression":
+                raise InputError(f"{owner}: target_standardization must be None where no numbers are learnt")
         if self.format is not None:
             given: Any = self.format
             if not isinstance(given, RowFormat | ImageFormat):
@@ -138,7 +154,8 @@ class SavedModel:
         Returns
         -------
         answers : array, shape (n,)
-            Text for classes; numbers of shape (n,) in regression, (n, k) if k numbers were learnt.
+            Text for classes; in regression numbers in the target's own units, of shape (n,), or (n, k) if k
+            numbers were learnt.
 
         Raises
         ------
@@ -147,6 +164,7 @@ class SavedModel:
         """
         outputs = self._outputs("predict", raw)
         if self.task == "regression":
+            outputs = self._own_units("predict", outputs)
             return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
         best: ndarray = self._probabilities(outputs).argmax(axis=1)
         return best if not self.classes else np.array(self.names(int(best.max()) + 1))[best]
@@ -173,6 +191,50 @@ class SavedModel:
                 "predict_proba: the model learnt numbers, which have no probabilities; use predict"
             )
         return self._probabilities(self._outputs("predict_proba", raw))
+
+    def evaluate(self, raw: Any, target: Any = None) -> dict[str, float]:
+        """Judge the answers: how many classes are right, or how far numbers are off, in their own units.
+
+        Parameters
+        ----------
+        raw
+            As in `predict`.
+        target : sequence, optional
+            The right answers, names of classes or numbers in their own units. An `ArrayDataset`, such as
+            ``splits.test``, brings its own.
+
+        Returns
+        -------
+        judged : dict
+            ``"accuracy"``; or ``"rmse"``, the root of the mean squared error, and ``"r2"``, which is 1 if all
+            is right and 0 if the answers are no better than the mean.
+
+        Raises
+        ------
+        InputError
+            As in `predict`, and if there is not one right answer for each sample.
+
+        Examples
+        --------
+        >>> saved = SavedModel(nn.Identity(), "regression", (), (1,))
+        >>> saved.evaluate([[1.0], [2.0], [3.0]], target=[1.0, 2.0, 4.0])["rmse"]
+        0.5773502691896257
+        """
+        answers = self.predict(raw)
+        if isinstance(raw, ArrayDataset) and target is None:
+            target = self._own_targets(raw.y)
+        right = answers[:0] if target is None else np.asarray(target)
+        if right.shape != answers.shape and right.shape != (len(answers), 1):
+            raise InputError(
+                f"evaluate: target must be the right answer for each of {len(answers)} samples, got "
+                f"{'None' if target is None else check.described(right)}"
+            )
+        right = right.reshape(answers.shape)
+        if self.task != "regression":
+            hits = [text_of(a) == text_of(b) for a, b in zip(answers.tolist(), right.tolist(), strict=True)]
+            return {"accuracy": sum(hits) / len(hits)}
+        check.array("evaluate", "target", right)
+        return errors_of(answers, check.finite("evaluate", "target", right))
 
     def names(self, outputs: int) -> list[str]:
         """Return the names of so many outputs: those that stand for no class go by their number.
@@ -209,8 +271,8 @@ class SavedModel:
             return self._of_shape(raw.x)
         rows = self.row_format
         if isinstance(self.format, ImageFormat):
-            return self._standardised(self.format(raw))
-        return self._standardised(self._of_shape(raw) if rows is None else rows(raw))
+            return self._standardised(self.format(raw, owner="predict"))
+        return self._standardised(self._of_shape(raw) if rows is None else rows(raw, owner="predict"))
 
     def prepare_table(self, table: Table, where: str) -> ndarray:
         """Return a table that was read as the x that the model takes; `where` is what messages call it.
@@ -230,7 +292,7 @@ class SavedModel:
         if self.task is None:
             return f"SavedModel({layers}; saved without its data)"
         shown = ", ".join(self.classes[:5]) + (", …" if len(self.classes) > 5 else "")
-        gives = f"{len(self.classes)} classes: {shown}" if self.classes else self.task
+        gives = f"{counted(len(self.classes), 'class', 'classes')}: {shown}" if self.classes else self.task
         return f"SavedModel({layers}; {self._takes()} to {gives})"
 
     def _takes(self) -> str:
@@ -239,8 +301,7 @@ class SavedModel:
         rows = self.row_format
         if rows is None:
             return f"samples of shape {self.input_shape}"
-        n = len(rows.columns)
-        return f"rows of {n} column{'s' if n > 1 else ''}"
+        return f"rows of {counted(len(rows.columns), 'column')}"
 
     def _of_shape(self, raw: Any) -> ndarray:
         x = check.array("predict", "raw", raw)
@@ -276,6 +337,30 @@ class SavedModel:
             wrong = int(np.argwhere(~np.isfinite(outputs))[0][0])
             raise InputError(f"{owner}: the model's output for sample {wrong} is no finite number")
         return outputs
+
+    def _own_units(self, owner: str, outputs: ndarray) -> ndarray:
+        """Return standardised numbers in the target's own units, in float64, which holds them all."""
+        learnt = self.target_standardization
+        if learnt is None:
+            return outputs
+        columns = as_columns(outputs)
+        if columns.shape[1] != len(learnt.mean):
+            raise InputError(
+                f"{owner}: the model must give {len(learnt.mean)} for each sample, as many numbers as were "
+                f"learnt, got outputs of shape {outputs.shape}"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):  # met below
+            numbers = learnt.undo(columns.astype(np.float64))
+        if not np.isfinite(numbers).all():
+            raise InputError(f"{owner}: an answer is too large for float64")
+        return numbers.reshape(outputs.shape)
+
+    def _own_targets(self, y: ndarray) -> ndarray:
+        """Return the y of a part of the data as `predict` would answer it."""
+        if self.task == "regression":
+            return self._own_units("evaluate", check.array("evaluate", "y", y))
+        labels = check.class_labels("evaluate", y, classes=len(self.classes) or None)
+        return np.array(self.classes)[labels] if self.classes else labels
 
     def _probabilities(self, outputs: ndarray) -> ndarray:
         """Return the probabilities that the model's outputs stand for."""
@@ -384,17 +469,21 @@ def load(path: str | PathLike[str], layers: Sequence[type[Layer]] = ()) -> Saved
 
 
 def _about(data: Splits[Any]) -> dict[str, Any]:
-    standardization = data.standardization
     return {
         "name": data.name,
         "task": data.task,
         "classes": list(data.classes),
         "input_shape": list(data.input_shape),
         "format": None if data.format is None else data.format.to_json(),
-        "standardization": None
-        if standardization is None
-        else {"mean": standardization.mean.tolist(), "deviation": standardization.deviation.tolist()},
+        "standardization": _statistics(data.standardization),
+        "target_standardization": _statistics(data.target_standardization),
     }
+
+
+def _statistics(standardization: Standardization | None) -> dict[str, list[float]] | None:
+    if standardization is None:
+        return None
+    return {"mean": standardization.mean.tolist(), "deviation": standardization.deviation.tolist()}
 
 
 def _check_fits(model: Layer, data: Splits[Any]) -> None:
@@ -410,6 +499,12 @@ def _check_fits(model: Layer, data: Splits[Any]) -> None:
     if k and not fits:
         raise InputError(
             f"save: model must have one output for each of data's {k} classes, "
+            f"got outputs of shape {y.shape[1:]}"
+        )
+    learnt = data.target_standardization
+    if learnt is not None and as_columns(y).shape[1] != len(learnt.mean):
+        raise InputError(
+            f"save: model must have one output for each number that data has to learn, {len(learnt.mean)}, "
             f"got outputs of shape {y.shape[1:]}"
         )
 
@@ -464,9 +559,10 @@ def _saved(model: Layer, content: dict[str, Any]) -> SavedModel:
         content["task"],
         tuple(_list(content, "classes")),
         tuple(_list(content, "input_shape")),
-        _standardization(content.get("standardization")),
+        _standardization(content, "standardization"),
         _format(content.get("format")),
         content.get("name", ""),
+        _standardization(content, "target_standardization"),  # which older files do not have
     )
 
 
@@ -477,15 +573,16 @@ def _list(content: dict[str, Any], name: str) -> list[Any]:
     return value
 
 
-def _standardization(value: Any) -> Standardization | None:
+def _standardization(content: dict[str, Any], key: str) -> Standardization | None:
+    value = content.get(key)
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise InputError(f"standardization must be an object, got {check.described(value)}")
+        raise InputError(f"{key} must be an object, got {check.described(value)}")
     statistics = []
     for name in ("mean", "deviation"):
         numbers = _list(value, name)
-        statistics.append(np.array([check.number("standardization", name, number) for number in numbers]))
+        statistics.append(np.array([check.number(key, name, number) for number in numbers]))
     return Standardization(*statistics)
 
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from html import escape
 
+from npnet._words import counted
 from npnet.errors import InputError
 
 WIDEST = 10_000  # characters in a line; a table is as wide as it needs to be
@@ -134,7 +135,9 @@ def _numeric_columns(
     every_row = [*rows] if footer is None else [*rows, footer]
     for row in every_row:
         if len(row) != len(columns):
-            raise InputError(f"table: a row must have {len(columns)} values, got {len(row)}: {row!r}")
+            raise InputError(
+                f"table: a row must have {counted(len(columns), 'value')}, got {len(row)}: {row!r}"
+            )
     return [bool(every_row) and all(_is_number(row[i]) for row in every_row) for i in range(len(columns))]
 
 

@@ -80,12 +80,16 @@ def test_examples_in_docstrings(name):
 
 def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    blocks = re.findall(
+        r"```python( continued)?\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL
+    )
     assert blocks
-    for block in blocks:
+    names = {}
+    for continued, block in blocks:
         if "ptref" in block:
             pytest.importorskip("torch")
-        exec(compile(block, "README.md", "exec"), {})
+        names = names if continued else {}
+        exec(compile(block, "README.md", "exec"), names)
 
 
 def test_the_project_says_nothing_of_where_it_was_made():

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from npnet._regular import open_regular
+from npnet._words import counted
 from npnet.data._table import Cells, Table, number_of
 from npnet.errors import InputError
 
@@ -105,7 +106,8 @@ def _read(owner: str, path: Path, reader: Any, header: bool | None) -> tuple[Tab
         if len(fields) != len(names):
             wanted = "as the header has" if has_header else "as the first line has"
             raise InputError(
-                f"{owner}: {path}: line {line} must have {len(names)} fields, {wanted}, got {len(fields)}"
+                f"{owner}: {path}: line {line} must have {counted(len(names), 'field')}, {wanted}, "
+                f"got {len(fields)}"
             )
         block.append(fields)
         lines.append(line)

@@ -38,17 +38,17 @@ def read_size(path: Path) -> tuple[int, int]:
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # the orientation a camera noted
         return (width, height) if turned else (height, width)
 
-    size: tuple[int, int] = _opened(image_module, path, measure)
+    size: tuple[int, int] = _opened("image", image_module, path, measure)
     return size
 
 
-def read_pixels(path: Path, size: tuple[int, int], mode: str) -> ndarray:
+def read_pixels(owner: str, path: Path, size: tuple[int, int], mode: str) -> ndarray:
     """Return the picture in a file as float32 in [0, 1], shape (c, h, w)."""
     from PIL import ImageOps  # noqa: PLC0415 - seldom needed
 
-    image_module = pillow("image_folder")
+    image_module = pillow(owner)
     pixels: ndarray = _opened(
-        image_module, path, lambda image: _convert(ImageOps.exif_transpose(image), size, mode)
+        owner, image_module, path, lambda image: _convert(ImageOps.exif_transpose(image), size, mode)
     )
     return pixels
 
@@ -103,9 +103,9 @@ def _resized_floats(plane: ndarray, size: tuple[int, int]) -> ndarray:
     return pixels.clip(0, 1)
 
 
-def _opened(image_module: Any, path: Path, look: Any) -> Any:
+def _opened(owner: str, image_module: Any, path: Path, look: Any) -> Any:
     """Look at a picture in a file; whatever is wrong with the file meets one message naming it."""
-    with open_regular("image", path, MOST_BYTES) as file:
+    with open_regular(owner, path, MOST_BYTES) as file:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter(

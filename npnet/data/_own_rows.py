@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._words import counted
 from npnet.data._parts import check_size, cut, default_generator, splits_of
 from npnet.data._table import (
     Cells,
@@ -36,6 +38,8 @@ MOST_CLASSES = 30  # different whole numbers that are taken for the labels of cl
 MOST_CATEGORIES = 256  # different texts of a column
 MOSTLY = 0.9  # numbers in a column that makes the others in it look like mistakes
 FEWEST_NUMBERED = 10  # rows at which a running number is no chance
+# Signs of money and of parts in a hundred, and what separates thousands.
+DECORATION = re.compile(r"[$€£¥%\s'’_]|,(?=\d{3}(\D|$))|\b(USD|EUR|GBP|CHF)\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +122,8 @@ def splits_of_rows(
     x = row_format.encode(table, owner)
 
     parts = {part: ArrayDataset(x[rows], learnt.y[rows]) for part, rows in places.items()}
-    title = f"{table.rows} rows, {len(columns)} columns, {x.shape[1]} features; {learnt.shown}"
+    sizes_found = ((table.rows, "row"), (len(columns), "column"), (x.shape[1], "feature"))
+    title = f"{', '.join(counted(n, name) for n, name in sizes_found)}; {learnt.shown}"
     report = Report(title, ("column", "holds", "missing"), tuple(found.rows), tuple(found.remarks))
     return splits_of(
         owner,
@@ -207,7 +212,9 @@ def _columns(
         missing = _count_missing(cells, numbers)
         if missing == table.rows:
             if choices.features is not None:
-                raise InputError(f"{owner}: column {name!r} must hold values, got none in {table.rows} rows")
+                raise InputError(
+                    f"{owner}: column {name!r} must hold values, got none in {counted(table.rows, 'row')}"
+                )
             found.remarks.append(f"{name!r} left out: it holds no values")
             continue
         if missing and choices.missing == "refuse":
@@ -220,22 +227,55 @@ def _columns(
             continue
         texts = _categories(owner, table, name, cells, decimal)
         if len(texts) > MOST_CATEGORIES:
-            too_many[name] = len(texts)
+            too_many[name] = len(texts), _written_number(texts)
             continue
         columns.append(Column(name, texts))
         shown = ", ".join(texts) if len(texts) <= 4 else f"{', '.join(texts[:3])} … {len(texts)} texts"
         found.rows.append((name, shown, missing))
         if len(texts) == 1:
             found.remarks.append(f"{name!r} is the same in all rows")
+        remark = _remark_on_texts(name, texts, table.rows - missing)
+        found.remarks += [remark] if remark else []
     if too_many:
-        shown = ", ".join(f"{name!r} {count}" for name, count in too_many.items())
+        shown = ", ".join(f"{name!r} {count}" for name, (count, _) in too_many.items())
+        number = next((found_one for _, found_one in too_many.values() if found_one), None)
+        hint = f"; a number such as {number[0]!r} must be written {number[1]}" if number else ""
+        hint = hint or "; dates are learnt as plain numbers, such as years"
         raise InputError(
             f"{owner}: a column of text must hold at most {MOST_CATEGORIES} different ones, got {shown}; "
-            f"leave out what only names a row by drop={list(too_many)}"
+            f"leave out what only names a row by drop={list(too_many)}{hint}"
         )
     if not columns:
         raise InputError(f"{owner}: no column holds values to learn from, of {shown_names(list(names))}")
     return tuple(columns)
+
+
+def _remark_on_texts(name: str, texts: Sequence[str], rows: int) -> str:
+    """Say that texts are more likely something else: numbers, dates, or names of rows."""
+    number = _written_number(texts)
+    if number:
+        return (
+            f"column {name!r}: {counted(len(texts), 'text')} such as {number[0]!r}, each a feature of its "
+            f"own; to learn them as numbers write {number[1]}"
+        )
+    if rows < FEWEST_NUMBERED or 2 * len(texts) <= rows:
+        return ""
+    return (
+        f"column {name!r}: {len(texts)} different texts in {rows} rows, such as {texts[0]!r:.40}, each a "
+        f"feature of its own; if these are numbers or dates, write them as plain numbers, otherwise "
+        f"drop=[{name!r}]"
+    )
+
+
+def _written_number(texts: Sequence[str]) -> tuple[str, str] | None:
+    """Return one of the texts and the number it stands for, if most are numbers with signs or separators."""
+    found = [(text, plain) for text in texts if (plain := DECORATION.sub("", text)) != text and _plain(plain)]
+    numbers = sum(number_of(text) is not None for text in texts)
+    return found[0] if found and len(found) + numbers >= MOSTLY * len(texts) else None
+
+
+def _plain(text: str) -> bool:
+    return any(letter.isdigit() for letter in text) and number_of(text) is not None
 
 
 def _number_column(
@@ -303,10 +343,12 @@ def _without_missing_targets(
     first, unknown = table.place(int(np.flatnonzero(~known)[0])), int((~known).sum())
     if choices.missing == "refuse" or not known.any():
         raise InputError(
-            f"{owner}: target {target!r} must be there in every row, got {unknown} rows without, the first "
-            f"is {first}"
+            f"{owner}: target {target!r} must be there in every row, got {counted(unknown, 'row')} without, "
+            f"the first is {first}"
         )
-    found.remarks.append(f"{unknown} rows left out: target {target!r} is missing, first in {first}")
+    found.remarks.append(
+        f"{counted(unknown, 'row')} left out: target {target!r} is missing, first in {first}"
+    )
     rows = np.flatnonzero(known)
     alone = Table({target: cells}, table.rows, table.place).take(rows)
     return table.take(rows), alone.columns[target]
@@ -361,12 +403,11 @@ def _numbers_to_learn(
         value = check.described(cells.values[cells.codes[wrong]])
         raise InputError(f"{owner}: {table.place(wrong)}: target {target!r} must be a number, got {value}")
     with np.errstate(over="ignore"):  # met below
-        y = numbers.astype(np.float32)[:, None]
-    outside = np.flatnonzero(~np.isfinite(y[:, 0]))
+        outside = np.flatnonzero(~np.isfinite(numbers.astype(np.float32)))
     if outside.size:
         place = table.place(int(outside[0]))
         raise InputError(
             f"{owner}: {place}: target {target!r} must be a number that float32 can hold, "
             f"got {numbers[outside[0]]}"
         )
-    return Target(y, (), f"target {target!r}: {y.min():g} … {y.max():g}")
+    return Target(numbers[:, None], (), f"target {target!r}: {numbers.min():g} … {numbers.max():g}")

@@ -11,6 +11,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._words import counted
 from npnet.data.dataset import ArrayDataset
 from npnet.data.formats import ImageFormat, RowFormat
 from npnet.data.report import Report
@@ -54,7 +55,8 @@ def _count(owner: str, name: str, size: Size, n: int) -> int:
     count = int(size) if is_integer(size) else round(float(size) * n)
     if count < 1:
         raise InputError(
-            f"{owner}: {name} of {size} must hold at least one of {n} samples; {name}=None makes no such part"
+            f"{owner}: {name} of {size} must hold at least one of {counted(n, 'sample')}; "
+            f"{name}=None makes no such part"
         )
     return count
 
@@ -98,6 +100,10 @@ def _without_samples(y: ndarray, classes: tuple[str, ...]) -> list[str]:
 def _float32(owner: str, title: str, part: ArrayDataset) -> ArrayDataset:
     with np.errstate(over="ignore"):  # met below
         x = part.x.astype(np.float32, copy=False)
-    if not np.isfinite(x).all():
-        raise InputError(f"{owner}: x of {title} must hold numbers that float32 can hold; standardise them")
-    return ArrayDataset(x, part.y)
+        y = part.y.astype(np.float32) if part.y.dtype.kind == "f" else part.y
+    for name, array in (("x", x), ("y", y)):
+        if not np.isfinite(array).all():
+            raise InputError(
+                f"{owner}: {name} of {title} must hold numbers that float32 can hold; standardise them"
+            )
+    return ArrayDataset(x, y)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
+from npnet._words import counted
 from npnet.check import described
 from npnet.errors import DTypeError, InputError
 
@@ -159,7 +160,8 @@ def table_of(owner: str, name: str, raw: Any, names: Sequence[str] | None) -> Ta
     width = rows.shape[1]
     if names is not None and width != len(names):
         raise InputError(
-            f"{owner}: {name} must be rows of {len(names)} values, {_shown(names)}, got {width} values a row"
+            f"{owner}: {name} must be rows of {counted(len(names), 'value')}, {_shown(names)}, got "
+            f"{counted(width, 'value')} a row"
         )
     found = [str(i) for i in range(width)] if names is None else names
     return _from_columns(owner, name, {key: rows[:, i] for i, key in enumerate(found)}, len(rows))
@@ -207,7 +209,7 @@ def _from_columns(owner: str, name: str, raw: Mapping[str, Any], rows: int | Non
     for key, length in lengths.items():
         if length != n:
             raise InputError(
-                f"{owner}: column {key!r} must have {n} values as the first column, got {length}"
+                f"{owner}: column {key!r} must have {counted(n, 'value')} as the first column, got {length}"
             )
     if not n:
         raise InputError(f"{owner}: {name} must have at least one row, got none")

@@ -10,6 +10,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._words import counted
 from npnet.data._own_rows import Choices, Target, learn_target, splits_of_rows
 from npnet.data._parts import cut, splits_of
 from npnet.data._table import ColumnCells, Table, column_of, is_frame, row_place, table_of
@@ -54,7 +55,8 @@ def arrays(
     Returns
     -------
     Splits
-        As from `npnet.data.csv`; x is float32.
+        As from `npnet.data.csv`; x is float32. Several numbers for each sample are each standardised, unless
+        they are nothing but 0 and 1.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def _splits_of_array(x: ndarray, target: Target | ColumnCells, choices: Choices)
         name=choices.name,
         standardized=choices.standardized,
         format=None,
-        report=Report(f"{n} samples of shape {x.shape[1:]}; {learnt.shown}"),
+        report=Report(f"{counted(n, 'sample')} of shape {x.shape[1:]}; {learnt.shown}"),
     )
 
 
@@ -185,4 +187,4 @@ def _several_numbers(owner: str, y: ndarray, task: str | None) -> Target:
         raise InputError(f"{owner}: y must be one class for each sample, got shape {y.shape}{hint}")
     if not np.isfinite(y).all():
         raise InputError(f"{owner}: y must hold finite numbers, got {y[~np.isfinite(y)][0]}")
-    return Target(y.astype(np.float32), (), f"{y[0].size} numbers to learn for each")
+    return Target(y.astype(np.float64), (), f"{counted(y[0].size, 'number')} to learn for each")

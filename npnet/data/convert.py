@@ -20,7 +20,6 @@ WANTED = (
     "arrays (x, y), a frame and a series (x, y), a bunch of scikit-learn's, or anything with __len__ and "
     "__getitem__ that gives pairs (x, target)"
 )
-BY_CLASS = "y, numbers = np.unique(y, return_inverse=True)"
 
 
 def as_dataset(x: Any, y: Any = None) -> Dataset:
@@ -109,12 +108,18 @@ def as_array(owner: str, name: str, value: Any) -> ndarray:
         array = np.asarray(value)
         if array.dtype == object:  # as pandas gives columns of several types
             array = np.asarray(array.tolist())
+    except InputError:
+        raise
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise DTypeError(f"{owner}: {name} cannot be made an array: {str(error)[:200]}") from None
     if array.dtype.kind not in "biufU":
         raise DTypeError(
             f"{owner}: {name} must hold numbers, got {described(value)}"
-            + ("; some values are missing or no numbers" if array.dtype == object else "")
+            + (
+                "; some values are missing or no numbers, which npnet.data.arrays(x, y) takes"
+                if array.dtype == object
+                else ""
+            )
         )
     return array
 
@@ -139,6 +144,34 @@ def is_array(value: Any) -> bool:
     return isinstance(value, ndarray) or (
         not isinstance(value, type) and any(hasattr(value, kind) for kind in kinds)
     )
+
+
+def of_text(name: str, values: ndarray) -> str:
+    """Say what to write where text stands for numbers or beside them.
+
+    Parameters
+    ----------
+    name : str
+        "x" or "y".
+    values : array of text
+
+    Returns
+    -------
+    cure : str
+
+    Examples
+    --------
+    >>> of_text("y", np.array(["cat", "dog"]))
+    'npnet.data.arrays(x, y) gives splits to learn from, with labels for the names of classes'
+    >>> of_text("y", np.array(["1.5", "2"]))
+    'numbers written as text become numbers by y.astype(float)'
+    """
+    try:
+        values.ravel()[:1000].astype(float)
+    except (TypeError, ValueError):
+        what = "numbers for columns of text" if name == "x" else "labels for the names of classes"
+        return f"npnet.data.arrays(x, y) gives splits to learn from, with {what}"
+    return f"numbers written as text become numbers by {name}.astype(float)"
 
 
 def is_pair_of_arrays(value: Any) -> bool:
@@ -253,9 +286,7 @@ def _shown(dtype: np.dtype[Any]) -> str:
 def _arrays(owner: str, name: str, x: Any, y: Any) -> ArrayDataset:
     samples, targets = as_array(owner, f"{name}'s x", x), as_array(owner, f"{name}'s y", y)
     if samples.dtype.kind == "U":
-        raise DTypeError(
-            f"{owner}: {name}'s x must hold numbers, got text; npnet.data.csv makes columns of a file numbers"
-        )
+        raise DTypeError(f"{owner}: {name}'s x must hold numbers, got text; {of_text('x', samples)}")
     if samples.ndim == 0 or targets.ndim == 0 or len(samples) != len(targets) or len(samples) == 0:
         shapes = f"{samples.shape} and {targets.shape}"
         raise InputError(
@@ -283,8 +314,9 @@ def _check_columns(owner: str, name: str, frame: Any) -> None:
     wrong = [str(column) for column, kind in zip(columns, kinds, strict=True) if kind not in "biuf"]
     if wrong and len(kinds) > 1:
         raise DTypeError(
-            f"{owner}: {name} must hold numbers, got others in column {', '.join(wrong[:5])}; leave "
-            "it out by frame.drop(columns=…), or make each of its values a column of 0 and 1"
+            f"{owner}: {name} must hold numbers, got others in column {', '.join(wrong[:5])}; "
+            "npnet.data.arrays(x, y) makes each of its values a column of 0 and 1, or leave it out by "
+            "frame.drop(columns=…)"
         )
 
 

@@ -63,7 +63,7 @@ def csv(
     validation, test : float, int or None
         What part of the rows the two become, stratified by class: a fraction, a number, or none.
     standardized : bool
-        Whether x is standardised by the training part's mean and deviation.
+        Whether x, and in regression y, is standardised by the training part's mean and deviation.
     generator : numpy.random.Generator, optional
         Decides which rows are held out; by default one of seed 0, so that the parts are always the same.
     delimiter : str, optional
@@ -81,8 +81,9 @@ def csv(
     -------
     Splits
         x float32 of shape (n, features). For classes y are int64 labels and `classes` their names, in
-        order; for numbers y is float32 of shape (n, 1), not standardised. `format` and `standardization`
-        bring rows yet to come to the same form, and `report` says what was found.
+        order; for numbers y is float32 of shape (n, 1), standardised, and
+        ``target_standardization.undo(y)`` has its own units. `format` and `standardization` bring rows yet
+        to come to the same form, and `report` says what was found.
 
     Raises
     ------

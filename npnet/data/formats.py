@@ -15,7 +15,7 @@ from numpy import ndarray
 from npnet import check
 from npnet._regular import path_of
 from npnet.data._csv_file import read_csv
-from npnet.data._image_file import MODES, pixels_of, read_pixels
+from npnet.data._image_file import MODES, SUFFIXES, pixels_of, read_pixels
 from npnet.data._table import (
     ColumnCells,
     Table,
@@ -29,6 +29,7 @@ from npnet.data._table import (
 from npnet.errors import InputError
 
 MOST_PIXELS = 2**24  # of an image that a model looks at
+TEXTS = (".csv", ".tsv", ".txt", ".json", ".xlsx")  # what files are called that hold no picture
 
 
 @dataclass(frozen=True)
@@ -170,13 +171,15 @@ class RowFormat:
         """What the numbers of x are called; a column of texts is one for each category."""
         return tuple(chain.from_iterable(column.features for column in self.columns))
 
-    def __call__(self, rows: Any) -> ndarray:
+    def __call__(self, rows: Any, *, owner: str = "RowFormat") -> ndarray:
         """Return raw rows as x, float64 of shape (n, features), not standardised.
 
         Parameters
         ----------
         rows : path of a CSV file, frame, dict, sequence of dicts, array, or sequence of rows
             Where columns have names they may stand in any order, and there may be more of them.
+        owner : str
+            Whom messages name.
 
         Raises
         ------
@@ -184,11 +187,11 @@ class RowFormat:
             If a column is missing, or holds what it did not hold in training.
         """
         if isinstance(rows, str | PathLike):
-            path = path_of("RowFormat", rows)
-            return self.encode(self.read(path), str(path))
-        return self.encode(table_of("RowFormat", "rows", rows, self.names), "rows")
+            path = path_of(owner, rows)
+            return self.encode(self.read(path, owner=owner), str(path))
+        return self.encode(table_of(owner, "rows", rows, self.names), "rows")
 
-    def read(self, path: Path) -> Table:
+    def read(self, path: Path, *, owner: str = "RowFormat") -> Table:
         """Read a CSV file; one whose first line holds a number has no header.
 
         Raises
@@ -196,7 +199,9 @@ class RowFormat:
         InputError
             If it cannot be read.
         """
-        return read_csv("RowFormat", path, None, None, None)[0]
+        if path.suffix.lower() in SUFFIXES:
+            raise InputError(f"{owner}: this model answers rows of a CSV file, got {path}")
+        return read_csv(owner, path, None, None, None)[0]
 
     def encode(self, table: Table, where: str) -> ndarray:
         """Return a table as x; `where` is what messages call it.
@@ -212,8 +217,8 @@ class RowFormat:
             hint = closest(missing[0], extra) if extra else ""
             if all(name.isdecimal() for name in table.columns):
                 hint = "; the first line names no columns"
-            plural = "s" if len(missing) > 1 else ""
-            raise InputError(f"{where}: column{plural} {shown_names(missing)} must be there, got none{hint}")
+            plural = "columns" if len(missing) > 1 else "column"
+            raise InputError(f"{where}: {plural} {shown_names(missing)} must be there, got none{hint}")
         try:
             parts = [
                 column.encode(table.columns[column.name], table, self.decimal) for column in self.columns
@@ -308,7 +313,7 @@ class ImageFormat:
         """The shape of one sample of x."""
         return MODES[self.mode], self.height, self.width
 
-    def __call__(self, images: Any) -> ndarray:
+    def __call__(self, images: Any, *, owner: str = "ImageFormat") -> ndarray:
         """Return images as x, float32 in [0, 1] of shape (n, c, h, w), not standardised.
 
         Parameters
@@ -316,6 +321,8 @@ class ImageFormat:
         images : path, image of Pillow, array, or sequence of these
             An array is of shape (h, w), (h, w, c), (n, h, w) or (n, h, w, c), or has its channels before h;
             bytes 0…255 or floating-point numbers 0…1.
+        owner : str
+            Whom messages name.
 
         Raises
         ------
@@ -324,13 +331,13 @@ class ImageFormat:
         """
         several = _several(images)
         if not several:
-            raise InputError("ImageFormat: images must be at least one image, got none")
+            raise InputError(f"{owner}: images must be at least one image, got none")
         x = np.empty((len(several), *self.shape), np.float32)
         for i, image in enumerate(several):
-            x[i] = self.one(image)
+            x[i] = self.one(image, owner=owner)
         return x
 
-    def one(self, image: Any) -> ndarray:
+    def one(self, image: Any, *, owner: str = "ImageFormat") -> ndarray:
         """Return one image as float32 in [0, 1] of shape (c, h, w).
 
         Raises
@@ -339,8 +346,11 @@ class ImageFormat:
             As when called.
         """
         if isinstance(image, str | PathLike):
-            return read_pixels(path_of("ImageFormat", image), (self.height, self.width), self.mode)
-        return pixels_of("ImageFormat", image, (self.height, self.width), self.mode)
+            path = path_of(owner, image)
+            if path.suffix.lower() in TEXTS:
+                raise InputError(f"{owner}: this model answers pictures, got {path}")
+            return read_pixels(owner, path, (self.height, self.width), self.mode)
+        return pixels_of(owner, image, (self.height, self.width), self.mode)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` makes the format of again."""

@@ -14,6 +14,7 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet._regular import path_of
+from npnet._words import counted
 from npnet.data._image_file import MODES, SUFFIXES, pillow, read_size
 from npnet.data._parts import check_size, cut, default_generator, splits_of
 from npnet.data._table import shown_names
@@ -133,7 +134,7 @@ def image_folder(
     _check_every_class(owner, root, y, classes)
     places = _places(owner, kept, y, {"validation": validation, "test": test}, chosen, remarks)
     parts = {name: ArrayDataset(x[rows], y[rows]) for name, rows in places.items()}
-    title = f"{len(kept)} pictures of {len(classes)} classes, {first[0]}×{first[1]}, {mode}"
+    title = f"{counted(len(kept), 'picture')} of {len(classes)} classes, {first[0]}×{first[1]}, {mode}"
     return splits_of(
         owner,
         parts,
@@ -187,7 +188,7 @@ def _find(owner: str, root: Path, remarks: list[str]) -> tuple[list[Picture], tu
     pictures, others = [], 0
     for part, found in by_part.items():
         for folder in found:
-            files = list(_files(folder))
+            files = list(_files(owner, folder))
             chosen = [file for file in files if file.suffix.lower() in SUFFIXES]
             others += len(files) - len(chosen)
             if not chosen:
@@ -196,7 +197,8 @@ def _find(owner: str, root: Path, remarks: list[str]) -> tuple[list[Picture], tu
                 )
             pictures += [Picture(file, part, folder.name) for file in chosen]
     if others:
-        remarks.append(f"{others} files passed over that do not end like a picture, such as .png or .jpg")
+        what = f"{counted(others, 'file')} passed over that {'does' if others == 1 else 'do'}"
+        remarks.append(f"{what} not end like a picture, such as .png or .jpg")
     return pictures, classes
 
 
@@ -225,15 +227,20 @@ def _ready_parts(owner: str, folders: list[Path]) -> dict[str, Path]:
     return found if "train" in found and len(found) == len(folders) else {}
 
 
-def _files(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
+def pictures_in(owner: str, folder: Path) -> list[Path]:
+    """Return the files of a folder, and of those within it, that end like a picture, in order."""
+    return [file for file in _files(owner, folder) if file.suffix.lower() in SUFFIXES]
+
+
+def _files(owner: str, folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
     """Yield what is in a folder and in those within it; a link that leads back up is not followed."""
     status = folder.stat()
     here = (status.st_dev, status.st_ino)
     if here in above or len(above) > DEEPEST:
         return
-    for entry in _entries("image_folder", folder):
+    for entry in _entries(owner, folder):
         if entry.is_dir():
-            yield from _files(entry, (*above, here))
+            yield from _files(owner, entry, (*above, here))
         else:
             yield entry
 
@@ -278,7 +285,7 @@ def _read(
     skipped: list[str] = []
     for picture in pictures:
         try:
-            x[len(kept)] = image_format.one(picture.path)
+            x[len(kept)] = image_format.one(picture.path, owner="image")
         except InputError as error:
             if damaged == "refuse":
                 raise InputError(f"{owner}: {error}; damaged='skip' leaves such files out") from None
@@ -286,7 +293,7 @@ def _read(
         else:
             kept.append(picture)
     if skipped:
-        remarks.append(f"{len(skipped)} damaged files left out:")
+        remarks.append(f"{counted(len(skipped), 'damaged file')} left out:")
         remarks += skipped
     return x[: len(kept)], kept
 

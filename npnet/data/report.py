@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 from npnet import check
+from npnet._words import counted
 from npnet.errors import InputError
 from npnet.table import html_table, table
 
@@ -57,7 +58,7 @@ class Report:
         for row in self.rows:
             if not isinstance(row, tuple) or len(row) != len(self.columns):
                 raise InputError(
-                    f"Report: rows must be tuples of {len(self.columns)} values, got {row!r:.60}"
+                    f"Report: rows must be tuples of {counted(len(self.columns), 'value')}, got {row!r:.60}"
                 )
 
     def __str__(self) -> str:
@@ -75,4 +76,4 @@ class Report:
 
     def _remarks(self) -> list[str]:
         more = len(self.rows) - MOST_ROWS
-        return [*([f"{more} more rows"] if more > 0 else []), *self.remarks]
+        return [*([counted(more, "more row")] if more > 0 else []), *self.remarks]

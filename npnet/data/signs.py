@@ -12,6 +12,7 @@ from jaxtyping import Int64, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
+from npnet._words import counted
 from npnet.data import files
 from npnet.data._images import check_held_out, unit_range
 from npnet.data.dataset import ArrayDataset
@@ -130,7 +131,7 @@ def _check_header(path: Path, columns: Sequence[str]) -> None:
     missing = [column for column in _HEADER if column not in columns]
     if missing:
         raise InputError(
-            f"{path}: {len(missing)} columns are missing from line 1, the first is {missing[0]!r}"
+            f"{path}: {counted(len(missing), 'column')} missing from line 1, the first is {missing[0]!r}"
         )
     if list(columns) != _HEADER:
         raise InputError(f"{path}: the columns in line 1 must be label, pixel1, ..., pixel784, in this order")

@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from npnet import check
+from npnet._words import counted
+from npnet.data._targets import standardized_targets
 from npnet.data.dataset import ArrayDataset, Dataset
 from npnet.data.formats import ImageFormat, RowFormat
 from npnet.data.report import Report
@@ -44,6 +46,9 @@ class Splits(Generic[D]):
         What the raw data looked like, so that data yet to come can go the same way.
     report : Report, optional
         What was found in it.
+    target_standardization : Standardization, optional
+        In regression the map that brought y to its present form, if one was applied; its `undo` gives the
+        target's own units back.
 
     Raises
     ------
@@ -71,6 +76,7 @@ class Splits(Generic[D]):
     standardization: Standardization | None = None
     format: RowFormat | ImageFormat | None = None
     report: Report | None = None
+    target_standardization: Standardization | None = None
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -102,7 +108,7 @@ class Splits(Generic[D]):
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(part)} {_ADJECTIVES[title]}" for title, part in self.parts().items())
         name = f"{self.name}: " if self.name else ""
-        what = f"{len(self.classes)} classes" if self.classes else self.task
+        what = counted(len(self.classes), "class", "classes") if self.classes else self.task
         return f"Splits({name}{counts} samples of shape {self.input_shape}; {what})"
 
     def __str__(self) -> str:
@@ -135,16 +141,39 @@ class Splits(Generic[D]):
     def standardized(self) -> Splits[ArrayDataset]:
         """Return the parts standardised by the training part's statistics; see `standardize`.
 
+        In regression the targets are standardised too: a network that starts near 0 would be long on its way
+        to numbers in the thousands. Integers, and targets of nothing but 0 and 1, as of several labels at
+        once, stay.
+
         Raises
         ------
         InputError
-            If they are standardised already, or not held in arrays.
+            If they are standardised already, not held in arrays, or numbers are not finite.
         """
         if self.standardization is not None:
             raise InputError("Splits: the parts must not be standardised twice")
         parts = self._arrays()
         mapped, standardization = standardize(*parts.values())
-        return self._with(dict(zip(parts, mapped, strict=True)), standardization=standardization)
+        named, of_target = dict(zip(parts, mapped, strict=True)), None
+        if self.task == "regression" and self.target_standardization is None:
+            named, of_target = standardized_targets(named)
+        splits = self._with(named, standardization=standardization)
+        if of_target is None:
+            return splits
+        report = self.report
+        if report is not None:
+            report = replace(report, remarks=(*report.remarks, self._on_target(of_target)))
+        return replace(splits, target_standardization=of_target, report=report)
+
+    def _on_target(self, standardization: Standardization) -> str:
+        """Say in a line how the loss is to be read."""
+        name = repr(self.format.target) if isinstance(self.format, RowFormat) else "y"
+        means = ", ".join(f"{mean:g}" for mean in standardization.mean[:3])
+        shown = means if len(standardization.mean) <= 3 else f"{means}, …"
+        return (
+            f"target {name} is standardised: a squared error of 1 is what its mean ({shown}) alone reaches; "
+            "predict of a saved model answers in the target's own units"
+        )
 
     def keep(self, *classes: str) -> Splits[ArrayDataset]:
         """Return the samples of the named classes alone, labelled 0, 1, … in the order of the names.
@@ -194,6 +223,7 @@ class Splits(Generic[D]):
             standardization=standardization or self.standardization,
             format=self.format,
             report=self.report,
+            target_standardization=self.target_standardization,
         )
 
     def _check_kinds(self) -> None:
@@ -212,6 +242,7 @@ class Splits(Generic[D]):
             "standardization": ((Standardization,), "a Standardization"),
             "format": ((RowFormat, ImageFormat), "a RowFormat, an ImageFormat"),
             "report": ((Report,), "a Report"),
+            "target_standardization": ((Standardization,), "a Standardization"),
         }
         for name, (kinds, words) in optional.items():
             value: Any = getattr(self, name)

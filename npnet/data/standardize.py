@@ -10,6 +10,7 @@ from jaxtyping import Float, Float64, Num
 from numpy import ndarray
 
 from npnet import check
+from npnet._words import counted
 from npnet.data.dataset import ArrayDataset
 from npnet.errors import InputError
 
@@ -89,7 +90,7 @@ class Standardization:
         if x.ndim < 2 or x.shape[1] != len(self.mean):
             raise InputError(
                 f"standardize: {name} must have shape (n, {len(self.mean)}, ...), as the statistics have "
-                f"{len(self.mean)} channels, got {x.shape}"
+                f"{counted(len(self.mean), 'channel')}, got {x.shape}"
             )
         shape = (-1, *[1] * (x.ndim - 2))
         return self.mean.reshape(shape), self.deviation.reshape(shape)

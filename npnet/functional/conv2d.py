@@ -7,6 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._words import counted
 from npnet.errors import InputError
 from npnet.functional import _batch_last
 from npnet.functional._quiet import quiet, quietly
@@ -218,7 +219,7 @@ def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None, groups: int
     wanted = weight.shape[1] * groups
     if c != wanted:
         raise InputError(
-            f"conv2d: x must have {wanted} channels, as weight {weight.shape} "
+            f"conv2d: x must have {counted(wanted, 'channel')}, as weight {weight.shape} "
             f"with groups={groups} asks, got shape {x.shape}{channels_last(x, wanted)}"
         )
     if o % groups:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._words import counted
 from npnet.errors import InputError
 from npnet.functional._product import product
 from npnet.functional._quiet import quiet, quietly
@@ -104,7 +105,7 @@ def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None) -> None:
     out_features, in_features = weight.shape
     if x.shape[-1:] != (in_features,):
         raise InputError(
-            f"linear: x must have {in_features} features in its last axis, "
+            f"linear: x must have {counted(in_features, 'feature')} in its last axis, "
             f"as weight {weight.shape} asks, got shape {x.shape}"
         )
     check.shape("linear", "bias", bias, (out_features,), "for weight of shape {}", weight.shape)

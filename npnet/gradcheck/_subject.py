@@ -12,6 +12,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._words import counted
 from npnet.errors import DTypeError, InputError
 from npnet.gradcheck._vary import hides, varied
 from npnet.nn.layer import Layer
@@ -119,7 +120,8 @@ class Model:
 
     def __init__(self, layer: Layer, inputs: tuple[Any, ...], *, training: bool, seed: int) -> None:
         if len(inputs) != 1:
-            raise InputError(f"gradcheck: a layer must be given one array x, got {len(inputs)} inputs")
+            got = counted(len(inputs), "input")
+            raise InputError(f"gradcheck: a layer must be given one array x, got {got}")
         check.array("gradcheck", "x", inputs[0])
         self.shown = f"x: {check.described(inputs[0])}"
         self.layer, self.training, self.seed = layer, training, seed

@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from npnet._words import counted
 from npnet.table import html_table
 
 LONGEST = 100  # characters of what was found, in a line
@@ -181,7 +182,10 @@ class GradcheckReport:
 
     def __repr__(self) -> str:
         inputs = ", ".join(report.name for report in self.inputs)
-        found = self.problem or f"{len(self.inputs)} inputs and parameters: {inputs}"
+        found = (
+            self.problem
+            or f"{counted(len(self.inputs), 'input or parameter', 'inputs and parameters')}: {inputs}"
+        )
         shown = found if len(found) <= LONGEST else f"{found[: LONGEST - 1]}…"
         return f"<GradcheckReport of {self.function}: {'passed' if self.passed else 'FAILED'}; {shown}>"
 

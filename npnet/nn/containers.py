@@ -11,7 +11,8 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
-from npnet.errors import InputError
+from npnet._words import counted
+from npnet.errors import DTypeError, InputError
 from npnet.functional._quiet import quietly
 from npnet.nn.layer import Exchanges, Gradients, Layer, LayerBackward, run_in
 
@@ -140,7 +141,18 @@ class Sequential(Layer):
         return y
 
     def _explained(self, error: InputError, x: ndarray) -> InputError:
-        """Return the error with a hint where x lacks the batch axis, which may show some layers later."""
+        """Return the error with a hint: x has another dtype, or lacks the batch axis."""
+        own = next((array.dtype for array in self.parameters.values()), x.dtype)
+        if (
+            type(error) is DTypeError
+            and x.dtype in check.FLOATS
+            and own != x.dtype
+            and "x is" not in str(error)
+        ):
+            return DTypeError(
+                f"{error}. Here x is {x.dtype} and the model {own}: write x.astype(np.{own}), or "
+                "npnet.predict(model, x), which converts"
+            )
         if HINT in str(error) or type(error) is not InputError:
             return error
         try:
@@ -182,7 +194,9 @@ class Sequential(Layer):
             return index
         place = check.integer("Sequential", "index", index)
         if not -len(self) <= place < len(self):
-            raise PlaceError(f"Sequential: index must be that of one of {len(self)} layers, got {place}")
+            raise PlaceError(
+                f"Sequential: index must be that of one of {counted(len(self), 'layer')}, got {place}"
+            )
         return list(self.layers)[place]
 
     def __setitem__(self, index: int | str, layer: Layer) -> None:

@@ -34,7 +34,7 @@ class Conv2d(Layer):
     init : str
         How weights start, one of `npnet.nn.init.SCHEMES`; "default" is PyTorch's default.
     generator : numpy.random.Generator
-        Draws the initial weights and biases.
+        Draws the initial weights and biases; needed, so that nothing is drawn behind your back.
     dtype : float32 or float64
 
     Raises
@@ -73,7 +73,7 @@ class Conv2d(Layer):
         bias: bool = True,
         *,
         init: str = "default",
-        generator: Generator,
+        generator: Generator | None = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__()

@@ -23,7 +23,7 @@ def initial(
     *,
     bias: bool,
     init: str,
-    generator: Generator,
+    generator: Generator | None,
     dtype: DTypeLike,
     owner: str = "initial",
 ) -> tuple[ndarray, ndarray | None]:
@@ -84,7 +84,7 @@ def initial(
     shape = _shape(owner, shape)
     bias = check.flag(owner, "bias", bias)
     init = check.choice(owner, "init", init, SCHEMES)
-    check.generator(owner, generator)
+    source = check.generator(owner, generator)
     dtype = check.float_dtype(owner, dtype)
 
     kernel = prod(shape[2:])
@@ -97,9 +97,9 @@ def initial(
 
     def draw(size: tuple[int, ...]) -> ndarray:
         if init.endswith("normal"):
-            return generator.normal(0, sqrt(variance), size).astype(dtype)
+            return source.normal(0, sqrt(variance), size).astype(dtype)
         bound = sqrt(3 * variance)
-        return generator.uniform(-bound, bound, size).astype(dtype)
+        return source.uniform(-bound, bound, size).astype(dtype)
 
     weight = draw(shape)
     if not bias:

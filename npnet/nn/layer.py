@@ -13,6 +13,7 @@ from numpy.random import Generator
 from numpy.typing import DTypeLike
 
 from npnet import check
+from npnet._from_pytorch import LAYER, missing
 from npnet.errors import DTypeError, InputError
 
 if TYPE_CHECKING:
@@ -218,6 +219,12 @@ class Layer:
         elif isinstance(value, Layer) or isinstance(vars(self).get(name), Layer):
             Exchanges.count += 1
         super().__setattr__(name, value)
+
+    if not TYPE_CHECKING:  # a type checker is to find what is missing
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say of what PyTorch's modules have and layers have not how it is done here."""
+            missing(self, name, LAYER)
 
     def __init__(self) -> None:
         """Do nothing: a layer without settings needs no constructor."""

@@ -28,7 +28,7 @@ class Linear(Layer):
     init : str
         How weights start, one of `npnet.nn.init.SCHEMES`; "default" is PyTorch's default.
     generator : numpy.random.Generator
-        Draws the initial weights and biases.
+        Draws the initial weights and biases; needed, so that nothing is drawn behind your back.
     dtype : float32 or float64
 
     Raises
@@ -54,7 +54,7 @@ class Linear(Layer):
         bias: bool = True,
         *,
         init: str = "default",
-        generator: Generator,
+        generator: Generator | None = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__()

@@ -6,13 +6,14 @@ the value alone.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import numpy as np
 from numpy import ndarray
 
 from npnet import check
 from npnet import functional as F
+from npnet._from_pytorch import LOSS, missing
 from npnet.errors import InputError
 from npnet.functional._types import LossBackward
 
@@ -76,6 +77,12 @@ class Loss:
         if check.array(owner, "target", target).ndim == 0:
             raise InputError(f"{owner}: target must have a sample on each place of axis 0, got one number")
         return float(len(target))
+
+    if not TYPE_CHECKING:  # a type checker is to find what is missing
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say of what PyTorch's losses have and these have not how it is done here."""
+            missing(self, name, LOSS)
 
     def __call__(self, x: ndarray, target: ndarray) -> ndarray:
         """Return the loss alone."""

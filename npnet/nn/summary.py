@@ -11,6 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
+from npnet._words import counted
 from npnet.errors import InputError
 from npnet.nn.containers import Residual, Sequential
 from npnet.nn.layer import Layer
@@ -65,7 +66,8 @@ class Summary:
 
     def __repr__(self) -> str:
         count, parameters = len(self.layers), f"{self.parameters:,}".replace(",", " ")
-        return f"<Summary of {count} layers with {parameters} parameters; print it for the table>"
+        what = f"{counted(count, 'layer')} with {parameters} parameter{'' if self.parameters == 1 else 's'}"
+        return f"<Summary of {what}; print it for the table>"
 
     def _drawn(self, draw: Callable[..., str]) -> str:
         drawn = draw(

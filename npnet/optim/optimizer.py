@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Mapping
 from inspect import isfunction
 from numbers import Real
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import ref
 
 import numpy as np
 from numpy import ndarray
 
 from npnet import check
+from npnet._from_pytorch import OPTIMIZER, missing
 from npnet._spread import in_blocks, spread
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
@@ -132,6 +133,12 @@ class Optimizer(Configured):
     def parameters(self) -> Mapping[str, ndarray]:
         """The arrays it updates, by name; which they are is settled when the optimizer is made."""
         return MappingProxyType(self._parameters)
+
+    if not TYPE_CHECKING:  # a type checker is to find what is missing
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say of what PyTorch's optimizers have and these have not how it is done here."""
+            missing(self, name, OPTIMIZER)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuse a setting that does not fit, and other parameters."""

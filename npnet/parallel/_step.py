@@ -12,18 +12,18 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet.errors import InputError
-from npnet.functional._quiet import Silence
 from npnet.nn import Gradients, Layer, Loss
 from npnet.nn.layer import LayerBackward
+from npnet.nn.step import plain_step
 from npnet.parallel._plan import Plan, divided
 from npnet.parallel._workers import Workers
-from npnet.train.engine import plain_step
 
 
 class Step:
     """Forward and backward through model and loss for one minibatch, over threads.
 
-    It fits ``npnet.fit(…, step=…)`` and computes what `npnet.train.plain_step` does, up to rounding.
+    `npnet.fit` takes one by itself, or the one given as ``step=…``. It computes what `npnet.train.plain_step`
+    does, up to rounding.
 
     Use it in a ``with`` block around the whole training: that starts the threads and holds the matrix
     products of NumPy's BLAS to one thread each, since threads of both kinds would be in each other's way.
@@ -123,7 +123,7 @@ class Step:
             raise InputError("Step: loss must be one number for a minibatch, got reduction='none'")
         check.generator("Step", generator)
         division = divided("Step", model, x, training=True)
-        with self, Silence():
+        with self:
             if len(division.shards) == 1:
                 return plain_step(model, loss, x, target, generator)
             return self._sharded(division, loss, x, target, generator)
@@ -170,7 +170,7 @@ class Step:
             If x is not an array.
         """
         trunk, head, parts = divided("Step.predict", model, x, training=False)
-        with self, Silence():
+        with self:
             if len(parts) == 1:
                 return model(x)
             return head(_joined(self._workers.map(lambda part: trunk(x[part]), parts)))

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet import check
+from npnet._words import counted
 from npnet.errors import InputError
 from npnet.nn import Dropout, Flatten, Layer, Sequential
 from npnet.plot._arguments import MOST_PICTURES, Names, caption, mapping, names, names_of, numbers, plain
@@ -355,7 +356,7 @@ def _signed_scale(figure: Figure, beside: Axes) -> None:
 
 def _what(output: ndarray) -> str:
     if output.ndim == 1:
-        return f"{len(output)} values"
+        return counted(len(output), "value")
     channels, height, width = output.shape
     return f"{channels} map{'s' if channels > 1 else ''} of {height}×{width}"
 

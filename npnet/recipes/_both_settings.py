@@ -104,7 +104,16 @@ def which(name: str, title: str) -> str:
 
 
 def judge_parts(learnt: Learnt) -> dict[str, float]:
-    """Return the accuracy on each part, by the weights that were kept and in evaluation mode."""
+    """Return the accuracy on each part, by the weights that were kept and in evaluation mode.
+
+    Parameters
+    ----------
+    learnt : Learnt
+
+    Returns
+    -------
+    accuracies : dict from the names of the parts to floats
+    """
     loss = learnt.network.loss.make(nn)
     judged = {title: evaluate(learnt.model, loss, part) for title, part in learnt.splits.parts().items()}
     return {title: float("nan") if share is None else share for title, (_, share) in judged.items()}
@@ -125,6 +134,16 @@ def held_out_at_random(splits: Splits[ArrayDataset], share: float) -> Splits[Arr
     """Return data whose validation part is drawn from the training part at random, not class by class.
 
     It is the same one whatever the seed of a run.
+
+    Parameters
+    ----------
+    splits : Splits
+    share : float
+        How much of the training part is held out.
+
+    Returns
+    -------
+    splits : Splits
 
     Examples
     --------

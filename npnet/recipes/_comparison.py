@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from npnet import nn
+from npnet._words import counted
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._networks import RecipeOfNetworks, quoted
@@ -269,7 +270,7 @@ def line_about(learnt: Learnt) -> str:
     history, kept = learnt.history, learnt.kept
     if kept is None:
         return f"{learnt.network.name}: interrupted before the first epoch"
-    how = f"{len(history.epochs)} epochs{', stopped early' if history.stopped_early else ''}"
+    how = f"{counted(len(history.epochs), 'epoch')}{', stopped early' if history.stopped_early else ''}"
     return f"{learnt.network.name}: {how}, {learnt.seconds:.1f} s; test {learnt.measure} {learnt.shown}"
 
 

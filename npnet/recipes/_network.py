@@ -17,6 +17,7 @@ from numpy.random import Generator
 
 from npnet import __version__, check, metrics, nn, optim, parallel
 from npnet import functional as F
+from npnet._words import counted
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
 from npnet.errors import InputError
 from npnet.recipes._recipe import TRAINING, Recipe
@@ -125,7 +126,7 @@ class NetworkRecipe(Recipe):
             "loss": self.loss,
             "optimizer": self.optimizer,
             "schedule": self.schedule(self.epochs) if self.schedule is not None else "none",
-            "training": f"{self.epochs} epochs in minibatches of {self.batch_size}",
+            "training": f"{counted(self.epochs, 'epoch')} in minibatches of {self.batch_size}",
         }
         lines = [f"  {name + ':':<16}{setting}" for name, setting in settings.items()]
         model = self.model(np.random.default_rng(0))

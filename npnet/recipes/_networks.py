@@ -63,6 +63,10 @@ def setting(name: str, *, kind: type[NetworkRecipe] = NetworkRecipe, **settings:
         `NetworkRecipe` or one that looks closer at what was learnt.
     **settings
         As `NetworkRecipe` takes them.
+
+    Returns
+    -------
+    network : NetworkRecipe
     """
     return kind(name=name, title=name, source="", reported="", expects="", **settings)
 

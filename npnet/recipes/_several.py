@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from npnet import checkpoint, nn
+from npnet._words import counted
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._networks import RecipeOfNetworks, quoted
@@ -222,7 +223,7 @@ def line_about(trained: Trained, engine: str = "") -> str:
     accuracy = "" if last.train_accuracy is None else f", accuracy {100 * last.train_accuracy:.1f} %"
     return (
         f"{name}: loss {last.train_loss:.4f}{accuracy} "
-        f"after {len(trained.losses)} steps, {trained.seconds:.1f} s"
+        f"after {counted(len(trained.losses), 'step')}, {trained.seconds:.1f} s"
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from npnet import nn
+from npnet._words import counted
 from npnet.data import Splits
 from npnet.errors import InputError
 from npnet.recipes._spec import MODEL_BESIDE
@@ -99,7 +100,7 @@ def ending(trained: TrainedNetwork, epochs: int) -> str:
     elif history.stopped_early:
         how = "stopped early after"
     kept = f"; weights of epoch {history.best_epoch} kept" if history.best_epoch is not None else ""
-    ran = f"{len(history.epochs)} of {epochs} epochs in {trained.seconds:.1f} s"
+    ran = f"{len(history.epochs)} of {counted(epochs, 'epoch')} in {trained.seconds:.1f} s"
     return f"{trained.engine}: {how} {ran}{kept}"
 
 

@@ -5,9 +5,10 @@ to learn from a minibatch and to judge one, and does everything around that, the
 engine: shuffling, counting, early stopping, keeping the best weights, ending cleanly when interrupted.
 """
 
+from npnet.nn.step import Step, plain_step
 from npnet.train._data import Data
 from npnet.train._progress import Told
-from npnet.train.engine import Engine, NumPyEngine, Outcome, Step, plain_step
+from npnet.train.engine import Engine, NumPyEngine, Outcome
 from npnet.train.history import Epoch, History, State, Tally
 from npnet.train.loop import evaluate, fit, judge, predict, run
 

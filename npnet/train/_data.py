@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
+from npnet._words import counted
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
-from npnet.data.convert import BY_CLASS, dataset_of, in_dtype, is_array, is_pair_of_arrays
+from npnet.data.convert import dataset_of, in_dtype, is_array, is_pair_of_arrays, of_text
 from npnet.errors import DTypeError, InputError
 from npnet.train.engine import Engine
 
@@ -78,12 +79,20 @@ def prepared(
     if part is not given:
         x, target = next(iter(minibatches(part, min(batch_size, len(part)))))
     y = _outputs(engine, x)
+    if engine.targets == "numbers" and isinstance(part, ArrayDataset) and (*target.shape, 1) == y.shape:
+        part, target = as_columns(part), target[:, np.newaxis]
+        notes = [*notes, f"{name} y of shape (n,) is read as (n, 1), like the model's outputs"]
     check_targets(f"fit: {name}", part, target, y, engine.targets, engine.ignore_index)
     _check_counts(name, part, engine)
     engine.judge(x, target)
     if drop_last is not None:
         _check_last(engine, part, batch_size, drop_last=drop_last)
     return part, notes
+
+
+def as_columns(part: ArrayDataset) -> ArrayDataset:
+    """Return data with a number for each sample as data with a row of one number for each."""
+    return ArrayDataset(part.x, part.y[:, np.newaxis])
 
 
 def _outputs(engine: Engine, x: ndarray) -> ndarray:
@@ -101,12 +110,14 @@ def _outputs(engine: Engine, x: ndarray) -> ndarray:
 def check_no_text(where: str, x: ndarray, target: ndarray) -> None:
     """Require numbers, of which text can be made."""
     if target.dtype.kind not in "biuf":
-        raise DTypeError(
-            f"{where} y must hold numbers, got {target.dtype}; of names of classes make labels by "
-            f"{BY_CLASS}, or read the file with npnet.data.csv"
-        )
+        raise DTypeError(f"{where} y must hold numbers, got {_described('y', target)}")
     if x.dtype.kind not in "biuf":
-        raise DTypeError(f"{where} x must hold numbers, got {x.dtype}")
+        raise DTypeError(f"{where} x must hold numbers, got {_described('x', x)}")
+
+
+def _described(name: str, values: ndarray) -> str:
+    """Return the kind of values that are no numbers, with what makes numbers of text."""
+    return f"text; {of_text(name, values)}" if values.dtype.kind in "UST" else str(values.dtype)
 
 
 def check_targets(
@@ -141,6 +152,11 @@ def _check_classes(where: str, labels: ndarray, y: ndarray, ignore_index: int | 
         return
     outputs, one_each = y.shape[1], y.shape[2:]
     shape = labels.shape[1:]
+    if labels.dtype.kind == "f" and shape in (one_each, (1, *one_each)) and (labels != np.rint(labels)).any():
+        raise DTypeError(
+            f"{where} y must hold integer labels, got numbers with fractions; numbers are learnt by "
+            "nn.MSELoss, with as many outputs as a sample has numbers"
+        )
     if labels.dtype.kind in "iu" and shape == y.shape[1:] and _is_one_hot(labels):
         raise InputError(
             f"{where} y must hold one label for each sample, got an array that looks one-hot; "
@@ -170,10 +186,10 @@ def _check_labels(where: str, labels: ndarray, outputs: int, ignore_index: int) 
     wrong = np.argwhere(((signed < 0) | (signed >= outputs)) & counts)
     if len(wrong):
         place = tuple(int(i) for i in wrong[0])
-        counted = signed[counts]
-        from_one = counted.min() == 1 and counted.max() == outputs
+        known = signed[counts]
+        from_one = known.min() == 1 and known.max() == outputs
         raise InputError(
-            f"{where} labels must be in 0…{outputs - 1}, as the model has {outputs} outputs, "
+            f"{where} labels must be in 0…{outputs - 1}, as the model has {counted(outputs, 'output')}, "
             f"got {signed[place]} at index {place[0] if len(place) == 1 else place}"
             + (f"; labels 1…{outputs} become such by y - 1" if from_one else "")
         )
@@ -189,6 +205,8 @@ def _check_numbers(where: str, target: ndarray, y: ndarray) -> None:
         shapes += "; write y[:, np.newaxis]" if y.ndim == 2 else "; write y[..., np.newaxis]"
     elif target.shape == (*y.shape, 1):
         shapes += "; write y[..., 0]"
+    elif target.ndim == 1 and y.ndim == 2 and (target == np.rint(target)).all():
+        shapes += "; labels of several classes are learnt by nn.CrossEntropyLoss"
     raise InputError(shapes)
 
 
@@ -205,8 +223,8 @@ def _check_last(engine: Engine, part: Dataset, batch_size: int, *, drop_last: bo
     except ValueError as error:  # PyTorch's own too
         raise InputError(
             "fit: batch_size must leave no minibatch of a single sample, of which batch norm has no "
-            f"statistics, got {n} samples in minibatches of {batch_size}; choose another batch_size, or "
-            f"leave out the last minibatch with drop_last=True ({error})"
+            f"statistics, got {counted(n, 'sample')} in minibatches of {batch_size}; choose another "
+            f"batch_size, or leave out the last minibatch with drop_last=True ({error})"
         ) from None
     finally:
         engine.load(weights)

@@ -8,7 +8,8 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
-from npnet.train.history import Epoch, History, State, spaced
+from npnet._words import counted
+from npnet.train.history import Epoch, History, State, readable, spaced
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -57,7 +58,7 @@ class Reporter:
             return
         tally = state.tally
         accuracy = "" if tally.accuracy is None else f"accuracy {100 * tally.accuracy:.2f} %"
-        numbers = f"{spaced(tally.seen / seconds)} samples/s  loss {tally.loss:.4f}  {accuracy}"
+        numbers = f"{spaced(tally.seen / seconds)} samples/s  loss {readable(tally.loss)}  {accuracy}"
         self.bar.show(state.epoch + 1, tally.seen, numbers)
         self._last_drawn = time.perf_counter()
 
@@ -79,7 +80,7 @@ class Reporter:
         self.clear()
         if self.speaks:
             seconds = time.perf_counter() - self._began
-            ran = f"{len(history.epochs)} of {self.epochs} epochs in {seconds:.1f} s"
+            ran = f"{len(history.epochs)} of {counted(self.epochs, 'epoch')} in {seconds:.1f} s"
             self._say(f"{history.ending} {ran}{_best(history)}; {history.kept}")
 
     def _say(self, line: str) -> None:
@@ -190,7 +191,8 @@ def _best(history: History) -> str:
     if not history.best_epoch or history.diverged:
         return ""
     best = history.epochs[history.best_epoch - 1]
-    return f"; best epoch {best.epoch}, validation loss {best.validation_loss:.4f}"
+    loss = "" if best.validation_loss is None else f", validation loss {readable(best.validation_loss)}"
+    return f"; best epoch {best.epoch}{loss}"
 
 
 def _is_terminal() -> bool:

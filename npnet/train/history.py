@@ -76,7 +76,7 @@ class Epoch:
         epochs = check.integer("Epoch", "epochs", epochs, least=1)
 
         def shown(loss: float, accuracy: float | None) -> str:
-            return f"{loss:.4f}" if accuracy is None else f"{loss:.4f} {100 * accuracy:6.2f} %"
+            return readable(loss) if accuracy is None else f"{readable(loss)} {100 * accuracy:6.2f} %"
 
         line = f"epoch {self.epoch:>{len(str(epochs))}}/{epochs}"
         line += f"  training {shown(self.train_loss, self.train_accuracy)}"
@@ -85,11 +85,17 @@ class Epoch:
         return f"{line}  {spaced(self.samples_per_second)} samples/s"
 
 
+def readable(loss: float) -> str:
+    """Write a loss with four decimals; a very large one in powers of ten."""
+    return f"{loss:.4f}" if abs(loss) < LARGE else f"{loss:.4e}"
+
+
 def spaced(number: float) -> str:
     """Write a number without decimals and with its thousands apart."""
     return f"{round(number):,}".replace(",", " ")
 
 
+LARGE = 1e5  # losses from here on are written in powers of ten
 COLUMNS = {
     "train_loss": "training loss",
     "train_accuracy": "accuracy",
@@ -222,9 +228,9 @@ class History:
             parts.append(f"best {self.best_epoch}")
         if self.epochs:
             shown = self.epochs[(self.best_epoch or number) - 1]
-            parts.append(f"training loss {shown.train_loss:.4f}")
+            parts.append(f"training loss {readable(shown.train_loss)}")
             if shown.validation_loss is not None:
-                parts.append(f"validation loss {shown.validation_loss:.4f}")
+                parts.append(f"validation loss {readable(shown.validation_loss)}")
         ended = {"stopped early": self.stopped_early, "interrupted": self.interrupted}
         ended |= {"stopped by a callback": self.stopped_by_callback, "diverged": self.diverged}
         return f"History({', '.join([*parts, *(words for words, is_so in ended.items() if is_so)])})"
@@ -258,7 +264,7 @@ def _cell(name: str, value: float | None) -> str:
         return ""
     if name.endswith("accuracy"):
         return f"{100 * value:.2f} %"
-    return {"lr": f"{value:.4g}", "seconds": f"{value:.2f}"}.get(name, f"{value:.4f}")
+    return {"lr": f"{value:.4g}", "seconds": f"{value:.2f}"}.get(name, readable(value))
 
 
 @dataclass

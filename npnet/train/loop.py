@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,23 +17,13 @@ from npnet.data.convert import as_array, in_dtype, is_array
 from npnet.errors import InputError
 from npnet.functional._quiet import Silence
 from npnet.nn import Layer, Loss
+from npnet.nn.step import Step, check_loss, check_model
 from npnet.optim import Optimizer, Schedule
 from npnet.train._checks import Settings, check_counted, check_finite, check_patience, generator_of
 from npnet.train._data import Data, check_no_text, check_targets, one_part, parts, prepared
 from npnet.train._interrupt import interrupts_wait
 from npnet.train._progress import Reporter, Told
-from npnet.train.engine import (
-    Engine,
-    NumPyEngine,
-    Step,
-    check_engine,
-    check_loss,
-    check_model,
-    dtype_of,
-    outcome,
-    plain_step,
-    targets_of,
-)
+from npnet.train.engine import Engine, NumPyEngine, check_engine, dtype_of, outcome, targets_of
 from npnet.train.history import Epoch, History, State, Tally
 
 
@@ -48,7 +39,7 @@ def fit(
     schedule: Schedule | None = None,
     patience: int | None = None,
     keep_best: bool = True,
-    step: Step = plain_step,
+    step: Step | None = None,
     drop_last: bool = False,
     progress: Told = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
@@ -87,8 +78,9 @@ def fit(
         Stop early after so many epochs without a lower validation loss.
     keep_best : bool
         Whether the model ends with the weights of its best epoch; if not, with those of the last one.
-    step : Step
-        How a minibatch goes forward and backward; `plain_step` takes it whole.
+    step : Step, optional
+        How a minibatch goes forward and backward: by default over all cores, as `npnet.parallel.Step` does;
+        `npnet.train.plain_step` takes it whole.
     drop_last : bool
         Whether a last minibatch that is not full is left out of each epoch.
     progress : bool or "bar"
@@ -147,20 +139,33 @@ def fit(
     >>> fit(model, nn.MSELoss(), sgd, (x, y), on_backward=clip, on_epoch=low_enough, progress=False)
     History(1 epoch, training loss 0.0001, stopped by a callback)
     """
-    return run(
-        NumPyEngine(model, loss, optimizer, schedule, step),
-        data,
-        epochs=epochs,
-        batch_size=batch_size,
-        generator=generator,
-        patience=patience,
-        keep_best=keep_best,
-        drop_last=drop_last,
-        progress=progress,
-        on_epoch=on_epoch,
-        on_step=on_step,
-        on_backward=on_backward,
-    )
+    with _over_threads(step) as chosen:
+        return run(
+            NumPyEngine(model, loss, optimizer, schedule, chosen),
+            data,
+            epochs=epochs,
+            batch_size=batch_size,
+            generator=generator,
+            patience=patience,
+            keep_best=keep_best,
+            drop_last=drop_last,
+            progress=progress,
+            on_epoch=on_epoch,
+            on_step=on_step,
+            on_backward=on_backward,
+        )
+
+
+@contextmanager
+def _over_threads(step: Step | None) -> Iterator[Any]:
+    """Give a step, by default one over all cores, whose threads end with the block."""
+    if step is not None:
+        yield step
+        return
+    from npnet.parallel import Step as ThreadedStep  # noqa: PLC0415 - import npnet stays light
+
+    with ThreadedStep() as threaded:
+        yield threaded
 
 
 def run(
@@ -426,9 +431,11 @@ def evaluate(model: Layer, loss: Loss, dataset: Data, batch_size: int = 256) -> 
     part, _ = in_dtype(_nonempty("evaluate", dataset), dtype_of(model), targets)
     check_no_text("evaluate: dataset's", *next(iter(minibatches(part, 1))))
     tally = Tally()
-    with Silence():
+    with Silence(), _over_threads(None) as step:
         for x, target in minibatches(part, batch_size):
-            y = model(x)
+            y = step.predict(model, x)
+            if targets == "numbers" and (*target.shape, 1) == y.shape:
+                target = target[:, np.newaxis]
             if not tally.seen:
                 check_targets("evaluate: dataset's", part, target, y, targets, ignore_index)
             mean, divisor, *_ = outcome(loss, float(loss(y, target)), y, target)
@@ -473,8 +480,8 @@ def predict(model: Layer, dataset: Any, batch_size: int = 256) -> ndarray:
             )
         dataset = (x, np.zeros(len(x), np.int64))
     part, _ = in_dtype(_nonempty("predict", dataset), dtype_of(model))
-    with Silence():
-        return np.concatenate([model(x) for x, _ in minibatches(part, batch_size)])
+    with Silence(), _over_threads(None) as step:
+        return np.concatenate([step.predict(model, x) for x, _ in minibatches(part, batch_size)])
 
 
 def _nonempty(owner: str, data: Any) -> Dataset:

@@ -322,7 +322,10 @@ def test_a_reader_that_goes_away_meets_no_traceback():
         ),
         (
             ["train", "linreg", "--only", "no such"],
-            'linreg: networks must be among "two points", "noisy points", got \'no such\'',
+            (
+                'linreg: networks must be among "two points, as in the source", "two points", '
+                "\"noisy points\", got 'no such'"
+            ),
         ),
         (["train", "--unheard-of"], "npnet train: there is no option --unheard-of; see"),
     ],
@@ -556,8 +559,8 @@ def test_a_whole_run_is_listed_and_a_short_one_is_not(tmp_path):
 
 def test_a_network_named_by_the_summary_is_run_alone_and_not_listed(tmp_path, capsys):
     assert main(["summary", "linreg"]) == 0
-    (name,) = re.findall('"(noisy.*?)"', capsys.readouterr().out)
-    for more, listed in ((["--only", name], []), (["--only", "two points", name], ["npnet"])):
+    names = re.findall('"(.*?)"', capsys.readouterr().out)
+    for more, listed in ((["--only", names[-1]], []), (["--only", *names], ["npnet"])):
         assert main(["train", "linreg", *more, "--quiet", "--out", str(tmp_path)]) == 0
         assert list(last_runs(tmp_path / "linreg")) == listed
         newest = max((tmp_path / "linreg").iterdir(), key=lambda path: path.stat().st_mtime_ns)

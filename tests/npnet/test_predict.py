@@ -112,8 +112,9 @@ def test_numbers_are_printed(tmp_path, capsys):
     table.write_text("x,y\n" + "\n".join(f"{i},{2 * i + 0.5}" for i in [4, 3, *range(5, 25)]))
     splits = data.csv(table, "y")
     model = nn.Linear(1, 1, generator=rng())
-    model.weight[...] = 2 * splits.standardization.deviation
-    model.bias[...] = 2 * splits.standardization.mean + 0.5
+    to_y = splits.target_standardization
+    model.weight[...] = 2 * splits.standardization.deviation / to_y.deviation
+    model.bias[...] = (2 * splits.standardization.mean + 0.5 - to_y.mean) / to_y.deviation
     save(tmp_path / "model.safetensors", model, splits)
     assert main(["predict", str(tmp_path), write(tmp_path / "n.csv", "x\n10\n20\n")]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()[2:]] == [
@@ -167,8 +168,9 @@ def test_places_that_are_none(rows, pictures, capsys, tmp_path):
         ([tmp_path / "w.safetensors", "x.csv"], "holds weights alone"),
         ([tmp_path / "runs" / "old", "x.csv"], "takes neither rows nor pictures"),
         ([pictures, tmp_path / "pipe"], "must be a file, got a named pipe"),
-        ([pictures, tmp_path / "train.csv"], "damaged or of a kind that is not read"),
-        ([pictures, tmp_path], "must be a file, got a folder"),
+        ([pictures, tmp_path / "model.safetensors"], "damaged or of a kind that is not read"),
+        ([pictures, tmp_path / "train.csv"], "predict: this model answers pictures, got "),
+        ([pictures, tmp_path / "runs"], "runs holds no pictures"),
         ([pictures], "FILE"),
     ):
         assert main(["predict", *map(str, arguments)]) == 2
@@ -200,3 +202,61 @@ def test_a_run_keeps_a_whole_model(tmp_path, capsys):
     assert main(["predict", str(run), *files, "--json"]) == 0
     answers = [json.loads(line)["class"] for line in capsys.readouterr().out.splitlines()]
     assert np.mean([int(answer) == y for answer, y in zip(answers, splits.test.y, strict=False)]) > 0.8
+
+
+def test_pictures_in_a_folder_are_answered(pictures, capsys):
+    (pictures / "dark" / "notes.txt").write_text("no picture")
+    assert main(["predict", str(pictures), str(pictures / "dark"), "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["file"] for answer in answers] == [str(pictures / "dark" / f"{i}.png") for i in range(10)]
+    assert {answer["class"] for answer in answers} == {"dark"}
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_one_bad_picture_does_not_keep_the_others_from_an_answer(pictures, capsys, options):
+    damaged = write(pictures / "damaged.png", "no picture")
+    good = [str(pictures / "light" / "3.png"), str(pictures / "dark" / "7.png")]
+    files = [good[0], damaged, str(pictures / "nothere.png"), good[1]]
+    assert main(["predict", str(pictures), *files, *options]) == 2
+    out, err = capsys.readouterr()
+    assert [file in out for file in files] == [True, False, False, True]
+    assert err.splitlines() == [
+        f"npnet: image {damaged} is damaged or of a kind that is not read",
+        f"npnet: predict: there is no file {files[2]}",
+    ]
+
+
+def test_one_bad_table_does_not_keep_the_others_from_an_answer(rows, capsys):
+    good = write(rows / "good.csv", "colour,size\nr,3\n")
+    bad = write(rows / "bad.csv", "colour,size\nr,x\n")
+    assert main(["predict", str(rows), bad, good, "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["file"] for line in out.splitlines()] == [good]
+    assert err == f"npnet: {bad}: line 2: column 'size' must be a number, got 'x'\n"
+
+
+def test_files_of_the_wrong_kind_are_told_in_words(rows, capsys):
+    picture = str(rows / "3.png")
+    image_module.new("L", (4, 4)).save(picture)
+    for file, message in (
+        (picture, f"predict: this model answers rows of a CSV file, got {picture}"),
+        ("nothere.csv", "predict: there is no file nothere.csv"),
+        (str(rows), f"predict: {rows} must be a file, got a folder"),
+    ):
+        assert main(["predict", str(rows), file]) == 2
+        assert capsys.readouterr() == ("", f"npnet: {message}\n")
+        with pytest.raises(ValueError, match=message):
+            load(rows / "model.safetensors").predict(file)
+
+
+def test_a_target_of_other_things_is_not_judged(tmp_path, capsys):
+    splits = data.arrays({"x": np.linspace(-1, 1, 20)}, np.linspace(0, 9.5, 20))
+    save(tmp_path / "model.safetensors", nn.Linear(1, 1, generator=rng()), splits)
+    file = write(tmp_path / "n.csv", "x,y\n1,2.5\n2,\n3,nobody\n4,inf\n")
+    assert main(["predict", str(tmp_path), file, "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer.get("target") for answer in answers] == [2.5, None, None, None]
+    assert main(["predict", str(tmp_path), file]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("RMSE: ")
+    assert last.endswith(", of 1 row")

@@ -262,7 +262,10 @@ def test_numbers_are_learnt_as_numbers(path):
     )
     save(path, model, splits)
     saved = load(path)
-    np.testing.assert_allclose(saved.predict(1000 + x), 3 * x[:, 0] + 1, atol=1e-3)
+    learnt = (
+        saved.predict(1000 + x) - splits.target_standardization.mean
+    ) / splits.target_standardization.deviation
+    np.testing.assert_allclose(learnt, 3 * x[:, 0] + 1, atol=1e-3)
     assert "to regression" in repr(saved)
     with pytest.raises(InputError, match="the model learnt numbers, which have no probabilities"):
         saved.predict_proba(1000 + x)
@@ -477,6 +480,11 @@ CHANGES = {
     "mean of two": put("standardization", "mean", [0, 0]),
     "mean infinite": put("standardization", "mean", [1e999, 0, 0]),
     "deviation zero": put("standardization", "deviation", [0, 1, 1]),
+    "target of text": put("target_standardization", "x"),
+    "target's mean missing": put("target_standardization", {"deviation": [1]}),
+    "target's mean infinite": put("target_standardization", {"deviation": [1], "mean": [1e999]}),
+    "target's deviation zero": put("target_standardization", {"deviation": [0], "mean": [0]}),
+    "target of classes": put("target_standardization", {"deviation": [1], "mean": [0]}),
     "format of text": put("format", "rows"),
     "format of what": put("format", "kind", "sound"),
     "format of images": put("format", {"kind": "images", "height": 3, "width": 1, "mode": "L"}),

@@ -42,5 +42,5 @@ def test_html_has_the_same_cells_and_escapes_them():
 
 
 def test_html_refuses_a_row_of_another_length():
-    with pytest.raises(InputError, match="must have 1 values, got 2"):
+    with pytest.raises(InputError, match="must have 1 value, got 2"):
         html_table(["a"], [["x", "y"]])

@@ -125,7 +125,12 @@ BAD = {
     "too large": ((with_value(X, (1, 1), 1e300), Y), r"x holds 1e\+300 at sample 1, .*too large for float32"),
     "one-hot": ((X, np.eye(3, dtype=int)[Y]), r"looks one-hot; write y.argmax\(axis=1\)"),
     "from 1": ((X, Y + 1), "labels must be in 0…2, .* labels 1…3 become such by y - 1"),
-    "text": ((X, np.array(["u", "v", "w"])[Y]), r"np.unique\(y, return_inverse=True\), .* npnet.data.csv"),
+    "text": ((X, np.array(["u", "v", "w"])[Y]), r"y must hold numbers, got text; npnet.data.arrays\(x, y\)"),
+    "text in x": (
+        (X.astype(str), Y),
+        r"got text; numbers written as text become numbers by x.astype\(float\)",
+    ),
+    "numbers as text": ((X, Y.astype(str)), r"numbers written as text become numbers by y.astype\(float\)"),
     "float labels": ((X, Y * 1.0), r"y must hold integer labels, .*y.astype\(np.int64\)"),
     "column of labels": ((X, Y[:, np.newaxis]), r"must have shape \(n,\), .* got \(n, 1\); write y\[:, 0\]"),
     "no targets": (X, r"data must be .* beside them: \(x, y\)"),
@@ -153,7 +158,7 @@ def test_data_that_cannot_be_learnt_from_is_met_before_training(case):
 def test_targets_of_another_shape_than_the_outputs_meet_what_to_write():
     model = classifier(outputs=1)
     with pytest.raises(InputError, match=r"outputs, \(n, 1\), got \(n,\); write y\[:, np.newaxis\]"):
-        learn((X, X[:, 0]), model, nn.MSELoss())
+        learn([(X[i], X[i, 0]) for i in range(N)], model, nn.MSELoss())
     with pytest.raises(InputError, match=r"outputs, \(n, 1\), got \(n, 5\)$"):
         learn((X, X), model, nn.BCEWithLogitsLoss())
 
@@ -285,7 +290,7 @@ def test_a_module_of_pytorch_is_refused_and_where_it_is_trained_said():
     [
         (Y + 1, "evaluate: dataset's labels must be in 0…2, .* become such by y - 1"),
         (np.eye(3, dtype=int)[Y], r"evaluate: dataset's y must .* looks one-hot; write y.argmax\(axis=1\)"),
-        (np.array(["u", "v", "w"])[Y], r"evaluate: dataset's y must hold numbers, .*np.unique"),
+        (np.array(["u", "v", "w"])[Y], r"evaluate: dataset's y must hold numbers, .*npnet.data.arrays"),
         (Y * 1.0, r"dataset's y must hold integer labels, .*y.astype\(np.int64\)"),
     ],
 )
@@ -295,5 +300,32 @@ def test_what_is_evaluated_meets_the_same_words(y, message):
 
 
 def test_targets_to_evaluate_are_never_broadcast():
-    with pytest.raises(InputError, match=r"evaluate: dataset's y must .*write y\[:, np.newaxis\]"):
-        evaluate(classifier(outputs=1), nn.MSELoss(), (X, X[:, 0]))
+    with pytest.raises(InputError, match=r"evaluate: dataset's y must .*\(n, 1\), got \(n, 5\)"):
+        evaluate(classifier(outputs=1), nn.MSELoss(), (X, X))
+
+
+def test_a_number_for_each_sample_is_a_row_of_one():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 2)).astype(np.float32)
+    y = x.sum(axis=1)
+    models, losses = [], []
+    for target in (y, y[:, np.newaxis]):
+        model = nn.Linear(2, 1, generator=np.random.default_rng(0))
+        sgd = optim.SGD(model.parameters, lr=0.1)
+        history = fit(model, nn.MSELoss(), sgd, ((x, target), (x, target)), epochs=2, progress=False)
+        models.append(model)
+        losses.append(evaluate(model, nn.MSELoss(), (x, target)))
+        said = "training y of shape (n,) is read as (n, 1), like the model's outputs"
+        assert (said in history.notes) == (target.ndim == 1)
+    np.testing.assert_array_equal(models[0].weight, models[1].weight)
+    assert losses[0] == losses[1]
+
+
+def test_the_loss_that_was_meant_is_named():
+    x = np.zeros((4, 2), np.float32)
+    model = nn.Linear(2, 3, generator=np.random.default_rng(0))
+    sgd = optim.SGD(model.parameters, lr=0.1)
+    with pytest.raises(InputError, match=r"numbers are learnt by nn.MSELoss"):
+        fit(model, nn.CrossEntropyLoss(), sgd, (x, np.array([0.5, 1.5, 2.0, 0.0])), progress=False)
+    with pytest.raises(InputError, match=r"labels of several classes are learnt by nn.CrossEntropyLoss"):
+        fit(model, nn.BCEWithLogitsLoss(), sgd, (x, np.array([0, 1, 2, 0])), progress=False)

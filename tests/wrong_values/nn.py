@@ -1,7 +1,5 @@
 """Rows for `npnet.nn`, without its losses, and for `npnet.models`."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from npnet import models, nn
@@ -204,9 +202,7 @@ def index(index):
 
 
 def exchange(layers):
-    model = nn.Sequential(nn.ReLU(), nn.Tanh())
-    if layers is not model.layers and not isinstance(layers, Mapping):
-        model.layers["0"] = layers
+    nn.Sequential(nn.ReLU(), nn.Tanh()).layers["0"] = layers
 
 
 def freeze(names):
@@ -356,7 +352,7 @@ ROWS = [
         lambda: {"index": np.int8(-1)},
         {"index": [*without(INTEGER, "3"), "3", 2, -3, slice(None, "1"), slice(None, None, 0)]},
     ),
-    row(exchange, lambda: {"layers": {}}, {"layers": [nn.ReLU(), None]}),
+    row(exchange, lambda: {"layers": nn.ReLU()}, {"layers": [nn.ReLU, None, 3, "ReLU", {}]}),
     row(freeze, lambda: {"names": "0"}, {"names": [*TEXT, None, "1", "weight"]}),
     row(unfreeze, lambda: {"names": "0"}, {"names": [*TEXT, None, "1", "weight"]}),
     row(

@@ -275,6 +275,7 @@ ROWS = [
             "standardization": [3, "x", {}, np.ones(2)],
             "format": [3, "x", {}, ROW_FORMAT.to_json()],
             "report": [3, "x", {}],
+            "target_standardization": [3, "x", {}, np.ones(2)],
         },
     ),
     Row("Splits.keep", keep, lambda: {"classes": "0"}, {"classes": ["2", 0, None, ["0"]]}),
@@ -392,7 +393,15 @@ ROWS = [
             "standardization": [3, "x", {}, STANDARDIZATION],
             "format": [3, "x", {}, ROW_FORMAT],
             "name": [None, 3, []],
+            "target_standardization": [3, "x", {}, STANDARDIZATION],
         },
+    ),
+    Row(
+        "SavedModel.evaluate",
+        SAVED.evaluate,
+        lambda: {"raw": [[1, 2]], "target": ["a"]},
+        {"target": [None, 3, "x", [1, 2], np.ones((3, 3)), {}]},
+        {"raw": MET_BY_FORMAT},
     ),
     Row("SavedModel.predict", SAVED.predict, lambda: {"raw": [[1, 2]]}, {}, {"raw": MET_BY_FORMAT}),
     Row(

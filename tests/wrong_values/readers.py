@@ -28,7 +28,7 @@ FILES |= {
     + b"0," * 784
     + b"0"
 }
-ANOTHER = ("published", "columns are missing")  # said of a file that is not the published one
+ANOTHER = ("published", "columns missing")  # said of a file that is not the published one
 NOWHERE = "http://127.0.0.1:9/a"
 
 PATH = [3, 1.5, ["a"], {}, b"a", "a\0b"]

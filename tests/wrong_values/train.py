@@ -136,7 +136,7 @@ ROWS = [
             "loss": LOSS,
             "optimizer": OPTIMIZER,
             "schedule": [3, "step", optim.StepLR],
-            "step": [None, *FUNCTION],
+            "step": FUNCTION,  # None stands for all cores
             **SETTINGS,
         },
     ),

@@ -169,7 +169,7 @@ def test_one_row_alone(rows, raw):
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ([[3]], "rows must be rows of 2 values, 'age', 'colour', got 1 values a row"),
+        ([[3]], "rows must be rows of 2 values, 'age', 'colour', got 1 value a row"),
         ({"agee": 3, "colour": "red"}, "rows: column 'age' must be there, got none; did you mean 'agee'?"),
         ({"age": 3, "colour": "green"}, "row 0: column 'colour' must be one of 'blue', 'red', got 'green'"),
         ({"age": "old", "colour": "red"}, "row 0: column 'age' must be a number, got 'old'"),

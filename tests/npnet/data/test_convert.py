@@ -104,10 +104,21 @@ def test_what_is_no_pair_of_arrays_stays_what_it_is():
             r"must be a plain array, got a masked one; write data's x.filled",
         ),
         ((X, [[1], [1, 2]]), "data's y cannot be made an array"),
-        ((np.array([["a", "b"]] * 6), Y), "x must hold numbers, got text; npnet.data.csv"),
+        (
+            (np.array([["a", "b"]] * 6), Y),
+            r"x must hold numbers, got text; npnet.data.arrays\(x, y\) gives splits",
+        ),
         ((X * 1j, Y), "data's x must hold numbers, got a complex128 array"),
-        ((Frame({"a": X[:, 0], "town": list("abcdef")}), Series(Y)), "others in column town; leave it out"),
-        ((X, Series([0, 1, None, 0, 1, 2], object)), "data's y must hold numbers.*missing"),
+        (
+            (Frame({"a": X[:, 0], "town": list("abcdef")}), Series(Y)),
+            r"^as_dataset: data's x must hold numbers, got others in column town; npnet.data.arrays",
+        ),
+        ((X.astype(str), Y), r"got text; numbers written as text become numbers by x.astype\(float\)"),
+        (([["a", 1.0]] * 6, Y), r"got text; npnet.data.arrays\(x, y\) gives splits .* for columns of text"),
+        (
+            (X, Series([0, 1, None, 0, 1, 2], object)),
+            r"data's y must hold numbers.*missing.*which npnet.data.arrays\(x, y\) takes",
+        ),
     ],
 )
 def test_what_is_no_data_is_refused(given, message):

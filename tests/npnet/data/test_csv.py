@@ -125,8 +125,8 @@ def test_a_row_without_a_target_is_left_out_and_said(path):
     rows[3][3] = ""
     splits = data.csv(write(path, rows), "kind")
     assert sum(map(len, splits.parts().values())) == 19
-    assert "1 rows left out: target 'kind' is missing, first in line 5" in str(splits)
-    with pytest.raises(InputError, match="target 'kind' must be there in every row, got 1 rows without"):
+    assert "1 row left out: target 'kind' is missing, first in line 5" in str(splits)
+    with pytest.raises(InputError, match="target 'kind' must be there in every row, got 1 row without"):
         data.csv(path, "kind", missing="refuse")
 
 
@@ -350,7 +350,7 @@ def test_whether_there_is_a_header_can_be_said(path):
         (b'a,b\n1,"2\n3,4\n', "unexpected end of data"),
         (b'a,b\n1,"2"x\n', "line 2: ',' expected after '\"'"),
         (b"a,b\n" + b"1," + b"x" * 200_000 + b"\n", "field larger than field limit"),
-        (b"a,b\n1,2\n", "validation of 0.2 must hold at least one of 1 samples; validation=None"),
+        (b"a,b\n1,2\n", "validation of 0.2 must hold at least one of 1 sample; validation=None"),
         (b"PK\x03\x04\x00\x00rest\n", "zero byte|text"),
     ],
 )
@@ -440,3 +440,51 @@ def test_a_class_without_a_training_sample_is_told(path):
     ]
     assert any(told)
     assert not all(told)
+
+
+# ---- texts that are something else ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (
+            [f"${i % 12}" for i in range(60)],
+            "column 'p': 12 texts such as '$0', each a feature of its own; to learn them as numbers write 0",
+        ),
+        ([f'"1,{i:03}"' for i in range(60)], "60 texts such as '1,000', each a feature of its own; to learn"),
+        ([f"{i} %" for i in range(60)], "60 texts such as '0 %'"),
+        ([f"1'{i:03}.50 CHF" for i in range(60)], "write 1000.50"),
+        (
+            [f"2026-01-{i:02}" for i in range(48)] + ["2026-01-00"] * 12,
+            "column 'p': 48 different texts in 60 rows, such as '2026-01-00', each a feature of its own",
+        ),
+    ],
+)
+def test_texts_that_are_more_likely_something_else_are_told(path, texts, told):
+    rows = [[text, i * i, "xy"[i % 2]] for i, text in enumerate(texts)]
+    splits = data.csv(write(path, rows, ["p", "q", "kind"]), "kind")
+    (line,) = [line for line in str(splits).splitlines() if "column 'p'" in line]
+    assert told in line
+    assert line.endswith("otherwise drop=['p']") == ("different texts" in told)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [["red", "blue", "10 %"] * 20, ["a, b", "c"] * 30, [f"room {i % 30}" for i in range(60)], [*"abcdef"]],
+)
+def test_texts_that_are_classes_are_not(path, texts):
+    rows = [[text, i * i, "xy"[i % 2]] for i, text in enumerate(texts)]
+    assert "column 'p'" not in str(data.csv(write(path, rows, ["p", "q", "kind"], delimiter=";"), "kind"))
+
+
+def test_numbers_with_signs_are_told_where_there_are_too_many(path):
+    rows = [[f"${i}.50", i * i, "xy"[i % 2]] for i in range(300)]
+    message = r"drop=\['p'\]; a number such as '\$\d+\.50' must be written \d+\.50$"
+    with pytest.raises(InputError, match=message):
+        data.csv(write(path, rows, ["p", "q", "kind"]), "kind")
+
+
+def test_one_of_something_is_not_several(path):
+    splits = data.csv(write(path, [[i * i, "xy"[i % 2]] for i in range(20)], ["q", "kind"]), "kind")
+    assert str(splits.report).startswith("20 rows, 1 column, 1 feature; target 'kind': 2 classes")

@@ -179,7 +179,7 @@ def test_hidden_and_other_files_are_passed_over(root):
     (root / "list.csv").write_text("no picture")
     splits = data.image_folder(root)
     assert splits.classes == ("dark", "light")
-    assert "1 files passed over that do not end like a picture" in str(splits)
+    assert "1 file passed over that does not end like a picture" in str(splits)
 
 
 def test_folders_within_a_class_belong_to_it_and_circles_end(root):
@@ -213,7 +213,7 @@ def test_what_is_no_picture_is_named_or_left_out(root, harm):
     assert len(str(caught.value)) < 500
     splits = data.image_folder(root, damaged="skip")
     assert sum(map(len, splits.parts().values())) == 20
-    assert "1 damaged files left out:" in str(splits)
+    assert "1 damaged file left out:" in str(splits)
     assert "0bad.png" in str(splits)
 
 

@@ -89,11 +89,11 @@ def test_a_wrong_row_is_named(tmp_path, rows, message):
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        (HEADER[:-2], "2 columns are missing from line 1, the first is 'pixel783'"),
-        (HEADER[1:], "1 columns are missing from line 1, the first is 'label'"),
+        (HEADER[:-2], "2 columns missing from line 1, the first is 'pixel783'"),
+        (HEADER[1:], "1 column missing from line 1, the first is 'label'"),
         ([*HEADER[1:], "label"], "the columns in line 1 must be label, pixel1, .* in this order"),
         ([*HEADER, "name"], "the columns in line 1 must be label, pixel1"),
-        ([], "785 columns are missing"),
+        ([], "785 columns missing"),
     ],
 )
 def test_wrong_columns_are_named(tmp_path, header, message):

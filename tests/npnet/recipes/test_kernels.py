@@ -8,7 +8,7 @@ from npnet.recipes.kernels import DIRECTIONS, KERNELS, convolve, digits, photogr
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    return recipes.get("kernels").run(Options(quick=True), tmp_path_factory.mktemp("runs"), lambda line: None)
+    return recipes.get("kernels").run(Options(), tmp_path_factory.mktemp("runs"), lambda line: None)
 
 
 def test_the_grid_is_drawn(result):
