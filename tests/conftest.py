@@ -40,8 +40,8 @@ def _jaxtyped_at_first(*, typechecker):
     return decorate_at_first
 
 
-# What is imported while a checked module is would be compiled anew, without the compiled files that are there:
-# workers, which need these libraries anyway, import them first.
+# What is imported in the course of importing a checked module is compiled anew, past the compiled files that
+# are there: workers, which need these libraries anyway, import them first.
 if "PYTEST_XDIST_WORKER" in os.environ:
     for _library in ("torch", "matplotlib.figure", "sklearn.datasets", "rich.console", "PIL.Image"):
         with suppress(ModuleNotFoundError):
