@@ -4,7 +4,9 @@ import os
 import sys
 from collections import Counter
 from contextlib import suppress
+from functools import wraps
 from importlib import import_module
+from inspect import isfunction
 from pathlib import Path
 
 # Side by side, each worker and each process that it starts computes on one core: more threads than cores wait
@@ -24,9 +26,13 @@ sys.path.append(str(ROOT))
 # The check of a function is compiled when the function is made: once for most, but for the backward functions
 # made within the operations at each call, where it would take most of the time. Of these the first few are
 # checked in each process; tests run in random order, so that all kinds of cases come by.
-CHECKED_OF_EACH = 25
+MADE_OF_EACH = 25
+# And a check takes longer than what most functions do. Each test has the first calls of each function
+# checked, and those of a long training after that are not.
+CALLS_OF_EACH = 50
 _jaxtyped = jaxtyping.jaxtyped
 _made = Counter()
+_calls = Counter()  # of the test under way
 
 
 def _jaxtyped_at_first(*, typechecker):
@@ -35,9 +41,29 @@ def _jaxtyped_at_first(*, typechecker):
     def decorate_at_first(decorated):
         code = getattr(decorated, "__code__", decorated)
         _made[code] += 1
-        return decorated if _made[code] > CHECKED_OF_EACH else decorate(decorated)
+        if _made[code] > MADE_OF_EACH:
+            return decorated
+        return _checked_at_first(decorated, decorate) if isfunction(decorated) else decorate(decorated)
 
     return decorate_at_first
+
+
+def _checked_at_first(function, decorate):
+    checked = decorate(function)
+
+    @wraps(function)
+    def call(*args, **kwargs):
+        if _calls[function] >= CALLS_OF_EACH:
+            return function(*args, **kwargs)
+        _calls[function] += 1
+        return checked(*args, **kwargs)
+
+    return call
+
+
+@pytest.fixture(autouse=True)
+def _checks_begin_anew():
+    _calls.clear()
 
 
 # What is imported in the course of importing a checked module is compiled anew, past the compiled files that
