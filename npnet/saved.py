@@ -216,6 +216,7 @@ class SavedModel:
 
         Examples
         --------
+        >>> from npnet import nn
         >>> saved = SavedModel(nn.Identity(), "regression", (), (1,))
         >>> saved.evaluate([[1.0], [2.0], [3.0]], target=[1.0, 2.0, 4.0])["rmse"]
         0.5773502691896257

@@ -275,6 +275,7 @@ def test_a_copy_has_threads_of_its_own(way, entered):
 PROGRAM = """
 import os, sys, threading, multiprocessing
 import numpy as np
+import numpy.testing  # now: a thread that imports it while another forks leaves the child a locked module
 from npnet import nn, optim, parallel
 from npnet.optim import optimizer
 from npnet.parallel import _plan

@@ -409,10 +409,8 @@ def test_samples_that_do_not_fit_the_model_are_met_before_training(splits):
 def test_targets_that_do_not_fit_the_loss_are_never_broadcast():
     rng = np.random.default_rng(0)
     model = nn.Linear(3, 1, generator=rng)
-    flat = ArrayDataset(np.zeros((8, 3), np.float32), np.zeros(8, np.float32))
-    with pytest.raises(
-        InputError, match=r"training y must have .* \(n, 1\), got \(n,\); write y\[:, np.newaxis"
-    ):
+    flat = ArrayDataset(np.zeros((8, 3), np.float32), np.zeros((8, 3), np.float32))
+    with pytest.raises(InputError, match=r"training y must have .* \(n, 1\), got \(n, 3\)"):
         fit(
             model,
             nn.MSELoss(),
