@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 
 import pytest
 
@@ -65,3 +66,30 @@ def test_every_argument_is_looked_at(row):
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
     assert wanted <= row.wrong.keys() | row.free.keys()
+
+
+PUBLIC = (
+    "npnet", "npnet.functional", "npnet.nn", "npnet.optim", "npnet.data", "npnet.train", "npnet.metrics",
+    "npnet.parallel", "npnet.checkpoint", "npnet.models", "npnet.saved", "npnet.recipes", "npnet.gradcheck",
+)  # fmt: skip
+WITHOUT = {
+    "errors, which are raised and not called": {"DTypeError", "GradcheckError", "InputError", "MissingError"},
+    "what only the library makes": {
+        "Derivative", "GradcheckReport", "InputReport", "Outcome", "State", "Summary",
+    },
+    "names of types": {"Data", "Dataset", "Engine", "Gradients", "LayerBackward", "Told"},
+    "a base class, looked at by those made of it": {"Layer"},
+    "without arguments": {"names"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_everything_public_has_a_row(name):
+    module = importlib.import_module(name)
+    with_row = set(re.findall(r"\w+", " ".join(row.name for row in ROWS)))
+    exempt = set().union(*WITHOUT.values())
+    own = [each for each in vars(module) if getattr(getattr(module, each), "__module__", None) == name]
+    public = {each for each in getattr(module, "__all__", own) if not each.startswith("_")}
+    callables = {each for each in public if callable(getattr(module, each))}
+    assert callables
+    assert callables - with_row - exempt == set()
