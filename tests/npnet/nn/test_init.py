@@ -95,3 +95,9 @@ def test_the_same_seed_starts_alike_in_both_dtypes():
 def test_what_no_layer_can_be_made_of_is_refused(make, error, message):
     with pytest.raises(error, match=message):
         make(np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, "float32", "f4", np.dtype("f4"), np.float64, "f8", float])
+def test_the_dtype_is_numpys_own_object(dtype):
+    weight = nn.Linear(2, 1, generator=np.random.default_rng(0), dtype=dtype).weight
+    assert weight.dtype is np.dtype(np.float32 if weight.itemsize == 4 else np.float64)
