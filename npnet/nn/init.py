@@ -113,9 +113,3 @@ def _shape(owner: str, shape: Any) -> tuple[int, ...]:
     if len(several) < 2:
         raise InputError(f"{owner}: shape must be (out, in, …), got {shape!r:.60}")
     return tuple(check.integer(owner, "shape", size, least=1) for size in several)
-
-
-def positive(layer: str, **sizes: Any) -> None:
-    """Require positive integers."""
-    for name, size in sizes.items():
-        check.integer(layer, name, size, least=1)

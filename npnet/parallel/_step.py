@@ -11,10 +11,9 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
-from npnet.errors import InputError
 from npnet.nn import Gradients, Layer, Loss
 from npnet.nn.layer import LayerBackward
-from npnet.nn.step import plain_step
+from npnet.nn.step import check_loss, plain_step
 from npnet.parallel._plan import Plan, divided
 from npnet.parallel._workers import Workers
 
@@ -118,9 +117,7 @@ class Step:
         DTypeError
             If x is not an array.
         """
-        check.instance("Step", "loss", loss, Loss, "a loss, such as nn.CrossEntropyLoss()")
-        if getattr(loss, "reduction", "mean") == "none":
-            raise InputError("Step: loss must be one number for a minibatch, got reduction='none'")
+        check_loss("Step", loss)
         check.generator("Step", generator)
         division = divided("Step", model, x, training=True)
         with self:
