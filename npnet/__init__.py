@@ -8,21 +8,21 @@ gradients of its inputs::
 
 Names, arguments and shapes are those of ``torch.nn.functional``; returning ``(y, backward)`` is the one
 difference. `npnet.nn` has layers made of these operations, `npnet.optim` what moves their parameters,
-`npnet.data` what to learn from, and `npnet.fit` the loop around all of it. Everything else, such as
-`npnet.plot`, is loaded when it is first touched.
+`npnet.data` what to learn from, and `npnet.fit` the loop around all of it. What is not needed to compute a
+gradient, such as `npnet.data` and `npnet.plot`, is loaded when it is first touched.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from npnet import data, functional, nn, optim
+from npnet import functional, nn, optim
 from npnet.errors import DTypeError, InputError, MissingError
 from npnet.gradcheck import GradcheckError, GradcheckReport, gradcheck
-from npnet.train import evaluate, fit, predict
 
 if TYPE_CHECKING:
-    from npnet import checkpoint, definition, metrics, models, parallel, plot, recipes
+    from npnet import checkpoint, data, definition, metrics, models, parallel, plot, recipes, train
     from npnet.saved import SavedModel, load, save
+    from npnet.train import evaluate, fit, predict
 
 __all__ = [
     "DTypeError",
@@ -48,12 +48,25 @@ __all__ = [
     "predict",
     "recipes",
     "save",
+    "train",
 ]
 __version__ = "0.1.0"
 
-_MODULES = ("checkpoint", "definition", "metrics", "models", "parallel", "plot", "recipes")
-_LOADED_WHEN_TOUCHED = {name: name for name in _MODULES} | dict.fromkeys(
-    ("SavedModel", "load", "save"), "saved"
+_MODULES = (
+    "checkpoint",
+    "data",
+    "definition",
+    "metrics",
+    "models",
+    "parallel",
+    "plot",
+    "recipes",
+    "train",
+)
+_LOADED_WHEN_TOUCHED = (
+    {name: name for name in _MODULES}
+    | dict.fromkeys(("SavedModel", "load", "save"), "saved")
+    | dict.fromkeys(("evaluate", "fit", "predict"), "train")
 )
 
 
