@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from npnet import check, nn
 from npnet.errors import InputError
-from npnet.functional._window import pair
+from npnet.functional.arguments import pair
 from npnet.nn import Layer, Residual, Sequential
 
 DEEPEST = 50  # layers within layers

@@ -1,8 +1,11 @@
-"""The operations: each one a function ``y, backward = op(...)``, forward and backward on one screen.
+"""The operations: each is a function ``y, backward = op(...)``, with forward and backward on one screen.
 
-Names, argument order, defaults, shapes and conventions are those of ``torch.nn.functional``; the one
-difference is the second thing returned. ``backward(grad_y)`` turns the gradient of the loss with respect to
-the output into the gradients with respect to the array inputs, in their order.
+Names, argument order, defaults, shapes and conventions are those of ``torch.nn.functional``. The one
+difference is the second value returned: ``backward(grad_y)`` takes the gradient of the loss with respect to
+the output and returns its gradients with respect to the array inputs, in their order.
+
+This package holds the mathematics: equation, derivation and a plain form of each operation. Where a faster
+form of the same computation exists, it is in `npnet.kernels`, and the operation uses it where it ``suits``.
 """
 
 from npnet.functional.avg_pool2d import adaptive_avg_pool2d, avg_pool2d

@@ -1,4 +1,4 @@
-"""What the losses share: reductions, class labels, and weights that may be broadcast."""
+"""What the losses share: reduction, checks of class labels, checks of broadcast weights."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
+from npnet._types import LossBackward
 from npnet.errors import DTypeError, InputError
-from npnet.functional._types import LossBackward
 
-# The integers without a sign that read the bits of others, by their size.
+# Unsigned integers by their size in bytes, as which signed ones are read.
 UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -23,22 +23,20 @@ def check_reduction(operation: str, reduction: str) -> None:
     check.choice(operation, "reduction", reduction, REDUCTIONS)
 
 
-def reduced(
+def reduce_losses(
     operation: str,
     losses: Numbers,
     reduction: str,
     dtype: np.dtype[Any],
     total: float | None = None,
 ) -> tuple[ndarray, LossBackward]:
-    """Reduce the losses of all positions; an operation of its own, with a backward. Both go inside `quiet`.
+    """Reduce the losses of all positions: an operation of its own, with a backward. Run both inside `quiet`.
 
-    "none" leaves them as they are, "sum" adds them up: Lᵢ has slope 1 in the result. "mean" divides the
-    sum by `total`, by default the number of positions: Lᵢ has slope 1/total. A mean over nothing is 0/0,
-    NaN, as in PyTorch.
+    "none" returns the losses, "sum" their sum: ∂loss/∂Lᵢ = 1. "mean" divides the sum by `total`, by default
+    the number of positions: ∂loss/∂Lᵢ = 1/total. The mean of no losses is 0/0, NaN, as in PyTorch.
 
-    Returns the loss, converted to `dtype`, and ``grad_losses = backward(grad_loss=None)``. That has the
-    shape of the losses or none, being then the same for all of them; by default the loss is what is
-    minimised, and the upstream gradient is 1.
+    Returns the loss in `dtype`, and ``grad_losses = backward(grad_loss=None)``, where the upstream gradient
+    defaults to 1. grad_losses has the shape of the losses, or () if it is the same for all of them.
     """
     total = np.float64(losses.size if total is None else total)  # divides by 0 without an exception
     loss = losses if reduction == "none" else losses.sum(dtype=np.float64)
@@ -48,7 +46,7 @@ def reduced(
 
     def backward(grad_loss: Any = None) -> ndarray:
         if isinstance(grad_loss, np.floating) and not loss.ndim:
-            grad_loss = np.asarray(grad_loss)  # what arithmetic on a loss gives
+            grad_loss = np.asarray(grad_loss)  # arithmetic on a 0-d loss gives scalars
         if grad_loss is not None:
             check.float_arrays(operation, loss=loss, grad_loss=grad_loss)
             check.shape(operation, "grad_loss", grad_loss, loss.shape, "like the loss")
@@ -60,7 +58,7 @@ def reduced(
 
 
 def class_axis(operation: str, x: ndarray) -> int:
-    """Return the axis the classes are on: 1, or 0 if there is no batch."""
+    """Return the class axis: 1, or 0 without a batch axis."""
     axis = min(x.ndim, 2) - 1
     if x.ndim == 0 or x.shape[axis] == 0:
         raise InputError(
@@ -70,7 +68,7 @@ def class_axis(operation: str, x: ndarray) -> int:
 
 
 def along_classes(per_class: ndarray, x: ndarray) -> ndarray:
-    """Shape an array of one number for each class so that it meets the class axis of x."""
+    """Reshape an array with one number for each class so that it broadcasts along the class axis of x."""
     shape = (per_class.size,) + (1,) * (x.ndim - 2)
     return per_class.reshape(shape)
 
@@ -80,7 +78,7 @@ def check_labels(
 ) -> tuple[ndarray, ndarray | None]:
     """Require a class label for every position of x.
 
-    Returns the labels, 0 where ignored, and which positions count: None if all do.
+    Returns the labels, with 0 for ignored ones, and a mask of the positions that count, or None if all do.
     """
     ignore_index = check.integer(operation, "ignore_index", ignore_index)
     axis = class_axis(operation, x)
@@ -89,22 +87,22 @@ def check_labels(
     if type(target) is not ndarray or target.dtype.kind not in "iu" or target.shape != positions:
         _refuse_target(operation, x, target, axis, positions)
 
-    # Negative labels, read as numbers without a sign, are large ones: one question instead of two.
+    # Read as unsigned integers, negative labels are large: one comparison instead of two.
     unsigned = UNSIGNED[target.itemsize]
     if ignore_index < 0 and target.size and target.dtype.isnative and target.view(unsigned).max() < classes:
-        return target, None  # as nearly always
+        return target, None  # the usual case
     counts = np.asarray(target != ignore_index)
     wrong = counts & ((target < 0) | (target >= classes))
     if wrong.any():
         raise InputError(
             f"{operation}: target must hold labels from 0 to {classes - 1} or ignore_index {ignore_index}, "
-            f"got {first(wrong, target)}"
+            f"got {first_marked(wrong, target)}"
         )
     return np.where(counts, target, 0).astype(np.intp), counts
 
 
 def _refuse_target(operation: str, x: ndarray, target: Any, axis: int, positions: tuple[int, ...]) -> None:
-    """Say what is wrong with a target that is no array of labels for x, and what to write."""
+    """Raise the error for a target that does not hold labels for x, with a hint on how to fix it."""
     check.array(operation, "target", target)
     hint = ""
     if target.shape == x.shape:
@@ -120,20 +118,20 @@ def _refuse_target(operation: str, x: ndarray, target: Any, axis: int, positions
     )
 
 
-def if_counting(values: Numbers, counts: ndarray | None) -> ndarray:
-    """Return the values of positions that count, 0 at the others, as `check_labels` tells them apart."""
+def zero_ignored(values: Numbers, counts: ndarray | None) -> ndarray:
+    """Return the values with 0 at positions that do not count, by the mask from `check_labels`."""
     return np.asarray(values) if counts is None else np.where(counts, values, 0)
 
 
 def one_hot(x: ndarray, axis: int, labels: ndarray, counts: ndarray) -> ndarray:
-    """Mark, in the shape of x, the class that each label names; an ignored label marks none."""
+    """Return the one-hot mask of the labels in the shape of x; ignored labels have none."""
     classes = along_classes(np.arange(x.shape[axis]), x)
-    marks: ndarray = (classes == np.expand_dims(labels, axis)) & np.expand_dims(counts, axis)
-    return marks
+    mask: ndarray = (classes == np.expand_dims(labels, axis)) & np.expand_dims(counts, axis)
+    return mask
 
 
 def check_broadcast(operation: str, name: str, weight: ndarray | None, x: ndarray) -> None:
-    """Require a weight that broadcasts to the shape of x; None is absent and passes."""
+    """Require a weight that broadcasts to the shape of x, or None."""
     if weight is None:
         return
     try:
@@ -146,7 +144,7 @@ def check_broadcast(operation: str, name: str, weight: ndarray | None, x: ndarra
         )
 
 
-def first(wrong: ndarray, array: ndarray) -> str:
-    """Name the first element that is marked as wrong, and where it stands."""
+def first_marked(wrong: ndarray, array: ndarray) -> str:
+    """Describe the first element marked as wrong and its position, for a message."""
     position = tuple(int(i) for i in np.argwhere(wrong)[0])
     return f"{array[position]} at position {position}"

@@ -1,4 +1,4 @@
-"""Average-pooling, over windows of a given size or into a given number of them."""
+"""Average-pooling, with windows of a given size or into a given number of windows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._quiet import quiet, quietly
+from npnet._types import Backward
 from npnet.errors import InputError
-from npnet.functional._elementwise import Part, over_images
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import Backward
-from npnet.functional._window import Size, Window, combined, images, pooling_window
+from npnet.functional.arguments import Size, images, pooling_window
+from npnet.kernels import thresholds
+from npnet.kernels.blocks import Part, for_image_blocks
+from npnet.kernels.window import Window, reduce_arrays
 
 
 @quietly
@@ -35,15 +37,15 @@ def avg_pool2d(
     kernel_size : int or pair
         Height and width of the window.
     stride : int or pair, optional
-        Pixels from one place of the window to the next; as large as the window if not given.
+        Pixels from one position of the window to the next; by default the size of the window.
     padding : int or pair
         Width of the border, at most half of the window.
     ceil_mode : bool
-        Whether a window may hang over the far edge; what hangs over never counts in m.
+        Whether the last window may extend past the far edge; pixels past it never count in m.
     count_include_pad : bool
         Whether pixels of the border count in m.
     divisor_override : int, optional
-        Takes the place of m; not 0.
+        Replaces m; not 0.
 
     Returns
     -------
@@ -60,12 +62,12 @@ def avg_pool2d(
 
     Notes
     -----
-    Every pixel under a window has a part in its average with factor 1/m, so each takes that share of the
-    window's gradient, and a pixel under several windows takes the sum of its shares:
+    Every pixel enters the average of its window with factor 1/m, so it gets that share of the window's
+    gradient. A pixel under several windows gets the sum of its shares:
     **grad_x[p] = Σ grad_y/m over the windows that cover p**.
 
-    Pixels are added up along one axis and then along the other, so that each window takes kh + kw steps, not
-    kh·kw; and so are shares dealt out.
+    A sum over a window is a sum over its rows of sums over columns, which takes kh + kw additions instead of
+    kh·kw. Backward, its adjoint, distributes the shares along columns and then along rows.
 
     References
     ----------
@@ -83,36 +85,36 @@ def avg_pool2d(
     """
     check.float_arrays("avg_pool2d", x=x)
     batch = images("avg_pool2d", x)
-    place = pooling_window("avg_pool2d", batch, kernel_size, stride, padding, 1, ceil_mode)
+    window = pooling_window("avg_pool2d", batch, kernel_size, stride, padding, 1, ceil_mode)
     check.flag("avg_pool2d", "count_include_pad", count_include_pad)
     divisor_override = checked_divisor("avg_pool2d", divisor_override)
-    divisor = _divisor(place, count_include_pad, divisor_override).astype(x.dtype)  # (oh, ow)
-    averages = np.empty_like(batch, shape=(*batch.shape[:2], *place.out))  # in the memory layout of x
+    divisor = _divisor(window, count_include_pad, divisor_override).astype(x.dtype)  # m: (oh, ow)
+    averages = np.empty_like(batch, shape=(*batch.shape[:2], *window.out))  # in the memory layout of x
 
-    def average(some: Part) -> None:
-        of_row = combined(np.add, _under(place.pad(batch[some]), place, 2))
-        total = combined(np.add, _under(of_row, place, 3), out=averages[some])
+    def average(part: Part) -> None:
+        column_sums = reduce_arrays(np.add, _rows_under(window.pad(batch[part]), window))
+        total = reduce_arrays(np.add, _columns_under(column_sums, window), out=averages[part])
         total /= divisor
 
-    over_images(average, batch)
-    y = averages.reshape(*x.shape[:-2], *place.out)
+    for_image_blocks(average, batch)
+    y = averages.reshape(*x.shape[:-2], *window.out)
 
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
         check.upstream("avg_pool2d", grad_y, y)
         grad_averages = grad_y.reshape(averages.shape)
-        grad_padded = np.zeros_like(batch, shape=(*batch.shape[:2], *place.padded))
+        grad_padded = np.zeros_like(batch, shape=(*batch.shape[:2], *window.padded))
 
-        def share_out(some: Part) -> None:
-            share = np.divide(grad_averages[some], divisor, out=np.empty_like(averages[some]))
-            grad_of_row = np.zeros_like(share, shape=(*share.shape[:3], grad_padded.shape[3]))
-            for column in _under(grad_of_row, place, 3):
+        def distribute(part: Part) -> None:
+            share = np.divide(grad_averages[part], divisor, out=np.empty_like(averages[part]))
+            grad_column_sums = np.zeros_like(share, shape=(*share.shape[:3], grad_padded.shape[3]))
+            for column in _columns_under(grad_column_sums, window):
                 column += share
-            for row in _under(grad_padded[some], place, 2):
-                row += grad_of_row
+            for row in _rows_under(grad_padded[part], window):
+                row += grad_column_sums
 
         with quiet():
-            over_images(share_out, batch)
-        return place.crop(grad_padded).reshape(x.shape)
+            for_image_blocks(distribute, batch)
+        return window.crop(grad_padded).reshape(x.shape)
 
     return y, backward
 
@@ -128,7 +130,7 @@ def adaptive_avg_pool2d(
     x : array, shape (n, c, h, w) or (c, h, w)
         A minibatch of images, or one.
     output_size : int or pair
-        (oh, ow), or one number for both; None keeps the image's own size.
+        (oh, ow), or one number for both; None keeps the size of the image.
 
     Returns
     -------
@@ -139,14 +141,14 @@ def adaptive_avg_pool2d(
     Raises
     ------
     InputError
-        If output_size is not made of positive integers or None.
+        If output_size holds anything but positive integers and None.
     DTypeError
         If x is not a float32 or float64 array.
 
     Notes
     -----
-    As in `avg_pool2d`, each of the m pixels of a window takes 1/m of its gradient; windows overlap where
-    oh does not divide h, and the shares of a pixel add up.
+    As in `avg_pool2d`, each of the m pixels of a window gets 1/m of its gradient. Windows overlap where oh
+    does not divide h, and the shares of a pixel are added.
 
     References
     ----------
@@ -167,8 +169,8 @@ def adaptive_avg_pool2d(
     averages = np.empty((*batch.shape[:2], len(rows), len(columns)), x.dtype)  # (n, c, oh, ow)
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
-            under = batch[:, :, row, column]
-            averages[:, :, i, j] = _sum_of_pixels(under) / (under.shape[2] * under.shape[3])
+            pixels = batch[:, :, row, column]
+            averages[:, :, i, j] = _sum_pixels(pixels) / (pixels.shape[2] * pixels.shape[3])
     y = averages.reshape(*x.shape[:-2], len(rows), len(columns))
 
     def backward(grad_y: Float[ndarray, "*n c oh ow"]) -> Float[ndarray, "*n c h w"]:
@@ -185,28 +187,34 @@ def adaptive_avg_pool2d(
     return y, backward
 
 
-# So many pixels may be added up in float32.
-FEW_PIXELS = 64
+def _sum_pixels(pixels: Float[ndarray, "n c h w"]) -> Float[ndarray, "n c"]:
+    """Sum the pixels of each channel; those of a large window in float64."""
+    few = pixels.shape[2] * pixels.shape[3] <= thresholds.current.sum_pixels
+    dtype = pixels.dtype if few else np.float64
+    # One axis after the other, so that NumPy adds whole rows, whatever the memory layout.
+    return np.asarray(pixels.sum(axis=2, dtype=dtype).sum(axis=2))
 
 
-def _sum_of_pixels(under: Float[ndarray, "n c h w"]) -> Float[ndarray, "n c"]:
-    """Add up the pixels of each channel: of large windows in float64."""
-    exact = under.dtype if under.shape[2] * under.shape[3] <= FEW_PIXELS else np.float64
-    # One axis after the other: NumPy then adds whole rows, in whatever order they stand in memory.
-    return np.asarray(under.sum(axis=2, dtype=exact).sum(axis=2))
+def _rows_under(padded: Float[ndarray, "n c hp wp"], window: Window) -> list[Float[ndarray, "n c oh wp"]]:
+    """View the image rows under each row of the windows."""
+    return [padded[:, :, span] for span in _spans(window, 0)]
 
 
-def _under(
-    padded: Float[ndarray, "n c hp wp"], place: Window, axis: int
-) -> list[Float[ndarray, "n c _h _w"]]:
-    """View what lies under each row of the windows, for axis 2, or under each column, for axis 3."""
-    kernel, stride, out = (pair[axis - 2] for pair in (place.kernel, place.stride, place.out))
-    spans = [slice(k, k + (out - 1) * stride + 1, stride) for k in range(kernel)]
-    return [padded[:, :, span] if axis == 2 else padded[..., span] for span in spans]
+def _columns_under(
+    column_sums: Float[ndarray, "n c oh wp"], window: Window
+) -> list[Float[ndarray, "n c oh ow"]]:
+    """View the sums under each column of the windows."""
+    return [column_sums[..., span] for span in _spans(window, 1)]
+
+
+def _spans(window: Window, axis: int) -> list[slice]:
+    """Return the coordinates of each row (axis 0) or each column (axis 1) of all windows."""
+    kernel, stride, out = window.kernel[axis], window.stride[axis], window.out[axis]
+    return [slice(k, k + (out - 1) * stride + 1, stride) for k in range(kernel)]
 
 
 def checked_divisor(operation: str, divisor_override: int | None) -> int | None:
-    """Return the divisor as an int; None is absent."""
+    """Return the divisor as an int, or None."""
     if divisor_override is None:
         return None
     divisor = check.integer(operation, "divisor_override", divisor_override)
@@ -215,15 +223,15 @@ def checked_divisor(operation: str, divisor_override: int | None) -> int | None:
     return divisor
 
 
-def _divisor(place: Window, count_include_pad: bool, divisor_override: int | None) -> ndarray:
-    """Return how many pixels are averaged at each place, shape (oh, ow)."""
+def _divisor(window: Window, count_include_pad: bool, divisor_override: int | None) -> ndarray:
+    """Return m, the number of pixels averaged at each position; shape (oh, ow)."""
     if divisor_override is not None:
-        return np.full(place.out, divisor_override)
+        return np.full(window.out, divisor_override)
     counts = []
-    for size, lead, kernel, step, places in zip(
-        place.image, place.before, place.kernel, place.stride, place.out, strict=True
+    for size, lead, kernel, step, positions in zip(
+        window.image, window.before, window.kernel, window.stride, window.out, strict=True
     ):
-        first = step * np.arange(places) - lead
+        first = step * np.arange(positions) - lead
         border = lead if count_include_pad else 0
         counts.append(np.minimum(first + kernel, size + border) - np.maximum(first, -border))
     total: ndarray = counts[0][:, np.newaxis] * counts[1]
@@ -231,7 +239,7 @@ def _divisor(place: Window, count_include_pad: bool, divisor_override: int | Non
 
 
 def checked_output_size(operation: str, value: object) -> int | tuple[int | None, int | None] | None:
-    """Return how many windows are wanted as plain Python has it: a number, None, or a pair of these."""
+    """Return the output size as Python integers: a number, None, or a pair of these."""
     several = value if isinstance(value, tuple | list) else (value,)
     try:
         sizes = [
@@ -253,7 +261,7 @@ def checked_output_size(operation: str, value: object) -> int | tuple[int | None
 def _adaptive_spans(
     output_size: int | tuple[int | None, int | None] | None, image: tuple[int, ...]
 ) -> tuple[list[slice], list[slice]]:
-    """Return the rows and the columns each window spans."""
+    """Return the rows and the columns that each window spans."""
     plain = checked_output_size("adaptive_avg_pool2d", output_size)
     both = plain if isinstance(plain, tuple) else (plain, plain)
     spans = []

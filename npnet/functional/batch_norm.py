@@ -9,12 +9,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._quiet import quiet, quietly
+from npnet._types import BackwardMany
 from npnet.errors import InputError
-from npnet.functional import _batch_norm_runs
-from npnet.functional._batch_norm_runs import Statistics
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import BackwardMany
-from npnet.functional._window import channels_last
+from npnet.functional.arguments import channels_last
+from npnet.kernels import batch_norm as kernel
+from npnet.kernels.batch_norm import Statistics
 
 
 @quietly
@@ -28,7 +28,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> tuple[Float[ndarray, "n c *spatial"], BackwardMany]:
-    """Normalise each channel: x̂ = (x − μ) / √(σ² + ε), then y = γ x̂ + β.
+    """Normalize each channel: x̂ = (x − μ) / √(σ² + ε), then y = γ x̂ + β.
 
     In training μ and σ² are the mean and the (biased) variance of the channel in this minibatch, over
     samples and pixels; in evaluation they are the running statistics.
@@ -38,17 +38,18 @@ def batch_norm(
     x : array, shape (n, c) or (n, c, *spatial)
         A minibatch.
     running_mean, running_var : array, shape (c,), or None
-        Running statistics. They are state rather than input: **training updates them in place**, as PyTorch
-        does, to (1 − momentum)·running + momentum·batch, with the batch's unbiased variance
+        Running statistics, which are state rather than inputs: **training updates them in place**, as in
+        PyTorch, to (1 − momentum)·running + momentum·batch, with the unbiased variance of the batch
         (divided by m − 1). Evaluation needs both.
     weight, bias : array, shape (c,), optional
-        γ and β; 1 and 0 where absent.
+        γ and β; by default 1 and 0.
     training : bool
-        Which statistics are used.
+        Whether to use the statistics of this minibatch; otherwise the running statistics.
     momentum : float
-        How fast the running statistics follow; any finite number, though only 0 to 1 average.
+        Weight of the newest batch in the running statistics. Any finite number is accepted, though only 0 to
+        1 gives an average.
     eps : float
-        ε, at least 0, which keeps the division safe for channels that do not vary.
+        ε, at least 0; prevents a division by zero for channels that do not vary.
 
     Returns
     -------
@@ -69,16 +70,17 @@ def batch_norm(
 
     - β is added to each value and γ multiplies each x̂: **grad_bias = Σ g**, **grad_weight = Σ g x̂**.
     - In evaluation μ and σ are constants, so **grad_x = γ g / √(σ² + ε)**.
-    - In training x reaches the loss on three ways: directly, through μ and through σ². With ĝ = γ g and
-      s = √(σ² + ε), and as ∂μ/∂x = 1/m, ∂σ²/∂x = 2(x − μ)/m:
+    - In training x affects the loss in three ways: directly, through μ and through σ². With ĝ = γ g,
+      s = √(σ² + ε), ∂μ/∂x = 1/m and ∂σ²/∂x = 2(x − μ)/m:
 
       directly ĝ/s; through μ: −(1/m) Σ ĝ/s; through σ²: −(x̂/m) Σ ĝ x̂ / s.
 
-      (σ² depends on μ too, but that path is Σ(x − μ) = 0.) Together, with means over the channel,
-      **grad_x = (γ/s) (g − mean(g) − x̂ · mean(g x̂))**: what is left of g after its part along 1 and along
-      x̂ is taken out, the two directions in which normalisation lets nothing through.
+      (σ² depends on μ too, but that path contributes Σ(x − μ) = 0.) Together, with means over the channel,
+      **grad_x = (γ/s) (g − mean(g) − x̂ · mean(g x̂))**: g without its components along 1 and along x̂,
+      because shifting or scaling a channel leaves x̂ unchanged.
 
-    Statistics are summed in float64 also for float32 arrays; those of large images in runs of pixels first.
+    Statistics are summed in float64 for float32 arrays too. `_normalize` below is this derivation, line by
+    line; for large images `npnet.kernels.batch_norm` computes the same in fewer passes over memory.
 
     References
     ----------
@@ -91,7 +93,7 @@ def batch_norm(
     >>> y
     array([[-1.],
            [ 1.]])
-    >>> grad_x, _, _ = backward(np.array([[1.0], [1.0]]))  # a shift of all values is normalised away
+    >>> grad_x, _, _ = backward(np.array([[1.0], [1.0]]))  # normalization removes a common shift
     >>> grad_x
     array([[0.],
            [0.]])
@@ -101,79 +103,77 @@ def batch_norm(
     momentum = check.number("batch_norm", "momentum", momentum)
     eps = check.number("batch_norm", "eps", eps, least=0.0)
     _check_mode(x, running_mean, running_var, training)
-    given = None
+    running = None
     if not training:
         assert running_mean is not None
         assert running_var is not None
-        given = running_mean, running_var
-    normalise = _batch_norm_runs.normalise if _batch_norm_runs.suits(x) else _normalise_plainly
-    y, backward, (mean, var) = normalise(x, given, weight, bias, eps)
+        running = running_mean, running_var
+    normalize = kernel.batch_norm if kernel.suits(x) else _normalize
+    y, gradients, (mean, var) = normalize(x, running, weight, bias, eps)
     m = x.size // max(x.shape[1], 1)
-    if training and m:  # an empty minibatch says nothing about the statistics
-        _follow(running_mean, mean, momentum)
-        _follow(running_var, var * m / max(m - 1, 1), momentum)
-    return y, backward
-
-
-def _normalise_plainly(
-    x: Float[ndarray, "n c *spatial"],
-    given: Statistics | None,
-    weight: Float[ndarray, " c"] | None,
-    bias: Float[ndarray, " c"] | None,
-    eps: float,
-) -> tuple[Float[ndarray, "n c *spatial"], BackwardMany, Statistics]:
-    """Normalise by the given mean and variance, or by those of x, which are also returned."""
-    dtype, ndim, channels = x.dtype, x.ndim, x.shape[1]
-    axes = (0, *range(2, ndim))
-    m = prod(x.shape[axis] for axis in axes)
-    training = given is None
-
-    def per_channel(values: ndarray) -> ndarray:
-        """Shape (c,) values to stand beside x: (1, c, 1, …)."""
-        return values.astype(dtype, copy=False).reshape(-1, *[1] * (ndim - 2))
-
-    if given is None:
-        mean = x.sum(axis=axes, dtype=np.float64) / max(m, 1)
-        centred = x - per_channel(mean)
-        var = np.square(centred).sum(axis=axes, dtype=np.float64) / max(m, 1)
-    else:
-        mean, var = given
-        centred = x - per_channel(mean)
-    inverse_deviation = 1 / np.sqrt(var + eps)  # (c,)
-    scale = inverse_deviation if weight is None else inverse_deviation * weight
-    normalised = centred * per_channel(inverse_deviation)  # x̂
-    y = normalised if weight is None else normalised * per_channel(weight)
-    if bias is not None:
-        y = y + per_channel(bias)
+    if training and m:  # an empty minibatch has no statistics
+        _update_running(running_mean, mean, momentum)
+        _update_running(running_var, var * m / max(m - 1, 1), momentum)
     form = check.form(y)
 
     def backward(
         grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool] = (True, True, True)
-    ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
+    ) -> tuple[ndarray | None, ...]:
         check.upstream("batch_norm", grad_y, form)
         check.needs("batch_norm", needs)
         with quiet():
             return gradients(grad_y, needs)
 
-    def gradients(
-        grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool]
+    return y, backward
+
+
+def _normalize(
+    x: Float[ndarray, "n c *spatial"],
+    running: Statistics | None,
+    weight: Float[ndarray, " c"] | None,
+    bias: Float[ndarray, " c"] | None,
+    eps: float,
+) -> tuple[Float[ndarray, "n c *spatial"], BackwardMany, Statistics]:
+    """Normalize by the running mean and variance, or else by those of x; also return the two."""
+    dtype, ndim, channels = x.dtype, x.ndim, x.shape[1]
+    axes = (0, *range(2, ndim))
+    m = prod(x.shape[axis] for axis in axes)
+    training = running is None
+
+    def per_channel(values: ndarray) -> ndarray:
+        """Shape (c,) → (1, c, 1, …), which broadcasts with x."""
+        return values.astype(dtype, copy=False).reshape(-1, *[1] * (ndim - 2))
+
+    if running is None:
+        mean = x.sum(axis=axes, dtype=np.float64) / max(m, 1)
+        centred = x - per_channel(mean)
+        var = np.square(centred).sum(axis=axes, dtype=np.float64) / max(m, 1)
+    else:
+        mean, var = running
+        centred = x - per_channel(mean)
+    inverse_deviation = 1 / np.sqrt(var + eps)  # 1/s: (c,)
+    scale = inverse_deviation if weight is None else inverse_deviation * weight  # γ/s
+    normalized = centred * per_channel(inverse_deviation)  # x̂
+    y = normalized if weight is None else normalized * per_channel(weight)
+    if bias is not None:
+        y = y + per_channel(bias)
+
+    def backward(
+        grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         through_statistics = needs[0] and training
-        unused = np.zeros(channels)
-        sum_g = unused  # Σ g
+        sum_g = sum_gx = np.zeros(channels)
         if through_statistics or needs[2]:
-            sum_g = grad_y.sum(axis=axes, dtype=np.float64)
-        sum_gx = unused  # Σ g x̂
+            sum_g = grad_y.sum(axis=axes, dtype=np.float64)  # Σ g
         if through_statistics or needs[1]:
-            sum_gx = (grad_y * normalised).sum(axis=axes, dtype=np.float64)
+            sum_gx = (grad_y * normalized).sum(axis=axes, dtype=np.float64)  # Σ g x̂
         grad_x = None
         if needs[0]:
-            through = grad_y
+            remaining = grad_y
             if training:
-                through = (
-                    grad_y - per_channel(sum_g / max(m, 1)) - normalised * per_channel(sum_gx / max(m, 1))
-                )
-            grad_x = through * per_channel(scale)
+                mean_g, mean_gx = per_channel(sum_g / max(m, 1)), per_channel(sum_gx / max(m, 1))
+                remaining = grad_y - mean_g - normalized * mean_gx
+            grad_x = remaining * per_channel(scale)
         grad_weight = sum_gx.astype(dtype) if needs[1] and weight is not None else None
         grad_bias = sum_g.astype(dtype) if needs[2] and bias is not None else None
         return grad_x, grad_weight, grad_bias
@@ -181,7 +181,7 @@ def _normalise_plainly(
     return y, backward, (mean, var)
 
 
-def _follow(running: ndarray | None, batch: ndarray, momentum: float) -> None:
+def _update_running(running: ndarray | None, batch: ndarray, momentum: float) -> None:
     if running is not None:
         running[...] = (1 - momentum) * running + momentum * batch
 

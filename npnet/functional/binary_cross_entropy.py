@@ -1,4 +1,4 @@
-"""The cross-entropy of yes-or-no probabilities."""
+"""Binary cross-entropy of probabilities."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._quiet import quiet, quietly
+from npnet._types import LossBackward
 from npnet.errors import InputError
-from npnet.functional._losses import check_broadcast, check_reduction, first, reduced
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import LossBackward
+from npnet.functional._losses import check_broadcast, check_reduction, first_marked, reduce_losses
 
-LEAST_LOG = -100.0  # stands for log 0
-LEAST_DENOMINATOR = float(np.float32(1e-12))  # PyTorch has it in single precision, for float64 too
+LEAST_LOG = -100.0  # replaces log 0
+LEAST_DENOMINATOR = float(np.float32(1e-12))  # PyTorch rounds it to float32, for float64 arrays too
 
 
 @quietly
@@ -23,12 +23,12 @@ def binary_cross_entropy(
     weight: Float[ndarray, "*weight"] | None = None,
     reduction: str = "mean",
 ) -> tuple[Float[ndarray, "*loss"], LossBackward]:
-    """Compare probabilities of "yes" with what was the case: Lᵢ = −wᵢ (tᵢ log xᵢ + (1 − tᵢ) log(1 − xᵢ)).
+    """Compare probabilities of "yes" with targets: Lᵢ = −wᵢ (tᵢ log xᵢ + (1 − tᵢ) log(1 − xᵢ)).
 
     Parameters
     ----------
     x : array, any shape
-        Probabilities, such as `sigmoid` gives them. From logits use `binary_cross_entropy_with_logits`,
+        Probabilities, such as the output of `sigmoid`. For logits use `binary_cross_entropy_with_logits`,
         which is more accurate.
     target : array, the shape of x
         1 for yes, 0 for no, or a probability in between.
@@ -53,14 +53,14 @@ def binary_cross_entropy(
 
     Notes
     -----
-    Lᵢ depends on its own xᵢ alone, with slope −w (t/x − (1 − t)/(1 − x)). On a common denominator,
+    Each Lᵢ depends on its own xᵢ alone, with slope −w (t/x − (1 − t)/(1 − x)). Over a common denominator,
     t (1 − x) − (1 − t) x = t − x, so **grad_x = w (x − t) / (x (1 − x)) ∂L/∂Lᵢ**, where ∂L/∂Lᵢ is the
     upstream gradient, under "mean" divided by the number of elements.
 
-    At x = 0 and x = 1 one logarithm is −∞, and 0 · ∞ would be NaN. As in PyTorch, a logarithm is taken
-    to be at least −100, and the denominator x (1 − x) of the gradient at least 1e−12: a sure and wrong
-    answer costs 100 and gets the gradient ±1e12, a sure and right one costs 0 and gets the gradient 0.
-    The losses of float32 values are added up in float64 and rounded once.
+    At x = 0 and x = 1 one logarithm is −∞, and 0 · ∞ would be NaN. As in PyTorch, logarithms are clamped to
+    at least −100, and the denominator x (1 − x) of the gradient to at least 1e−12: a certain and wrong
+    answer has loss 100 and gradient ±1e12, a certain and right one has loss 0 and gradient 0. The losses of
+    float32 values are computed and summed in float64 and rounded once.
 
     References
     ----------
@@ -80,12 +80,12 @@ def binary_cross_entropy(
     log_yes = np.maximum(np.log(x, dtype=np.float64), LEAST_LOG)
     log_no = np.maximum(np.log1p(-x, dtype=np.float64), LEAST_LOG)
     losses = w * ((target - 1) * log_no - target * log_yes)
-    loss, spread = reduced("binary_cross_entropy", losses, reduction, x.dtype)
+    loss, loss_gradient = reduce_losses("binary_cross_entropy", losses, reduction, x.dtype)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*n"]:
         with quiet():
             slope = (x - target) / np.maximum(x * (1 - x), LEAST_DENOMINATOR)
-            return np.asarray(w * slope * spread(grad_loss))
+            return np.asarray(w * slope * loss_gradient(grad_loss))
 
     return loss, backward
 
@@ -99,4 +99,4 @@ def _check_arguments(x: ndarray, target: ndarray, weight: ndarray | None, reduct
     for name, array in (("x", x), ("target", target)):
         wrong = ~np.asarray((array >= 0) & (array <= 1))
         if wrong.any():
-            raise InputError(f"{operation}: {name} must be from 0 to 1, got {first(wrong, array)}")
+            raise InputError(f"{operation}: {name} must be from 0 to 1, got {first_marked(wrong, array)}")

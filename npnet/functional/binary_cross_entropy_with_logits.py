@@ -1,4 +1,4 @@
-"""The cross-entropy of yes-or-no logits."""
+"""Binary cross-entropy of logits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
-from npnet.functional._losses import check_broadcast, check_reduction, reduced
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import LossBackward
+from npnet._quiet import quiet, quietly
+from npnet._types import LossBackward
+from npnet.functional._losses import check_broadcast, check_reduction, reduce_losses
 from npnet.functional.sigmoid import sigmoid
 
 
@@ -21,7 +21,7 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Float[ndarray, "*pos_weight"] | None = None,
 ) -> tuple[Float[ndarray, "*loss"], LossBackward]:
-    """Compare logits of "yes" with what was the case: Lᵢ = −wᵢ (aᵢ tᵢ log σ(xᵢ) + (1 − tᵢ) log σ(−xᵢ)).
+    """Compare logits of "yes" with targets: Lᵢ = −wᵢ (aᵢ tᵢ log σ(xᵢ) + (1 − tᵢ) log σ(−xᵢ)).
 
     σ is the logistic sigmoid; σ(−x) = 1 − σ(x) is the probability of "no".
 
@@ -36,7 +36,7 @@ def binary_cross_entropy_with_logits(
     reduction : {"mean", "sum", "none"}
         "mean" divides by the number of elements, whatever the weights.
     pos_weight : array that broadcasts to the shape of x, optional
-        How much more a "yes" counts than a "no", a; usually one number for each class, on the last axis.
+        The factor a by which "yes" counts more than "no"; usually one number per class, on the last axis.
 
     Returns
     -------
@@ -55,15 +55,15 @@ def binary_cross_entropy_with_logits(
     -----
     −log σ(−x) = log(1 + eˣ) is the softplus function ζ(x), and −log σ(x) = ζ(−x), so
     Lᵢ = w ((1 − t) ζ(x) + a t ζ(−x)). Its slope is ζ′(x) = eˣ/(1 + eˣ) = σ(x), and by the chain rule
-    that of ζ(−x) is −σ(−x). Lᵢ depends on its own xᵢ alone, so
+    that of ζ(−x) is −σ(−x). Each Lᵢ depends on its own xᵢ alone, so
     **grad_x = w ((1 − t) σ(x) − a t σ(−x)) ∂L/∂Lᵢ**, where ∂L/∂Lᵢ is the upstream gradient, under "mean"
-    divided by the number of elements. Without weights that is σ(x) − t, probability minus target; the
-    longer form keeps its digits where the two are almost equal.
+    divided by the number of elements. Without weights that is σ(x) − t, probability minus target; the longer
+    form does not cancel where the two are almost equal.
 
     eˣ overflows for large x, so the softplus is computed as ζ(x) = max(x, 0) + log(1 + e^−|x|). The losses
-    of float32 values are worked out in float64 and rounded once. With an infinite logit, a target sure
-    and right gives 0 · ∞, NaN as in PyTorch, and any other ∞; PyTorch, adding up differently, has NaN for
-    every target from 0 to 1 when the logit is −∞.
+    of float32 values are computed in float64 and rounded once. With an infinite logit, a certain and right
+    target gives 0 · ∞, which is NaN as in PyTorch, and any other target gives ∞. PyTorch sums differently and
+    has NaN for every target from 0 to 1 when the logit is −∞.
 
     References
     ----------
@@ -85,12 +85,12 @@ def binary_cross_entropy_with_logits(
     no = 1 - target
     tail = np.log1p(np.exp(-np.abs(x), dtype=np.float64))
     losses = w * (no * (np.maximum(x, 0) + tail) + yes * (np.maximum(-x, 0) + tail))
-    loss, spread = reduced("binary_cross_entropy_with_logits", losses, reduction, x.dtype)
+    loss, loss_gradient = reduce_losses("binary_cross_entropy_with_logits", losses, reduction, x.dtype)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*n"]:
         with quiet():
             slope = no * sigmoid(x)[0] - yes * sigmoid(np.asarray(-x))[0]
-            return np.asarray(w * slope * spread(grad_loss))
+            return np.asarray(w * slope * loss_gradient(grad_loss))
 
     return loss, backward
 

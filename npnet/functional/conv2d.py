@@ -7,22 +7,14 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._quiet import quiet, quietly
+from npnet._types import BackwardMany
 from npnet._words import counted
 from npnet.errors import InputError
-from npnet.functional import _batch_last
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._sums import along_first
-from npnet.functional._types import BackwardMany
-from npnet.functional._window import (
-    Padding,
-    Size,
-    Window,
-    channels_last,
-    convolution_padding,
-    images,
-    pair,
-    window,
-)
+from npnet.functional.arguments import Padding, Size, channels_last, convolution_padding, images, pair
+from npnet.kernels import conv2d as kernel
+from npnet.kernels.sums import sum_first_axis
+from npnet.kernels.window import Window, place_window
 
 
 @quietly
@@ -48,13 +40,13 @@ def conv2d(
         One kernel for each output channel.
     bias : array, shape (o,), optional
     stride : int or pair
-        Pixels from one place of the kernel to the next, vertically and horizontally.
+        Pixels from one position of the kernel to the next, vertically and horizontally.
     padding : int, pair, "same" or "valid"
         Width of the border of zeros; "valid" is none, "same" keeps the size (stride 1 only).
     dilation : int or pair
         Pixels from one cell of the kernel to the next.
     groups : int
-        Channels are dealt into this many groups, each convolved on its own.
+        Number of groups the channels are divided into; each group is convolved by itself.
 
     Returns
     -------
@@ -73,23 +65,24 @@ def conv2d(
 
     Notes
     -----
-    *Lowering*: write the pixels under the kernel at one place as one column of c·kh·kw numbers, and put
-    the columns of all oh·ow places side by side into a matrix X. Then one image's convolution is the
-    product **Y = W X**, with W the kernels as rows, and its gradients are those of a linear map
-    (see `npnet.functional.linear`; here the columns are the samples, so the sides are exchanged):
+    *Lowering* (im2col): write the pixels under the kernel at one position as a column of c·kh·kw numbers, and
+    put the columns of all oh·ow positions side by side into a matrix X. The convolution of one image is then
+    the matrix product **Y = W X**, with the kernels as the rows of W, and its gradients are those of a linear
+    map (see `npnet.functional.linear`; here samples are columns instead of rows, so the factors swap sides):
 
-    - **grad_W = Σₙ grad_Y Xᵀ**: W[o,·] meets every column, so the sum runs over places, the second index
-      of both grad_Y and X; X is turned to bring that index to the inside of the product.
-    - **grad_X = Wᵀ grad_Y**: forward summed over W's second index, backward over its first. A pixel stands
-      in several columns, once for each cell of the kernel that covered it, and each copy has a gradient of
-      its own; the pixel's gradient is their sum. So grad_x adds each cell's row of grad_X onto the pixels
-      that the cell covered: the adjoint of lowering.
-    - **grad_b = Σ grad_Y** over images and places, as b[o] is added at each of them.
+    - **grad_W = Σₙ grad_Y Xᵀ**: W[o,·] multiplies every column, so the sum runs over positions, the second
+      index of both grad_Y and X, and X is transposed.
+    - **grad_X = Wᵀ grad_Y**: forward sums over the second index of W, backward over the first. A pixel
+      occurs in several columns, once for each cell of the kernel that covers it, and its gradient is the
+      sum over its occurrences. So grad_x adds each row of grad_X to the pixels that its cell covers
+      (col2im, the adjoint of lowering).
+    - **grad_b = Σ grad_Y** over images and positions, because b[o] is added at each of them.
 
-    The columns are kh·kw times the size of x, so they are not kept for backward but made again.
+    The columns are kh·kw times as large as x, so backward computes them again rather than keep them.
 
-    That is the plain form, `_convolve_plainly`. With stride 1, dilation 1 and one group the columns are
-    spared, and y and grad_x come with the batch innermost in memory: see `npnet.functional._batch_last`.
+    `_convolve` below is this derivation, line by line. With stride 1, dilation 1 and one group the faster
+    `npnet.kernels.conv2d` computes the same without these columns; y and grad_x then have the batch innermost
+    in memory.
 
     References
     ----------
@@ -113,11 +106,11 @@ def conv2d(
     """
     groups = _check_shapes(x, weight, bias, groups)
     batch = images("conv2d", x)
-    place = _place(batch, weight, stride, padding, dilation)
-    if _is_dense(batch, place, groups):
-        y_batch, backward_batch = _batch_last.convolve(batch, weight, bias, place)
+    window = _window(batch, weight, stride, padding, dilation)
+    if kernel.suits(batch, window, groups):
+        y_batch, backward_batch = kernel.conv2d(batch, weight, bias, window)
     else:
-        y_batch, backward_batch = _convolve_plainly(batch, weight, bias, place, groups)
+        y_batch, backward_batch = _convolve(batch, weight, bias, window, groups)
     y = y_batch.reshape(*x.shape[:-3], *y_batch.shape[1:])
     x_shape, batch_shape, form = x.shape, y_batch.shape, check.form(y)
 
@@ -133,80 +126,55 @@ def conv2d(
     return y, backward
 
 
-def _convolve_plainly(
+def _convolve(
     x: Float[ndarray, "n c h w"],
     weight: Float[ndarray, "o c_per_group kh kw"],
     bias: Float[ndarray, " o"] | None,
-    place: Window,
+    window: Window,
     groups: int,
 ) -> tuple[Float[ndarray, "n o oh ow"], BackwardMany]:
-    """Lower, then multiply: what `conv2d` derives, line by line, for any stride, dilation and groups."""
-    o = len(weight)
-    padded = place.pad(x)  # (n, c, hp, wp)
-    kernels = weight.reshape(groups, o // groups, -1)  # (g, o/g, c/g·kh·kw)
+    """Lower, then multiply: the plain form, for any stride, dilation and number of groups."""
+    (n, c), o, (kh, kw), dtype = x.shape[:2], len(weight), window.kernel, x.dtype
+    padded = window.pad(x)  # (n, c, hp, wp)
+    kernels = weight.reshape(groups, o // groups, -1)  # W: (g, o/g, c/g·kh·kw)
 
-    y_rows = kernels @ _columns(padded, place, groups)  # (n, g, o/g, oh·ow)
+    def lower() -> Float[ndarray, "n g c_kh_kw oh_ow"]:
+        """X: the pixels under each cell of the kernel, for all positions."""
+        columns = np.stack(list(window.cells(padded)), axis=2)  # (n, c, kh·kw, oh, ow)
+        return columns.reshape(n, groups, kernels.shape[2], window.out[0] * window.out[1])
+
+    y = kernels @ lower()  # (n, g, o/g, oh·ow)
     if bias is not None:
-        y_rows += bias.reshape(groups, o // groups, 1)
-    rows_shape = y_rows.shape
+        y += bias.reshape(groups, o // groups, 1)
+    y_shape = y.shape
 
     def backward(
         grad_y: Float[ndarray, "n o oh ow"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
-        grad_rows = grad_y.reshape(rows_shape)  # (n, g, o/g, oh·ow)
+        grad_y = grad_y.reshape(y_shape)  # (n, g, o/g, oh·ow)
         grad_x = grad_weight = grad_bias = None
         if needs[0]:
-            grad_columns = kernels.swapaxes(1, 2) @ grad_rows  # (n, g, c/g·kh·kw, oh·ow)
-            grad_x = _scatter(grad_columns, place, padded.shape)
+            grad_columns = kernels.swapaxes(1, 2) @ grad_y  # (n, g, c/g·kh·kw, oh·ow)
+            grad_cells = grad_columns.reshape(n, c, kh * kw, *window.out)
+            grad_padded = np.zeros(padded.shape, dtype)
+            for k, cell in enumerate(window.cells(grad_padded)):
+                cell += grad_cells[:, :, k]  # onto the pixels that this cell covers
+            grad_x = window.crop(grad_padded)
         if needs[1]:
-            columns = _columns(padded, place, groups)
-            grad_weight = along_first(grad_rows @ columns.swapaxes(2, 3)).reshape(weight.shape)
+            grad_weight = sum_first_axis(grad_y @ lower().swapaxes(2, 3)).reshape(weight.shape)
         if needs[2] and bias is not None:
-            grad_bias = along_first(grad_rows.sum(axis=3)).reshape(o)
+            grad_bias = sum_first_axis(grad_y.sum(axis=3)).reshape(o)
         return grad_x, grad_weight, grad_bias
 
-    return y_rows.reshape(len(x), o, *place.out), backward
+    return y.reshape(n, o, *window.out), backward
 
 
-def _is_dense(x: Float[ndarray, "n c h w"], place: Window, groups: int) -> bool:
-    """Say whether kernels without gaps stand at every pixel, on all channels, which has a faster form."""
-    kh, kw = place.kernel
-    return (
-        len(x) > 0
-        and place.stride == place.dilation == (1, 1)
-        and groups == 1
-        and max(place.before[0], place.after[0]) < kh
-        and max(place.before[1], place.after[1]) < kw
-    )
-
-
-def _columns(
-    padded: Float[ndarray, "n c hp wp"], place: Window, groups: int
-) -> Float[ndarray, "n g c_kh_kw oh_ow"]:
-    """Lower images into columns: the pixels under the kernel, for each place it stands in."""
-    n, c = padded.shape[:2]
-    columns = np.stack(list(place.cells(padded)), axis=2)  # (n, c, kh·kw, oh, ow)
-    return columns.reshape(n, groups, c // groups * columns.shape[2], columns.shape[3] * columns.shape[4])
-
-
-def _scatter(
-    grad_columns: Float[ndarray, "n g c_kh_kw oh_ow"], place: Window, padded_shape: tuple[int, ...]
-) -> Float[ndarray, "n c h w"]:
-    """Add each cell's gradients onto the pixels the cell covered: the adjoint of `_columns`."""
-    n, c = padded_shape[:2]
-    grad_cells = grad_columns.reshape(n, c, place.kernel[0] * place.kernel[1], *place.out)
-    grad_padded = np.zeros(padded_shape, grad_columns.dtype)
-    for k, cell in enumerate(place.cells(grad_padded)):
-        cell += grad_cells[:, :, k]
-    return place.crop(grad_padded)
-
-
-def _place(batch: ndarray, weight: ndarray, stride: Size, padding: Padding, dilation: Size) -> Window:
-    kernel = (weight.shape[2], weight.shape[3])
+def _window(batch: ndarray, weight: ndarray, stride: Size, padding: Padding, dilation: Size) -> Window:
+    size = (weight.shape[2], weight.shape[3])
     steps = pair("conv2d", "stride", stride, least=1)
-    spread = pair("conv2d", "dilation", dilation, least=1)
-    border = convolution_padding(padding, kernel, steps, spread)
-    return window("conv2d", (batch.shape[2], batch.shape[3]), kernel, steps, border, spread)
+    gaps = pair("conv2d", "dilation", dilation, least=1)
+    border = convolution_padding(padding, size, steps, gaps)
+    return place_window("conv2d", (batch.shape[2], batch.shape[3]), size, steps, border, gaps)
 
 
 def _check_shapes(x: ndarray, weight: ndarray, bias: ndarray | None, groups: int) -> int:

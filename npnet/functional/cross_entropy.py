@@ -1,4 +1,4 @@
-"""The cross-entropy between logits and what should be: the loss of classification."""
+"""Cross-entropy of logits: the loss of classification."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from npnet import check
+from npnet._quiet import quiet, quietly
+from npnet._types import LossBackward
 from npnet.errors import DTypeError, InputError
 from npnet.functional._losses import (
     along_classes,
     check_labels,
     check_reduction,
     class_axis,
-    if_counting,
     one_hot,
-    reduced,
+    reduce_losses,
+    zero_ignored,
 )
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import LossBackward
-from npnet.functional.softmax import exponentials
+from npnet.kernels import cross_entropy as kernel
+from npnet.kernels.softmax import exponentials
 
 
 @quietly
@@ -41,17 +42,16 @@ def cross_entropy(
     x : array, shape (C,), (N, C) or (N, C, d1, ...)
         The logits of C classes.
     target : integer array, shape (), (N,) or (N, d1, ...), or float array, the shape of x
-        Labels, each from 0 to C − 1 or `ignore_index`; or probabilities. These are taken as they are:
-        whether they sum to 1 is not checked.
+        Labels, each from 0 to C − 1 or `ignore_index`; or probabilities, which are not checked to sum to 1.
     weight : array, shape (C,), optional
         A weight w for each class; 1 if absent.
     ignore_index : int
-        Positions with this label cost nothing and get no gradient.
+        Positions with this label have loss 0 and gradient 0.
     reduction : {"mean", "sum", "none"}
         "mean" divides ΣLₙ by the sum of the weights of the labels that are not ignored; with
         probabilities, whatever the weights, by the number of positions.
     label_smoothing : float
-        The share ε of the target, from 0 to 1, that is spread evenly over all classes.
+        The share ε of the target, from 0 to 1, that is distributed evenly over all classes.
 
     Returns
     -------
@@ -65,23 +65,24 @@ def cross_entropy(
         If the shapes do not fit together, a label names no class, the reduction is unknown, ε is not
         from 0 to 1, or probabilities meet an `ignore_index` that is not negative.
     DTypeError
-        If x, weight and probabilities are not all float32 or all float64, or labels are not integers: a
-        target of floats that has not the shape of x is taken for such labels.
+        If x, weight and probabilities are not all float32 or all float64, or labels are not integers. A
+        floating-point target that differs from x in shape counts as labels.
 
     Notes
     -----
-    Write one position's loss with log p_c = x_c − log Z, Z = Σⱼ exp(xⱼ), and gather the terms:
-    Lₙ = −Σ_c q_c x_c + s log Z, where s = Σ_c q_c. A logit x_c has slope −q_c in the first part, and
-    ∂ log Z/∂x_c = exp(x_c)/Z = p_c in the second, so ∂Lₙ/∂x_c = s p_c − q_c: by the chain rule
-    **grad_x = ∂L/∂Lₙ (s softmax(x) − q)**. For a plain label this is softmax minus target: what the
-    network said minus what it should have said. ∂L/∂Lₙ is the upstream gradient, under "mean" divided
-    as above, and 0 where the label is ignored.
+    Write the loss of one position with log p_c = x_c − log Z, Z = Σⱼ exp(xⱼ), and collect terms: Lₙ = −Σ_c
+    q_c x_c + s log Z, where s = Σ_c q_c. The first part has derivative −q_c with respect to x_c, and in the
+    second ∂ log Z/∂x_c = exp(x_c)/Z = p_c, so ∂Lₙ/∂x_c = s p_c − q_c: by the chain rule **grad_x = ∂L/∂Lₙ
+    (s softmax(x) − q)**. For a plain label this is the predicted probabilities minus the one-hot target.
+    ∂L/∂Lₙ is the upstream gradient, under "mean" divided as above, and 0 where the label is ignored.
 
-    Logarithm, exponential and sum are taken in one go from x less its maximum, so that no logit is too
-    large (see `log_softmax`); float32 values are worked out in float64 and rounded once. A label's loss
-    has a single term: that other classes have p = 0 does not matter. With probabilities all terms count,
-    and 0 log 0 is NaN, as in PyTorch. So is the mean of nothing, with all labels ignored or no batch.
-    One case differs: with ε = 1 a label whose logit is −∞ costs ∞, where PyTorch has 0·∞, NaN.
+    log Z is computed from x less its maximum, so that no exponential overflows (see `log_softmax`). float32
+    values are computed in float64 and rounded once. A label's loss has a single term, so p = 0 for other
+    classes is harmless. With probabilities all terms count, and 0 log 0 is NaN, as in PyTorch. The mean of no
+    losses, with all labels ignored or an empty batch, is NaN too. One case differs: with ε = 1 a label whose
+    logit is −∞ has loss ∞, where PyTorch has 0·∞, NaN.
+
+    For labels without weights and smoothing, `npnet.kernels.cross_entropy` computes the same without q.
 
     References
     ----------
@@ -103,8 +104,9 @@ def cross_entropy(
     ignore_index = check.integer("cross_entropy", "ignore_index", ignore_index)
     label_smoothing = check.number("cross_entropy", "label_smoothing", label_smoothing, least=0.0, most=1.0)
     _check_arguments(x, weight, reduction)
-    if x.ndim == 2 and weight is None and not label_smoothing and _are_labels(target):
-        return _of_labels(x, target, ignore_index, reduction)
+    if kernel.suits(x, target, weight, label_smoothing):
+        assert isinstance(target, ndarray)
+        return _label_cross_entropy(x, target, ignore_index, reduction)
     axis = class_axis("cross_entropy", x)
     if type(target) is ndarray and target.dtype.kind == "f":
         _check_probabilities(x, target, ignore_index)
@@ -118,49 +120,37 @@ def cross_entropy(
         has_term = np.expand_dims(counts, axis) if label_smoothing else chosen
         q = np.where(has_term, _weighted_target(x, chosen, weight, label_smoothing), 0)
         total = float(counts.sum()) if weight is None else weight[labels].sum(where=counts, dtype=np.float64)
-        total = total or np.nan  # a mean over no weight is NaN, whatever label smoothing adds to it
+        total = total or np.nan  # the mean of no weights is NaN, whatever label smoothing adds
 
-    # 0 log 0 is left out, or becomes NaN
-    shifted, powers, z = exponentials(x, axis)
+    # The sum has no terms 0 log 0, except for probabilities, where they give NaN.
+    shifted, powers, z = exponentials(x, axis)  # x − max x, its exponentials, and their sum Z
     losses = -np.sum(q * (shifted - np.log(z)), axis=axis, where=has_term)
-    loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, total)
+    loss, loss_gradient = reduce_losses("cross_entropy", losses, reduction, x.dtype, total)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*x"]:
         with quiet():
-            grad: ndarray = powers / z
+            grad: ndarray = powers / z  # softmax(x)
             grad *= q.sum(axis=axis, keepdims=True)
             grad -= q
-            grad *= np.expand_dims(np.where(counts, spread(grad_loss), 0), axis)
+            grad *= np.expand_dims(np.where(counts, loss_gradient(grad_loss), 0), axis)
             return grad.astype(x.dtype, order="C", copy=False)
 
     return loss, backward
 
 
-def _are_labels(target: object) -> bool:
-    return type(target) is ndarray and target.dtype.kind in "iu"
-
-
-def _of_labels(
+def _label_cross_entropy(
     x: ndarray, target: ndarray, ignore_index: int, reduction: str
 ) -> tuple[ndarray, LossBackward]:
-    """Do the same where q is 1 for the label and 0 elsewhere: all but one of the products need not be made.
-
-    This is the loss of nearly every classifier, and of small networks it takes a third of the time.
-    """
+    """Compute the same by the kernel, for labels without weights and smoothing."""
     labels, counts = check_labels("cross_entropy", x, target, ignore_index)
-    own = np.arange(len(x)), labels  # the places of the labels in x
-    shifted, powers, z = exponentials(x, 1)
-    losses = if_counting(np.log(z[:, 0]) - shifted[own], counts)
-    number = float(len(x) if counts is None else counts.sum())
-    loss, spread = reduced("cross_entropy", losses, reduction, x.dtype, number or np.nan)
+    losses, gradient = kernel.label_losses(x, labels)
+    total = float(len(x) if counts is None else counts.sum()) or np.nan
+    losses = zero_ignored(losses, counts)
+    loss, loss_gradient = reduce_losses("cross_entropy", losses, reduction, x.dtype, total)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "n c"]:
         with quiet():
-            grad_losses = if_counting(spread(grad_loss), counts)
-            grad: ndarray = powers / z
-            grad[own] -= 1
-            grad *= grad_losses[..., np.newaxis]
-            return grad.astype(x.dtype, order="C", copy=False)
+            return gradient(zero_ignored(loss_gradient(grad_loss), counts))
 
     return loss, backward
 

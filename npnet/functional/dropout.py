@@ -8,9 +8,9 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._quiet import quiet, quietly
+from npnet._types import Backward
 from npnet.errors import InputError
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import Backward
 
 
 @quietly
@@ -23,17 +23,17 @@ def dropout(
 ) -> tuple[Float[ndarray, "*n"], Backward]:
     """Zero each value with probability p: y = r x / (1 − p), with r = 1 where kept and 0 where dropped.
 
-    Dividing by 1 − p keeps the expectation of y at x, so evaluation has nothing to correct: there y = x.
+    Dividing by 1 − p keeps the expectation of y at x, so that evaluation needs no correction: there y = x.
 
     Parameters
     ----------
     x : array, any shape
     p : float
-        Probability of being dropped, from 0 to 1.
+        Probability that a value is dropped, from 0 to 1.
     training : bool
-        Whether anything is dropped at all.
+        Whether to drop values; otherwise y = x.
     generator : numpy.random.Generator
-        Draws what is dropped; needed in training.
+        Draws r; required in training.
 
     Returns
     -------
@@ -50,8 +50,8 @@ def dropout(
 
     Notes
     -----
-    Once drawn, r is a constant, so y is x times a factor and the gradient is multiplied by the same factor:
-    **grad_x = r grad_y / (1 − p)**. What was dropped forward takes no gradient back.
+    Once drawn, r is a constant, so y is x times a factor, and the gradient is multiplied by the same factor:
+    **grad_x = r grad_y / (1 − p)**. A dropped value gets no gradient.
 
     References
     ----------
@@ -77,7 +77,7 @@ def dropout(
             "dropout: generator must be a numpy.random.Generator in training, got None; "
             "pass generator= to forward"
         )
-    # Drawn in float32 for either dtype, so that both drop the same values.
+    # Drawn in float32 for both dtypes, so that both drop the same values.
     kept = generator.random(x.shape, dtype=np.float32) >= p
     scale = 0.0 if p == 1 else 1 / (1 - p)
     factor = np.where(kept, x.dtype.type(scale), 0)  # r / (1 − p)

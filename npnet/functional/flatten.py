@@ -1,4 +1,4 @@
-"""Flattening."""
+"""Flattening of axes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._types import Backward
 from npnet.errors import InputError
-from npnet.functional._types import Backward
 
 
 def flatten(
     x: Float[ndarray, "*n"], start_dim: int = 0, end_dim: int = -1
 ) -> tuple[Float[ndarray, "*flat"], Backward]:
-    """Merge the axes from start_dim to end_dim into one, in row-major order; the values stay as they are.
+    """Merge the axes from start_dim to end_dim into one, in row-major order.
 
     Parameters
     ----------
     x : array, any shape
     start_dim, end_dim : int
-        The first and the last axis to merge; negative ones count from the end.
+        The first and the last axis to merge; negative axes count from the end.
 
     Returns
     -------
@@ -39,12 +39,11 @@ def flatten(
 
     Notes
     -----
-    Every value goes to one place unchanged, so every gradient goes back to where its value came from:
-    **grad_x is grad_y in the shape of x**.
+    Values change their position alone, so gradients are moved back: **grad_x is grad_y in the shape of x**.
 
     References
     ----------
-    ``torch.flatten``, whose conventions these are.
+    ``torch.flatten``, whose conventions this function follows.
 
     Examples
     --------

@@ -9,17 +9,17 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
-from npnet.functional._elementwise import elementwise
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._select import either
-from npnet.functional._types import Backward
+from npnet._quiet import quiet, quietly
+from npnet._types import Backward
+from npnet.kernels.blocks import elementwise
+from npnet.kernels.masks import choose_where
 
 
 @quietly
 def leaky_relu(
     x: Float[ndarray, "*n"], negative_slope: float = 0.01
 ) -> tuple[Float[ndarray, "*n"], Backward]:
-    """Flatten negative values: y = x where x > 0, else a x with a = `negative_slope`, elementwise.
+    """Scale negative values down: y = x where x > 0, else a x with a = `negative_slope`, elementwise.
 
     Parameters
     ----------
@@ -42,14 +42,13 @@ def leaky_relu(
 
     Notes
     -----
-    y depends on its own x alone, with slope 1 where x > 0 and slope a where x < 0, so by the chain rule
-    **grad_x = grad_y where x > 0, else a grad_y**. At the kink x = 0 any slope between the two is a
-    subgradient; a is taken, as PyTorch does, for −0.0 too. NaN passes forward, and as it is not above
-    zero its gradient is a grad_y. With a = 0 this is `relu` but for two corners, the same as PyTorch's:
-    −∞ · 0 is NaN, and NaN has the gradient 0.
+    Each y depends on its own x alone, with slope 1 where x > 0 and slope a where x < 0, so by the chain
+    rule **grad_x = grad_y where x > 0, else a grad_y**. At the kink x = 0 any slope between the two is a
+    subgradient; like PyTorch, npnet takes a, for −0.0 too. A NaN stays NaN; as NaN > 0 is false, its
+    gradient is a grad_y. With a = 0 this is `relu` except in two cases, where it agrees with PyTorch: −∞ ·
+    0 is NaN, and a NaN has the gradient 0.
 
-    For slopes above 0 and up to 1, x is the larger of x and a x where x > 0, and a x elsewhere: y is found
-    without asking for signs.
+    For 0 < a ≤ 1, y = max(x, a x), which needs no selection by sign.
 
     References
     ----------
@@ -65,12 +64,12 @@ def leaky_relu(
     array([ 5.,  5., 10.])
     """
     check.float_arrays("leaky_relu", x=x)
-    slope = x.dtype.type(_number(negative_slope))
+    one, slope = x.dtype.type(1), x.dtype.type(_number(negative_slope))
     positive, y = np.empty_like(x, bool), np.empty_like(x)
     form = check.form(y)
 
     def multiply(positive: ndarray, values: ndarray, out: ndarray) -> None:
-        np.multiply(values, either(positive, x.dtype.type(1), slope), out=out)
+        np.multiply(values, choose_where(positive, one, slope), out=out)
 
     def forward(x: ndarray, positive: ndarray, y: ndarray) -> None:
         np.greater(x, 0, out=positive)
@@ -92,7 +91,7 @@ def leaky_relu(
 
 
 def _number(negative_slope: Any) -> float:
-    """Return the slope as a float; ∞ and NaN pass too, as in PyTorch."""
+    """Return the slope as a float; ∞ and NaN are accepted, as in PyTorch."""
     if isinstance(negative_slope, float):
         return negative_slope
     return check.number("leaky_relu", "negative_slope", negative_slope)

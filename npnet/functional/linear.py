@@ -8,12 +8,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._quiet import quiet, quietly
+from npnet._types import BackwardMany
 from npnet._words import counted
 from npnet.errors import InputError
-from npnet.functional._product import product
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._sums import total
-from npnet.functional._types import BackwardMany
+from npnet.kernels.matmul import matmul
+from npnet.kernels.sums import sum_rows
 
 
 @quietly
@@ -27,7 +27,7 @@ def linear(
     Parameters
     ----------
     x : array, shape (*n, in_features)
-        Any number of leading axes, none included.
+        Any number of leading axes, including none.
     weight : array, shape (out_features, in_features)
         One row of weights for each output.
     bias : array, shape (out_features,), optional
@@ -50,15 +50,17 @@ def linear(
     Notes
     -----
     Write one output as a sum, y[n,o] = Σᵢ x[n,i] W[o,i] + b[o], and apply the chain rule
-    ∂L/∂z = Σ ∂L/∂y · ∂y/∂z, summing over every output that z has a part in:
+    ∂L/∂z = Σ ∂L/∂y · ∂y/∂z, summing over every output that depends on z:
 
-    - x[n,i] has a part in all outputs of its row n, with factor W[o,i]:
+    - x[n,i] enters all outputs of its row n, with factor W[o,i]:
       ∂L/∂x[n,i] = Σₒ ∂L/∂y[n,o] W[o,i], that is **grad_x = grad_y W**. The sum runs over the first
-      index of W where forward summed over the second: forward multiplies by Wᵀ, so backward by W.
-    - W[o,i] has a part in output o of every row, with factor x[n,i]:
-      ∂L/∂W[o,i] = Σₙ ∂L/∂y[n,o] x[n,i]. Rows are summed away, and a matrix product sums over the
-      second index of its left factor, so grad_y must be turned: **grad_weight = grad_yᵀ x**.
-    - b[o] has a part in output o of every row, with factor 1: **grad_bias = Σₙ grad_y[n,o]**.
+      index of W where forward sums over the second: forward multiplies by Wᵀ, backward by W.
+    - W[o,i] enters output o of every row, with factor x[n,i]: ∂L/∂W[o,i] = Σₙ ∂L/∂y[n,o] x[n,i]. The sum runs
+      over rows, and a matrix product sums over the second index of its left factor, so grad_y is transposed:
+      **grad_weight = grad_yᵀ x**.
+    - b[o] enters output o of every row, with factor 1: **grad_bias = Σₙ grad_y[n,o]**.
+
+    `matmul` and `sum_rows` are ``a @ b`` and ``rows.sum(axis=0)``, in a fast and accurate form.
 
     References
     ----------
@@ -79,7 +81,7 @@ def linear(
     out_features, in_features = weight.shape
     rows = x if x.ndim == 2 else x.reshape(prod(x.shape[:-1]), in_features)  # (n, in)
 
-    y_rows = product(rows, weight.T)  # (n, out)
+    y_rows = matmul(rows, weight.T)  # (n, out)
     if bias is not None:
         y_rows += bias
     y = y_rows if x.ndim == 2 else y_rows.reshape(*x.shape[:-1], out_features)
@@ -91,9 +93,9 @@ def linear(
         check.needs("linear", needs)
         with quiet():
             grad_rows = grad_y.reshape(y_rows.shape)  # (n, out)
-            grad_x = product(grad_rows, weight).reshape(x.shape) if needs[0] else None
-            grad_weight = product(grad_rows.T, rows) if needs[1] else None
-            grad_bias = total(grad_rows) if needs[2] and bias is not None else None
+            grad_x = matmul(grad_rows, weight).reshape(x.shape) if needs[0] else None
+            grad_weight = matmul(grad_rows.T, rows) if needs[1] else None
+            grad_bias = sum_rows(grad_rows) if needs[2] and bias is not None else None
             return grad_x, grad_weight, grad_bias
 
     return y, backward

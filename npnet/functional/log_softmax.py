@@ -1,4 +1,4 @@
-"""The logarithm of the softmax: numbers to log-probabilities."""
+"""The logarithm of the softmax."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import Backward
-from npnet.functional.softmax import check_dim, exponentials
+from npnet._quiet import quiet, quietly
+from npnet._types import Backward
+from npnet.functional.softmax import check_dim
+from npnet.kernels.softmax import exponentials
 
 
 @quietly
 def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"], Backward]:
-    """Turn numbers into log-probabilities along one axis: yᵢ = xᵢ − log Σⱼ exp(xⱼ).
+    """Turn logits into log-probabilities along one axis: yᵢ = xᵢ − log Σⱼ exp(xⱼ).
 
     Parameters
     ----------
     x : array, any shape
-        The logits. Without axes it counts as a single logit, whose log-probability is 0.
+        The logits. An array without axes is a single logit, with log-probability 0.
     dim : int
-        The axis along which the probabilities exp(y) sum to 1; a negative one counts from the end.
+        The axis along which the probabilities exp(y) sum to 1; negative axes count from the end.
 
     Returns
     -------
@@ -38,16 +39,15 @@ def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, 
 
     Notes
     -----
-    xⱼ has a part in yⱼ itself, with slope 1, and through the sum in every yᵢ of its line along `dim`:
+    xⱼ affects yⱼ directly, with slope 1, and through the sum every yᵢ of its line along `dim`:
     ∂/∂xⱼ log Σ exp(x) = exp(xⱼ) / Σ exp(x) = pⱼ, the softmax, which is exp(yⱼ). So
     ∂yᵢ/∂xⱼ = [i=j] − pⱼ, and the chain rule sums over i: ∂L/∂xⱼ = ∂L/∂yⱼ − pⱼ Σᵢ ∂L/∂yᵢ, that is
     **grad_x = grad_y − exp(y) Σ grad_y**.
 
-    The logarithm of `softmax` would be the same on paper, but a probability too small for the dtype
-    would become log 0 = −∞. Here the maximum m of a line is subtracted, x − m − log Σ exp(x − m): the
-    sum is at least 1, and nothing overflows. A logit of −∞ has the log-probability −∞; a line that holds
-    +∞ or nothing but −∞ becomes NaN, as in PyTorch. float32 values are worked out in float64 and rounded
-    once.
+    The logarithm of `softmax` is the same on paper, but a probability too small for the dtype would give
+    log 0 = −∞. Here the maximum m of a line is subtracted, x − m − log Σ exp(x − m): the sum is at least 1,
+    and nothing overflows. A logit of −∞ has the log-probability −∞; a line with +∞, or with −∞ alone, becomes
+    NaN, as in PyTorch. float32 values are computed in float64 and rounded once.
 
     References
     ----------
@@ -64,8 +64,8 @@ def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, 
     """
     check.float_arrays("log_softmax", x=x)
     dim = check_dim("log_softmax", x, dim)
-    shifted, _, total = exponentials(x, dim)
-    y = np.asarray(shifted - np.log(total), x.dtype, order="C")  # an empty axis sums to 0
+    shifted, _, total = exponentials(x, dim)  # x − max x, and Σ exp(x − max x)
+    y = np.asarray(shifted - np.log(total), x.dtype, order="C")
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         check.upstream("log_softmax", grad_y, y)

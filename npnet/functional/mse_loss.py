@@ -7,9 +7,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
-from npnet.functional._losses import check_reduction, reduced
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import LossBackward
+from npnet._quiet import quiet, quietly
+from npnet._types import LossBackward
+from npnet.functional._losses import check_reduction, reduce_losses
 
 
 @quietly
@@ -22,7 +22,7 @@ def mse_loss(
     ----------
     x : array, any shape
     target : array, the shape of x
-        Nothing is broadcast: (n, 1) against (n,) is a mistake, not an n × n table of differences.
+        Not broadcast: a target of shape (n,) for x of shape (n, 1) is an error, not n × n differences.
     reduction : {"mean", "sum", "none"}
         "mean" divides by the number of elements.
 
@@ -41,7 +41,7 @@ def mse_loss(
 
     Notes
     -----
-    Lᵢ depends on its own xᵢ alone, with slope 2 (xᵢ − tᵢ), so **grad_x = 2 (x − t) ∂L/∂Lᵢ**, where
+    Each Lᵢ depends on its own xᵢ alone, with slope 2 (xᵢ − tᵢ), so **grad_x = 2 (x − t) ∂L/∂Lᵢ**, where
     ∂L/∂Lᵢ is the upstream gradient, under "mean" divided by the number of elements. The mean of nothing
     is NaN, as in PyTorch.
 
@@ -63,10 +63,10 @@ def mse_loss(
     check_reduction("mse_loss", reduction)
     difference = x - target
     losses = difference * difference
-    loss, spread = reduced("mse_loss", losses, reduction, x.dtype)
+    loss, loss_gradient = reduce_losses("mse_loss", losses, reduction, x.dtype)
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*n"]:
         with quiet():
-            return np.asarray(2 * spread(grad_loss) * difference)
+            return np.asarray(2 * loss_gradient(grad_loss) * difference)
 
     return loss, backward

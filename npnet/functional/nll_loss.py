@@ -7,9 +7,9 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from npnet import check
-from npnet.functional._losses import check_labels, check_reduction, class_axis, if_counting, reduced
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import LossBackward
+from npnet._quiet import quiet, quietly
+from npnet._types import LossBackward
+from npnet.functional._losses import check_labels, check_reduction, class_axis, reduce_losses, zero_ignored
 
 
 @quietly
@@ -20,18 +20,18 @@ def nll_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> tuple[Float[ndarray, "*loss"], LossBackward]:
-    """Charge each label its negative log-probability: Lₙ = −w[tₙ] x[n, tₙ].
+    """Take the negative log-probability of each label: Lₙ = −w[tₙ] x[n, tₙ].
 
     Parameters
     ----------
     x : array, shape (C,), (N, C) or (N, C, d1, ...)
-        Log-probabilities of C classes, as `log_softmax` gives them.
+        Log-probabilities of C classes, such as the output of `log_softmax`.
     target : integer array, shape (), (N,) or (N, d1, ...)
         The labels, each from 0 to C − 1, or `ignore_index`.
     weight : array, shape (C,), optional
         A weight w for each class; 1 if absent.
     ignore_index : int
-        Positions with this label cost nothing and get no gradient.
+        Positions with this label have loss 0 and gradient 0.
     reduction : {"mean", "sum", "none"}
         "mean" is Σ Lₙ / Σ w[tₙ], over the positions that are not ignored.
 
@@ -50,7 +50,7 @@ def nll_loss(
 
     Notes
     -----
-    Of all the numbers in line n, the loss Lₙ contains x[n, tₙ] alone, with the factor −w[tₙ], so
+    Of all log-probabilities of position n, the loss Lₙ contains x[n, tₙ] alone, with factor −w[tₙ], so
     **grad_x[n, c] = −w[tₙ] ∂L/∂Lₙ where c = tₙ, else 0**. ∂L/∂Lₙ is the upstream gradient, under "mean"
     divided by Σ w[tₙ]. The mean of nothing, with all labels ignored or no batch, is NaN, as in PyTorch.
 
@@ -74,19 +74,19 @@ def nll_loss(
     axis = class_axis("nll_loss", x)
     check.shape("nll_loss", "weight", weight, (x.shape[axis],), "for x of shape {}", x.shape)
     labels, counts = check_labels("nll_loss", x, target, ignore_index)
-    own = np.expand_dims(labels, axis)  # of each line of classes the one that counts
+    index = np.expand_dims(labels, axis)  # of each position's label, along the class axis
     # w[tₙ]
-    charge = if_counting(np.ones(labels.shape, x.dtype) if weight is None else weight[labels], counts)
+    factor = zero_ignored(np.ones(labels.shape, x.dtype) if weight is None else weight[labels], counts)
 
-    # Cleared again, since 0 · ∞ is NaN.
-    losses = if_counting(-charge * np.take_along_axis(x, own, axis).squeeze(axis), counts)
-    loss, spread = reduced("nll_loss", losses, reduction, x.dtype, charge.sum(dtype=np.float64))
+    # Zeroed again, because 0 · ∞ is NaN.
+    losses = zero_ignored(-factor * np.take_along_axis(x, index, axis).squeeze(axis), counts)
+    loss, loss_gradient = reduce_losses("nll_loss", losses, reduction, x.dtype, factor.sum(dtype=np.float64))
 
     def backward(grad_loss: ndarray | None = None) -> Float[ndarray, "*x"]:
         with quiet():
-            grad_chosen = if_counting(-charge * spread(grad_loss), counts)
+            grad_label = zero_ignored(-factor * loss_gradient(grad_loss), counts)
         grad = np.zeros(x.shape, x.dtype)
-        np.put_along_axis(grad, own, np.expand_dims(grad_chosen, axis), axis)
+        np.put_along_axis(grad, index, np.expand_dims(grad_label, axis), axis)
         return grad
 
     return loss, backward

@@ -7,13 +7,13 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from npnet import check
-from npnet.functional._elementwise import elementwise
-from npnet.functional._select import keep_where
-from npnet.functional._types import Backward
+from npnet._types import Backward
+from npnet.kernels.blocks import elementwise
+from npnet.kernels.masks import keep_where
 
 
 def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
-    """Cut negative values off: y = max(x, 0), elementwise.
+    """Replace negative values by zero: y = max(x, 0), elementwise.
 
     Parameters
     ----------
@@ -32,10 +32,10 @@ def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
 
     Notes
     -----
-    y depends on its own x alone, with slope 1 where x > 0 and slope 0 where x < 0, so
-    **grad_x = grad_y where x > 0, else 0**. At the kink x = 0 any slope between the two is a
-    subgradient; 0 is taken, as PyTorch does, for −0.0 too. NaN passes forward, and its gradient
-    passes unchanged, again as in PyTorch: an output that is not zero is what lets a gradient through.
+    Each y depends on its own x alone, with slope 1 where x > 0 and slope 0 where x < 0, so
+    **grad_x = grad_y where x > 0, else 0**. At the kink x = 0 any slope from 0 to 1 is a subgradient; like
+    PyTorch, npnet takes 0, for −0.0 too. A NaN stays NaN, and its gradient passes unchanged, again as in
+    PyTorch: the gradient passes wherever the output is not zero.
 
     References
     ----------
@@ -52,7 +52,7 @@ def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     """
     check.float_arrays("relu", x=x)
     passes, y = np.empty_like(x, bool), np.empty_like(x)
-    elementwise(_cut_off, x, passes, y)
+    elementwise(_forward, x, passes, y)
     form = check.form(y)
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
@@ -64,6 +64,6 @@ def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     return y, backward
 
 
-def _cut_off(x: Float[ndarray, "*n"], passes: Bool[ndarray, "*n"], y: Float[ndarray, "*n"]) -> None:
-    x.clip(0, np.inf, out=y)  # three times as fast as np.maximum with a number
+def _forward(x: Float[ndarray, "*n"], passes: Bool[ndarray, "*n"], y: Float[ndarray, "*n"]) -> None:
+    x.clip(0, np.inf, out=y)  # three times as fast as np.maximum(x, 0)
     np.not_equal(y, 0, out=passes)

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
-from npnet.functional._elementwise import elementwise
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import Backward
+from npnet._quiet import quiet, quietly
+from npnet._types import Backward
+from npnet.kernels.blocks import elementwise
 
 
 @quietly
@@ -36,8 +36,8 @@ def sigmoid(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     Differentiate the quotient: ∂y/∂x = e⁻ˣ / (1 + e⁻ˣ)², the product of 1/(1 + e⁻ˣ) = y and
     e⁻ˣ/(1 + e⁻ˣ) = 1 − y, so **grad_x = grad_y y (1 − y)**: the output is all that backward needs.
 
-    For very negative x, e⁻ˣ overflows to ∞, of which 1/(1 + ∞) makes the 0 that y is by then. Of float32
-    values 1 + e⁻ˣ is worked out in float64, so that no more than two roundings are left.
+    For very negative x, e⁻ˣ overflows to ∞, and 1/(1 + ∞) = 0 is the correctly rounded y. For float32, 1 +
+    e⁻ˣ is computed in float64, which leaves two roundings.
 
     References
     ----------

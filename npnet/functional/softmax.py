@@ -1,4 +1,4 @@
-"""The softmax: numbers to probabilities."""
+"""The softmax."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._quiet import quiet, quietly
+from npnet._types import Backward
 from npnet.errors import InputError
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import Backward
-
-# Up to so many numbers are a short line to add up.
-SHORT = 64
+from npnet.kernels.softmax import exponentials
 
 
 @quietly
 def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"], Backward]:
-    """Turn numbers into probabilities along one axis: yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ).
+    """Turn logits into probabilities along one axis: yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ).
 
     Parameters
     ----------
     x : array, any shape
-        The logits. Without axes it counts as a single logit, whose probability is 1.
+        The logits. An array without axes is a single logit, with probability 1.
     dim : int
-        The axis along which the probabilities sum to 1; a negative one counts from the end.
+        The axis along which the probabilities sum to 1; negative axes count from the end.
 
     Returns
     -------
@@ -41,15 +39,14 @@ def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"
 
     Notes
     -----
-    Every xⱼ has a part in every yᵢ of its line along `dim`. With S = Σ exp(x), the quotient rule gives
+    Every xⱼ affects every yᵢ of its line along `dim`. With S = Σ exp(x), the quotient rule gives
     ∂yᵢ/∂xⱼ = (exp(xᵢ) [i=j] S − exp(xᵢ) exp(xⱼ)) / S² = yᵢ ([i=j] − yⱼ). The chain rule sums over i:
     ∂L/∂xⱼ = Σᵢ ∂L/∂yᵢ yᵢ ([i=j] − yⱼ) = yⱼ (∂L/∂yⱼ − Σᵢ ∂L/∂yᵢ yᵢ), that is
-    **grad_x = y (grad_y − Σ grad_y y)**: what counts is by how much a gradient exceeds the mean under y.
+    **grad_x = y (grad_y − Σ grad_y y)**: each gradient less the mean of all, weighted by the probabilities.
 
-    Adding a number to all of a line's logits cancels in the quotient, so their maximum is subtracted
-    first: no exponential is then above 1, and the sum is at least 1. A line that holds +∞ or nothing but
-    −∞ has no softmax and becomes NaN, as in PyTorch. float32 values are worked out in float64 and
-    rounded once.
+    A number added to all logits of a line cancels in the quotient, so their maximum is subtracted first: no
+    exponential is then above 1, and the sum is at least 1. A line with +∞, or with −∞ alone, has no softmax
+    and becomes NaN, as in PyTorch. float32 values are computed in float64 and rounded once.
 
     References
     ----------
@@ -67,38 +64,22 @@ def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"
     """
     check.float_arrays("softmax", x=x)
     dim = check_dim("softmax", x, dim)
-    _, powers, total = exponentials(x, dim)
+    _, powers, total = exponentials(x, dim)  # exp(x − max x), and its sum
     y = np.asarray(powers / total, x.dtype, order="C")
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         check.upstream("softmax", grad_y, y)
         with quiet():
-            mean = np.sum(grad_y * y, axis=dim, keepdims=True, dtype=np.float64)
+            mean = np.sum(grad_y * y, axis=dim, keepdims=True, dtype=np.float64)  # Σ grad_y y
             return np.asarray(y * (grad_y - mean), x.dtype)
 
     return y, backward
 
 
 def check_dim(operation: str, x: ndarray, dim: int) -> int:
-    """Require an axis that x has; without axes, 0 and −1 count as its axis, as in PyTorch."""
+    """Return an axis of x; an array without axes accepts 0 and −1, as in PyTorch."""
     dim = check.integer(operation, "dim", dim)
     count = max(x.ndim, 1)
     if not -count <= dim < count:
         raise InputError(f"{operation}: dim must be from {-count} to {count - 1} for x {x.shape}, got {dim}")
     return dim
-
-
-def exponentials(x: ndarray, axis: int) -> tuple[ndarray, ndarray, ndarray]:
-    """Return x less its maximum along the axis, the exponentials of that, and their sum, in float64.
-
-    A short axis comes first in memory: maxima and sums along it are then taken of whole rows at a time,
-    three times as fast as of many short lines. ∞ − ∞ is NaN and is meant to be; NumPy's warning of it is for
-    the caller to switch off.
-    """
-    if x.ndim and x.shape[axis] <= SHORT:
-        shifted = np.array(x.swapaxes(0, axis), np.float64, order="C").swapaxes(0, axis)
-    else:
-        shifted = x.astype(np.float64)
-    shifted -= shifted.max(axis=axis, keepdims=True, initial=-np.inf)  # of an axis of size 0 too
-    powers = np.asarray(np.exp(shifted))
-    return shifted, powers, np.asarray(powers.sum(axis=axis, keepdims=True))

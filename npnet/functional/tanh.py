@@ -7,9 +7,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
-from npnet.functional._elementwise import elementwise
-from npnet.functional._quiet import quiet, quietly
-from npnet.functional._types import Backward
+from npnet._quiet import quiet, quietly
+from npnet._types import Backward
+from npnet.kernels.blocks import elementwise
 
 
 @quietly
@@ -37,8 +37,8 @@ def tanh(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:
     quotient rule ∂y/∂x = (c·c − s·s)/c² = 1 − y², so **grad_x = grad_y (1 − y²)**: the output is all
     that backward needs.
 
-    float32 values are worked out in float64 and rounded once. Of that rounding of y, near ±1 little else is
-    left in 1 − y², so backward is content with float32.
+    Forward computes float32 values in float64 and rounds once. Backward computes in float32: near ±1 the
+    rounding of y dominates the error of 1 − y² anyway.
 
     References
     ----------

@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet import functional as F
-from npnet.functional._types import Backward
+from npnet._types import Backward
 from npnet.nn.layer import Layer
 
 

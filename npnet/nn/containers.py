@@ -11,9 +11,9 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._quiet import quietly
 from npnet._words import counted
 from npnet.errors import DTypeError, InputError
-from npnet.functional._quiet import quietly
 from npnet.nn.layer import Exchanges, Gradients, Layer, LayerBackward, run_in
 
 HINT = "a batch axis is missing"  # at the beginning of all that is said of it

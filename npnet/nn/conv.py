@@ -11,9 +11,9 @@ from numpy.typing import DTypeLike
 
 from npnet import check
 from npnet import functional as F
+from npnet._types import BackwardMany
 from npnet.errors import InputError
-from npnet.functional._types import BackwardMany
-from npnet.functional._window import Padding, Size, convolution_padding, pair, size
+from npnet.functional.arguments import Padding, Size, convolution_padding, pair, size
 from npnet.nn.init import initial
 from npnet.nn.layer import Layer
 

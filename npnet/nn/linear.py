@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from npnet import check
 from npnet import functional as F
-from npnet.functional._types import BackwardMany
+from npnet._types import BackwardMany
 from npnet.nn.init import initial
 from npnet.nn.layer import Layer
 

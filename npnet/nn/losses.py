@@ -14,8 +14,8 @@ from numpy import ndarray
 from npnet import check
 from npnet import functional as F
 from npnet._from_pytorch import LOSS, missing
+from npnet._types import LossBackward
 from npnet.errors import InputError
-from npnet.functional._types import LossBackward
 
 Reduction = Literal["none", "mean", "sum"]
 REDUCTIONS = ("none", "mean", "sum")

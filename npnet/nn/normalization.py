@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike
 
 from npnet import check
 from npnet import functional as F
+from npnet._types import BackwardMany
 from npnet.errors import InputError
-from npnet.functional._types import BackwardMany
 from npnet.nn.layer import Layer
 
 

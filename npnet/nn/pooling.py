@@ -7,8 +7,8 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet import functional as F
-from npnet.functional._types import Backward
-from npnet.functional._window import Size, check_border, pair, pooling_size, size
+from npnet._types import Backward
+from npnet.functional.arguments import Size, check_border, pair, pooling_size, size
 from npnet.functional.avg_pool2d import checked_divisor, checked_output_size
 from npnet.nn.layer import Layer
 

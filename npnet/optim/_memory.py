@@ -1,4 +1,4 @@
-"""Which arrays lie in the same memory."""
+"""Arrays that share memory, which updates in place would change twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy import ndarray
 
 
 def overlapping(arrays: Mapping[str, ndarray]) -> tuple[str, str] | None:
-    """Return the names of the first two arrays that have an element in common, if any have.
+    """Return the names of the first two arrays that share an element, or None.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def overlapping(arrays: Mapping[str, ndarray]) -> tuple[str, str] | None:
 
 
 def overlaps_itself(array: ndarray) -> bool:
-    """Say whether an axis has one and the same element several times, as broadcasting makes them."""
+    """Say whether an axis repeats one element, as in a broadcast array."""
     return array.size > 1 and any(
         size > 1 and stride == 0 for size, stride in zip(array.shape, array.strides, strict=True)
     )

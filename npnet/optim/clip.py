@@ -10,13 +10,12 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._spread import in_blocks
 from npnet.errors import InputError
+from npnet.kernels import thresholds
+from npnet.kernels.pieces import slices_of
 from npnet.optim._memory import overlapping, overlaps_itself
 from npnet.optim._settings import Flag, Number
 
-# Elements whose powers are added up at a time, in float64.
-BLOCK = 65_536
 # Of numbers in between, squares are neither too large nor too small for float64.
 LEAST, MOST = 1e-120, 1e120
 
@@ -158,7 +157,7 @@ def _largest(array: ndarray) -> float:
 
 def _sum_of_powers(array: ndarray, power: float, unit: float) -> float:
     flat, total = array.reshape(-1), 0.0
-    for block in in_blocks(flat.size, BLOCK):
+    for block in slices_of(flat.size, thresholds.current.sum_block):  # summed in float64
         part = flat[block].astype(np.float64)
         if unit != 1:
             part /= unit

@@ -14,18 +14,13 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._from_pytorch import OPTIMIZER, missing
-from npnet._spread import in_blocks, spread
 from npnet.errors import DTypeError, InputError
+from npnet.kernels.fused_update import Group, grouped, update_in_blocks
 from npnet.nn import Layer
 from npnet.nn.layer import Exchanges
-from npnet.optim._groups import Group, grouped
 from npnet.optim._memory import overlapping, overlaps_itself
 from npnet.optim._settings import Configured, Number, require_names, require_takes, saved_arrays
 
-# Elements updated at a time. An update rule runs over its arrays some ten times; a block of each stays
-# in the processor's cache from the first pass to the last, where whole arrays would come from memory. And it
-# is worth a thread's while: about a tenth of a millisecond's work.
-BLOCK = 262_144
 # Steps from one look at the model's arrays to the next, after the first few.
 EVERY = 64
 # What a copy makes for itself.
@@ -169,7 +164,7 @@ class Optimizer(Configured):
     def _keep(self, state: Mapping[str, Mapping[str, ndarray]]) -> None:
         """Take over what was kept for each parameter."""
         self._state = {
-            name: {kind: group.room(name, kind) for kind in state[name]}
+            name: {kind: group.allocate(name, kind) for kind in state[name]}
             for group in self._groups
             for name in group.parts
             if name in state
@@ -248,10 +243,10 @@ class Optimizer(Configured):
                 names = [name for name in group.parts if name in present]
                 steps = [self._begin_step(group, name, kinds) for name in names]
                 if len(names) == len(group.parts) > 1 and steps.count(steps[0]) == len(steps):
-                    flat = group.end_to_end()
+                    flat = group.gather()
                     flat_grad = np.concatenate([present[name] for name in names], axis=None)
-                    self._update_flat(flat, flat_grad, group.kept(kinds), steps[0])
-                    group.put_back(flat)
+                    self._update_flat(flat, flat_grad, group.state(kinds), steps[0])
+                    group.scatter(flat)
                 else:
                     for name, step in zip(names, steps, strict=True):
                         self._update_parameter(name, present[name], kinds, step)
@@ -270,7 +265,7 @@ class Optimizer(Configured):
         """Count an update of a parameter, and start what is kept for it where anything is not there yet."""
         kept = self._state.setdefault(name, {})
         if not all(kind in kept for kind in kinds):
-            self._state[name] = {kind: group.room(name, kind) for kind in kinds}
+            self._state[name] = {kind: group.allocate(name, kind) for kind in kinds}
             self._steps[name] = 0
         step = self._steps[name] = self._steps.get(name, 0) + 1
         return step
@@ -282,25 +277,18 @@ class Optimizer(Configured):
         if not parameter.flags.c_contiguous:
             parameter[...] = flat.reshape(parameter.shape)
 
-    def _update_flat(self, flat: ndarray, grad: ndarray, state: Mapping[str, ndarray], step: int) -> None:
-        def update(block: slice) -> None:
-            kept = {kind: array[block] for kind, array in state.items()}
-            self._apply(flat[block], grad[block], kept, step)
+    def _update_flat(self, flat: ndarray, grad: ndarray, state: dict[str, ndarray], step: int) -> None:
+        def update(parameter: ndarray, grad: ndarray, state: dict[str, ndarray]) -> None:
+            scratch = np.empty(parameter.size, parameter.dtype), np.empty(parameter.size, parameter.dtype)
+            # Declared to return nothing; a rule of a user's own may return something by mistake.
+            returned: object = self.update(parameter, grad, state, step, scratch)  # type: ignore[func-returns-value]
+            if returned is not None and returned is not parameter:
+                raise InputError(
+                    f"{type(self).__name__}: update must change parameter in place (parameter -= …) and "
+                    f"return nothing, got {check.described(returned)}"
+                )
 
-        if flat.size <= BLOCK:  # nothing to cut, which takes longer than a small update
-            self._apply(flat, grad, state, step)
-        else:
-            spread(update, in_blocks(flat.size, BLOCK))
-
-    def _apply(self, flat: ndarray, grad: ndarray, state: Mapping[str, ndarray], step: int) -> None:
-        scratch = np.empty(flat.size, flat.dtype), np.empty(flat.size, flat.dtype)
-        # The type checker believes that nothing comes back; a rule of one's own may do otherwise.
-        returned: object = self.update(flat, grad, state, step, scratch)  # type: ignore[func-returns-value]
-        if returned is not None and returned is not flat:
-            raise InputError(
-                f"{type(self).__name__}: update must change parameter in place (parameter -= …) and return "
-                f"nothing, got {check.described(returned)}"
-            )
+        update_in_blocks(update, flat, grad, state)
 
     # ---- state -------------------------------------------------------------------------------------
 

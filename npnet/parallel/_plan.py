@@ -10,8 +10,8 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._spread import evenly
 from npnet.errors import InputError
+from npnet.kernels.pieces import equal_slices
 from npnet.nn import Identity, Layer, Sequential
 
 # A shard has at least so many samples.
@@ -123,7 +123,7 @@ def divided(owner: str, model: Layer, x: ndarray, *, training: bool) -> Plan:
         trunk, head = Sequential(dict(layers[:cut])), Sequential(dict(layers[cut:]))
     if any(layer.couples_samples(training) for _, layer in trunk.named_layers()):
         return whole
-    return Plan(trunk, head, evenly(len(x), count))
+    return Plan(trunk, head, equal_slices(len(x), count))
 
 
 class _Division(NamedTuple):

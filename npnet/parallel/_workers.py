@@ -12,7 +12,14 @@ from typing import Any, TypeVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from npnet._spread import Spread, Work, hand_over, handler, one_by_one, spread_over
+from npnet.kernels.pieces import (
+    Executor,
+    Work,
+    current_executor,
+    run_in_order,
+    set_executor,
+    using_executor,
+)
 
 # Of larger arrays glibc takes no such notice.
 LARGEST_KEPT = 31 * 1024 * 1024
@@ -40,18 +47,18 @@ class Workers:
         """Hold the others, and have pieces of work in this context done by all."""
         self.hold()
         if self.threads > 1:
-            hand_over(_Share(self, handler()))
+            set_executor(_Share(self, current_executor()))
 
     def leave(self) -> None:
         """End what `enter` began, perhaps in another context."""
-        now = handler()
+        now = current_executor()
         if isinstance(now, _Share) and now.workers is self:
             now = now.outer
         self.release()
         # Blocks that were left elsewhere, or in another order, leave a trace, which is not kept for good.
         while isinstance(now, _Share) and not now.workers.holders:
             now = now.outer
-        hand_over(now)
+        set_executor(now)
 
     def hold(self, *, only_if_held: bool = False) -> bool:
         """Keep the others at hand until `release`; say whether they are."""
@@ -96,7 +103,7 @@ class Workers:
             return [work(*job) for job in jobs]
 
         def do(share: list[tuple[Any, ...]]) -> list[Result]:
-            with spread_over(one_by_one):  # all threads have work already
+            with using_executor(run_in_order):  # all threads have work already
                 return [work(*job) for job in share]
 
         count = min(self.threads, len(jobs))
@@ -119,7 +126,7 @@ class _Share:
     the way.
     """
 
-    def __init__(self, workers: Workers, outer: Spread) -> None:
+    def __init__(self, workers: Workers, outer: Executor) -> None:
         self.workers, self.outer = workers, outer
 
     def __call__(self, work: Work, pieces: Sequence[slice]) -> object:

@@ -12,10 +12,10 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._quiet import Silence
 from npnet.data import Dataset, count_minibatches, minibatches
 from npnet.data.convert import as_array, in_dtype, is_array
 from npnet.errors import InputError
-from npnet.functional._quiet import Silence
 from npnet.nn import Layer, Loss
 from npnet.nn.step import Step, check_loss, check_model
 from npnet.optim import Optimizer, Schedule

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npnet import _spread, nn, parallel
+from npnet import nn, parallel
 from npnet.errors import InputError
-from npnet.functional import _cache, _product
+from npnet.kernels.pieces import run_pieces
 from npnet.parallel import _plan, _workers
 from npnet.train import plain_step
 
@@ -149,8 +149,8 @@ def test_batch_norm_sees_the_whole_minibatch():
         np.testing.assert_array_equal(buffer, sharded.buffers[name])
 
 
-def test_convolutions_of_a_whole_minibatch_are_shared_to_the_same_bit(monkeypatch):
-    monkeypatch.setattr(_cache, "CACHE", 2000)  # a few rows of an image
+def test_convolutions_of_a_whole_minibatch_are_shared_to_the_same_bit(monkeypatch, change_thresholds):
+    change_thresholds(cache_bytes=2000)  # a few rows of an image
     used, multiply = set(), np.matmul
     monkeypatch.setattr(
         np,
@@ -267,8 +267,8 @@ def test_layers_may_be_in_another_model_between_steps():
     np.testing.assert_array_equal(grads["8.weight"], step(2, again, x, target)[2]["8.weight"])
 
 
-def test_a_shard_keeps_its_products_to_its_own_thread(monkeypatch):
-    monkeypatch.setattr(_product, "PIECE", 10)
+def test_a_shard_keeps_its_products_to_its_own_thread(change_thresholds):
+    change_thresholds(matmul_piece=10)
     names, all_at_work = {}, []
 
     class Spy(nn.Layer):
@@ -276,8 +276,8 @@ def test_a_shard_keeps_its_products_to_its_own_thread(monkeypatch):
             own = threading.current_thread().name
             if all_at_work and own not in names:
                 all_at_work[0].wait(timeout=30)  # lest one that is done early takes another's share
-            _spread.spread(lambda _: names.setdefault(own, set()).add(threading.current_thread().name),
-                           [slice(0, 1)] * 4)  # fmt: skip
+            run_pieces(lambda _: names.setdefault(own, set()).add(threading.current_thread().name),
+                       [slice(0, 1)] * 4)  # fmt: skip
             return x, lambda grad_y: grad_y
 
     model = network(Spy())

@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from npnet import _spread, nn, optim, parallel
+from npnet import nn, optim, parallel
 from npnet.errors import InputError
+from npnet.kernels import pieces
 from npnet.parallel import _plan, _workers
 
 pytestmark = pytest.mark.usefixtures("blas_over_threads")
@@ -60,7 +61,7 @@ def blas_threads():
 def nothing_is_left_behind():
     before = blas_threads()
     yield
-    assert _spread.handler() is _spread.one_by_one
+    assert pieces.current_executor() is pieces.run_in_order
     assert _workers.blas._users == 0
     assert blas_threads() == before
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("npnet")]
@@ -137,7 +138,7 @@ def test_a_block_in_a_generator_may_end_in_another_thread():
 
     running = epochs()
     assert_same(next(running))
-    _spread.hand_over(_spread.one_by_one)  # this thread's own trace, for what the fixture looks at
+    pieces.set_executor(pieces.run_in_order)  # this thread's own trace, for what the fixture looks at
     thread = threading.Thread(target=running.close)
     thread.start()
     thread.join(timeout=30)
@@ -151,13 +152,13 @@ def test_what_a_block_leaves_behind_in_another_context_is_not_in_the_way():
     thread.start()
     thread.join(timeout=30)
     done = []
-    _spread.spread(done.append, [slice(0, 1), slice(1, 2)])  # goes to the step, which is closed
+    pieces.run_pieces(done.append, [slice(0, 1), slice(1, 2)])  # goes to the step, which is closed
     assert done == [slice(0, 1), slice(1, 2)]
     with step:  # the next block takes the trace away
         assert_same(once(step))
     with step:
         pass
-    _spread.hand_over(_spread.one_by_one)
+    pieces.set_executor(pieces.run_in_order)
 
 
 def test_in_coroutines():
@@ -277,10 +278,10 @@ import os, sys, threading, multiprocessing
 import numpy as np
 import numpy.testing  # now: a thread that imports it while another forks leaves the child a locked module
 from npnet import nn, optim, parallel
-from npnet.optim import optimizer
+from npnet.kernels import thresholds
 from npnet.parallel import _plan
 _plan.WORK, _plan.WORK_FOR_PARAMETER, _plan.SAMPLES = 1, 0, 2
-optimizer.BLOCK = 100
+thresholds.current = thresholds.Thresholds(update_block=100)
 
 def once(step):
     rng = np.random.default_rng(0)
@@ -397,8 +398,8 @@ def test_a_loss_for_each_sample_is_refused():
         )  # fmt: skip
 
 
-def test_an_optimizer_in_another_thread_than_the_block_gives_the_same_bits(monkeypatch):
-    monkeypatch.setattr(optim.optimizer, "BLOCK", 10)
+def test_an_optimizer_in_another_thread_than_the_block_gives_the_same_bits(change_thresholds):
+    change_thresholds(update_block=10)
     grad, ended = np.random.default_rng(0).standard_normal(95), []
     ways = (
         lambda step, grads: step(grads),

@@ -1,4 +1,8 @@
-"""What every operation must hold to, over one table of cases; an operation without a case fails."""
+"""What every operation must hold to, over one table of cases; an operation without a case fails.
+
+Each test runs twice: with the thresholds as they are, under which arrays of this size take the plain forms,
+and with thresholds so low that every kernel runs, in many blocks and pieces.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -216,6 +220,28 @@ CASES = [
     Case("flatten", "two axes of four", IMAGES, {"start_dim": -3, "end_dim": 2}),
 ]
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+@pytest.fixture(autouse=True, params=["usual thresholds", "low thresholds"])
+def forms(request, change_thresholds):
+    if request.param == "low thresholds":
+        change_thresholds(
+            block_elements=20,
+            cache_bytes=200,
+            matmul_piece=10,
+            matmul_long_sum=4,
+            sum_short=2,
+            sum_halved=4,
+            sum_block=4,
+            sum_pixels=1,
+            softmax_short=0,
+            conv_product=1,
+            conv_results=1,
+            conv_few_weights=0,
+            batch_norm_elements=0,
+            batch_norm_run=1,
+            batch_norm_part=2,
+        )
 
 
 def upstream(y, seed=1):

@@ -6,7 +6,7 @@ import pytest
 
 from npnet import optim, parallel
 from npnet.errors import DTypeError, InputError
-from npnet.optim import _groups
+from npnet.kernels import thresholds
 
 RULES = [
     (optim.SGD, {"lr": 0.1}),
@@ -109,7 +109,7 @@ def test_small_shapes(rule, options, shape):
 @every_rule
 def test_a_large_parameter_is_updated_as_its_pieces_would_be(rule, options):
     rng = np.random.default_rng(0)
-    size = 2 * optim.optimizer.BLOCK + 3
+    size = 2 * thresholds.current.update_block + 3
     whole, grad = rng.standard_normal((2, size)).astype(np.float32)
     pieces = {str(i): piece.copy() for i, piece in enumerate(np.array_split(whole, 7))}
     grads = {str(i): piece for i, piece in enumerate(np.array_split(grad, 7))}
@@ -121,8 +121,10 @@ def test_a_large_parameter_is_updated_as_its_pieces_would_be(rule, options):
 
 
 @every_rule
-def test_small_parameters_are_updated_together_as_each_would_be_alone(rule, options, monkeypatch):
-    monkeypatch.setattr(_groups, "SMALL", 12)
+def test_small_parameters_are_updated_together_as_each_would_be_alone(
+    rule, options, monkeypatch, change_thresholds
+):
+    change_thresholds(update_small=12)
     rng = np.random.default_rng(0)
     parameters = {
         "a": rng.standard_normal((4, 3)),
@@ -164,7 +166,7 @@ def test_small_parameters_are_updated_together_as_each_would_be_alone(rule, opti
 
 @every_rule
 def test_no_temporary_is_as_large_as_a_parameter(rule, options):
-    size = 20 * optim.optimizer.BLOCK
+    size = 20 * thresholds.current.update_block
     parameters, grads = {"w": np.ones(size, np.float32)}, {"w": np.ones(size, np.float32)}
     optimizer = rule(parameters, **options)
     optimizer.step(grads)  # makes state and scratch
@@ -414,8 +416,10 @@ def test_repr_shows_the_settings():
 
 
 @every_rule
-def test_large_parameters_are_updated_over_threads_to_the_same_bit(rule, options, monkeypatch):
-    monkeypatch.setattr(optim.optimizer, "BLOCK", 100)
+def test_large_parameters_are_updated_over_threads_to_the_same_bit(
+    rule, options, monkeypatch, change_thresholds
+):
+    change_thresholds(update_block=100)
     used, empty = set(), np.empty
     monkeypatch.setattr(
         np, "empty", lambda *shape: (used.add(threading.current_thread().name), empty(*shape))[1]

@@ -134,8 +134,8 @@ def unfused(tmp_path_factory):
 
 @every_case
 @everywhere
-def test_the_bits_are_those_of_torch_without_fused_loops(unfused, case, dtype, monkeypatch):
-    monkeypatch.setattr("npnet.optim.optimizer.BLOCK", 16)  # so that a parameter takes several blocks
+def test_the_bits_are_those_of_torch_without_fused_loops(unfused, case, dtype, change_thresholds):
+    change_thresholds(update_block=16)  # so that a parameter takes several blocks
     ours, theirs = npnet_path(case, dtype), unfused[f"{case} {dtype}"]
     assert ours.dtype == theirs.dtype == dtype
     np.testing.assert_array_equal(ours, theirs)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from npnet.functional._select import either, keep_where, move_where
+from npnet.kernels.masks import choose_where, keep_where, split_where
 
 VALUES = [1.5, -0.0, np.nan, -np.inf, np.inf, 5e-324, -3.25, np.nan]
 MASK = np.array([True, False, True, True, False, True, False, False])
@@ -26,10 +26,10 @@ def test_what_is_kept_is_the_same_to_the_bit_and_all_else_is_zero(dtype):
 def test_what_is_not_kept_is_moved(dtype):
     source = np.array(VALUES, dtype)
     out, rest = np.empty_like(source), np.empty_like(source)
-    move_where(MASK, source, out=out, rest=rest)
+    split_where(MASK, source, out=out, rest=rest)
     np.testing.assert_array_equal(bits(out), bits(keep_where(MASK, source)))
     np.testing.assert_array_equal(bits(rest), bits(keep_where(~MASK, source)))
-    move_where(MASK, source, out=out, rest=source)
+    split_where(MASK, source, out=out, rest=source)
     np.testing.assert_array_equal(bits(source), bits(rest))
 
 
@@ -37,7 +37,7 @@ def test_what_is_not_kept_is_moved(dtype):
 def test_one_of_two_numbers(dtype):
     for yes in VALUES:
         for no in VALUES:
-            chosen = either(MASK, dtype(yes), dtype(no))
+            chosen = choose_where(MASK, dtype(yes), dtype(no))
             assert chosen.dtype == dtype
             np.testing.assert_array_equal(bits(chosen), bits(np.where(MASK, dtype(yes), dtype(no))))
 

@@ -1,9 +1,11 @@
-"""Batch normalization in runs of pixels: the fast form for large images.
+"""Batch normalization of large images, from per-channel sums that BLAS computes.
 
-In memory the pixels of a channel stand together in runs. Of each run BLAS finds the sum, and the sum of
-products with another, in one go; the runs of a channel are then added up in float64. What is the same for a
-whole channel is worked out once, so that y and grad_x are sums of terms, each an array less a number, times a
-number, made block by block while it is in the cache. Threads share the blocks.
+Idea: the pixels of a channel are contiguous in runs, so the sums and the sums of products that statistics
+and gradients consist of are dot products over runs, which are then added in float64; y and grad_x are sums
+of terms factor · (array − origin) with one factor and one origin for each channel, computed in blocks that
+stay in the cache. It suits arrays of more than `thresholds.batch_norm_elements` elements whose runs have at
+least `thresholds.batch_norm_run` pixels. It is bound by memory traffic: three passes over the arrays in
+each direction.
 """
 
 from __future__ import annotations
@@ -16,25 +18,18 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet import check
-from npnet._spread import in_blocks, spread
-from npnet.functional._cache import scratch
-from npnet.functional._elementwise import image_blocks, order_in_memory
-from npnet.functional._quiet import quiet
-from npnet.functional._types import BackwardMany
+from npnet._types import BackwardMany
+from npnet.kernels import thresholds
+from npnet.kernels.blocks import image_blocks, order_in_memory
+from npnet.kernels.pieces import run_pieces, slices_of
+from npnet.kernels.workspace import workspace
 
 Statistics = tuple[Float[ndarray, " c"], Float[ndarray, " c"]]
 Runs = Float[ndarray, "outer c inner"]
 
-# More elements than this are many, and fewer pixels than this a short run.
-LARGE = 32 * 1024
-SHORT = 16
-# So many pixels are added up in float32.
-PART = 4096
-
 
 class Term(NamedTuple):
-    """A term of a sum, factor · (runs − origin), with one factor and one origin for each channel."""
+    """One term of a sum: factor · (runs − origin), with one factor and one origin for each channel."""
 
     factor: Float[ndarray, " c"]
     runs: Runs
@@ -42,38 +37,31 @@ class Term(NamedTuple):
 
 
 def suits(x: Float[ndarray, "n c *spatial"]) -> bool:
-    """Say whether there are many elements, in runs that are not short."""
-    return x.size > LARGE and _run(x, order_in_memory(x)) >= SHORT
+    """Say whether x is large and its runs are not too short."""
+    limits = thresholds.current
+    return x.size > limits.batch_norm_elements and _run_length(x, order_in_memory(x)) >= limits.batch_norm_run
 
 
-def normalise(
+def batch_norm(
     x: Float[ndarray, "n c *spatial"],
-    given: Statistics | None,
+    running: Statistics | None,
     weight: Float[ndarray, " c"] | None,
     bias: Float[ndarray, " c"] | None,
     eps: float,
 ) -> tuple[Float[ndarray, "n c *spatial"], BackwardMany, Statistics]:
-    """Normalise by the given mean and variance, or by those of x, which are also returned."""
+    """Normalize by the running mean and variance, or else by those of x; also return the two."""
     m = x.size // x.shape[1]
     y = np.empty_like(x)
     order = order_in_memory(y)
     runs = _as_runs(x, order)
-    mean, var = _statistics(runs) if given is None else (a.astype(np.float64) for a in given)
+    mean, var = _statistics(runs) if running is None else (a.astype(np.float64) for a in running)
     inverse_deviation = 1 / np.sqrt(var + eps)  # (c,)
     scale = inverse_deviation if weight is None else inverse_deviation * weight
     _fill(_as_runs(y, order), [Term(scale, runs, mean)], bias)
-    form, training = check.form(y), given is None
+    training = running is None
 
     def backward(
         grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool] = (True, True, True)
-    ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
-        check.upstream("batch_norm", grad_y, form)
-        check.needs("batch_norm", needs)
-        with quiet():
-            return gradients(grad_y, needs)
-
-    def gradients(
-        grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool]
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         g = _as_runs(grad_y, order)
         through_statistics = needs[0] and training
@@ -97,19 +85,19 @@ def normalise(
 
 
 def _as_runs(array: Float[ndarray, "n c *spatial"], order: list[int]) -> Runs:
-    """View an array as (outer, c, inner), its axes in an order; images in their usual one are (n, c, h·w)."""
-    return array.transpose(order).reshape(-1, array.shape[1], _run(array, order))
+    """View an array as (outer, c, inner), with its axes in this order; NCHW images become (n, c, h·w)."""
+    return array.transpose(order).reshape(-1, array.shape[1], _run_length(array, order))
 
 
-def _run(array: Float[ndarray, "n c *spatial"], order: list[int]) -> int:
-    """Return how many pixels of a channel stand together, its axes being in an order."""
+def _run_length(array: Float[ndarray, "n c *spatial"], order: list[int]) -> int:
+    """Return how many pixels of one channel are contiguous, with the axes in this order."""
     return prod(array.shape[axis] for axis in order[order.index(1) + 1 :])
 
 
 def _statistics(x: Runs) -> Statistics:
     """Return the mean and the variance of each channel.
 
-    What is left of the first mean's error shows in the mean of x − mean, by which it is put right.
+    The mean of x − mean is the rounding error of the mean, and corrects it.
     """
     m = len(x) * x.shape[2]
     mean = _sum(x) / m
@@ -124,25 +112,25 @@ def _sum(g: Runs) -> Float[ndarray, " c"]:
     ones = np.ones(parts[0].stop, g.dtype)
     sums = np.empty((*g.shape[:2], len(parts)), g.dtype)
 
-    def add(some: slice) -> None:
+    def add(block: slice) -> None:
         for i, part in enumerate(parts):
-            np.vecdot(g[some, :, part], ones[: part.stop - part.start], out=sums[some, :, i])
+            np.vecdot(g[block, :, part], ones[: part.stop - part.start], out=sums[block, :, i])
 
-    spread(add, image_blocks(len(g), g.size))
+    run_pieces(add, image_blocks(len(g), g.size))
     return np.asarray(sums.sum(axis=(0, 2), dtype=np.float64))
 
 
 def _sum_of_products(g: Runs, x: Runs, mean: Float[ndarray, " c"]) -> Float[ndarray, " c"]:
     """Return Σ g (x − mean) of each channel."""
-    parts, origin = _parts(x.shape[2]), _beside(mean, x)
+    parts, origin = _parts(x.shape[2]), _per_pixel(mean, x)
     sums = np.empty((*x.shape[:2], len(parts)), x.dtype)
 
-    def products(some: slice) -> None:
-        centred = np.subtract(x[some], origin, out=scratch(x[some].shape, x.dtype))
+    def add(block: slice) -> None:
+        centred = np.subtract(x[block], origin, out=workspace(x[block].shape, x.dtype))
         for i, part in enumerate(parts):
-            np.vecdot(g[some, :, part], centred[..., part], out=sums[some, :, i])
+            np.vecdot(g[block, :, part], centred[..., part], out=sums[block, :, i])
 
-    spread(products, image_blocks(len(x), x.size))
+    run_pieces(add, image_blocks(len(x), x.size))
     return np.asarray(sums.sum(axis=(0, 2), dtype=np.float64))
 
 
@@ -150,47 +138,47 @@ def _sums_of_centred(
     x: Runs, mean: Float[ndarray, " c"]
 ) -> tuple[Float[ndarray, " c"], Float[ndarray, " c"]]:
     """Return Σ (x − mean) and Σ (x − mean)² of each channel."""
-    parts, origin = _parts(x.shape[2]), _beside(mean, x)
+    parts, origin = _parts(x.shape[2]), _per_pixel(mean, x)
     ones = np.ones(parts[0].stop, x.dtype)
     sums, squares = np.empty((2, *x.shape[:2], len(parts)), x.dtype)
 
-    def add(some: slice) -> None:
-        centred = np.subtract(x[some], origin, out=scratch(x[some].shape, x.dtype))
+    def add(block: slice) -> None:
+        centred = np.subtract(x[block], origin, out=workspace(x[block].shape, x.dtype))
         for i, part in enumerate(parts):
             values = centred[..., part]
-            np.vecdot(values, ones[: part.stop - part.start], out=sums[some, :, i])
-            np.vecdot(values, values, out=squares[some, :, i])
+            np.vecdot(values, ones[: part.stop - part.start], out=sums[block, :, i])
+            np.vecdot(values, values, out=squares[block, :, i])
 
-    spread(add, image_blocks(len(x), x.size))
+    run_pieces(add, image_blocks(len(x), x.size))
     return np.asarray(sums.sum(axis=(0, 2), dtype=np.float64)), np.asarray(
         squares.sum(axis=(0, 2), dtype=np.float64)
     )
 
 
 def _parts(inner: int) -> list[slice]:
-    """Cut a run into parts that BLAS adds up in float32; these sums are then added up in float64."""
-    return in_blocks(inner, PART)
+    """Cut a run into parts whose sums BLAS computes in float32; these sums are then added in float64."""
+    return slices_of(inner, thresholds.current.batch_norm_part)
 
 
 def _fill(out: Runs, terms: Sequence[Term], constant: Float[ndarray, " c"] | None) -> None:
-    """Fill out with the sum of terms and, for each channel, a constant."""
-    beside = [(term.runs, _beside(term.origin, out), _beside(term.factor, out)) for term in terms]
-    last = None if constant is None else _beside(constant, out)
+    """Fill `out` with the sum of the terms and one constant for each channel."""
+    expanded = [(term.runs, _per_pixel(term.origin, out), _per_pixel(term.factor, out)) for term in terms]
+    offset = None if constant is None else _per_pixel(constant, out)
 
-    def fill(some: slice) -> None:
-        total = out[some]
-        for i, (runs, origin, factor) in enumerate(beside):
-            term = scratch(total.shape, total.dtype) if i else total
-            np.subtract(runs[some], origin, out=term)
+    def fill(block: slice) -> None:
+        total = out[block]
+        for i, (runs, origin, factor) in enumerate(expanded):
+            term = workspace(total.shape, total.dtype) if i else total
+            np.subtract(runs[block], origin, out=term)
             term *= factor
             if i:
                 total += term
-        if last is not None:
-            total += last
+        if offset is not None:
+            total += offset
 
-    spread(fill, image_blocks(len(out), out.size))
+    run_pieces(fill, image_blocks(len(out), out.size))
 
 
-def _beside(values: Float[ndarray, " c"], runs: Runs) -> Float[ndarray, "c inner"]:
-    """Repeat one number for each channel to stand beside its runs: NumPy is then twice as fast."""
+def _per_pixel(values: Float[ndarray, " c"], runs: Runs) -> Float[ndarray, "c inner"]:
+    """Repeat each channel's number along its run: NumPy is twice as fast as with broadcasting."""
     return np.repeat(values.astype(runs.dtype), runs.shape[2]).reshape(runs.shape[1:])

@@ -1,4 +1,4 @@
-"""Large images are normalised as small ones are, in every layout; threads change no bit."""
+"""The batch-norm kernel agrees with the plain form, in every layout; threads change no bit."""
 
 import importlib
 
@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from npnet import functional as F
 from npnet import parallel
-from npnet.functional import _batch_norm_runs, _elementwise
+from npnet.kernels import batch_norm as kernel
+from npnet.kernels import thresholds
 
-batch_norm = importlib.import_module("npnet.functional.batch_norm")
+plain = importlib.import_module("npnet.functional.batch_norm")
 
 
 @st.composite
@@ -32,20 +33,20 @@ def cases(draw):
 
 
 @given(cases())
-def test_the_form_for_large_images_agrees_with_the_plain_one(case):
+def test_the_kernel_agrees_with_the_plain_form(case):
     x, given, weight, bias, needs, block = case
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_elementwise, "BLOCK", block)
+    with thresholds.using(block_elements=block, batch_norm_part=block):
         results = []
-        for form in (batch_norm._normalise_plainly, _batch_norm_runs.normalise):
+        for form in (plain._normalize, kernel.batch_norm):
             y, backward, statistics = form(x, given, weight, bias, 1e-5)
             grad_y = np.random.default_rng(1).standard_normal(y.shape)
             grads = [backward(layout, needs) for layout in (grad_y, np.asfortranarray(grad_y))]
             results.append([y, *statistics, *grads[0], *grads[1]])
-    for plain, fast in zip(*results, strict=True):
-        assert (plain is None) == (fast is None)
-        if plain is not None:
-            np.testing.assert_allclose(fast, plain, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(plain).max()))
+    for expected, actual in zip(*results, strict=True):
+        assert (expected is None) == (actual is None)
+        if expected is not None:
+            scale = max(1.0, np.abs(expected).max())
+            np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9 * scale)
 
 
 def test_the_memory_layout_is_kept():
@@ -56,7 +57,7 @@ def test_the_memory_layout_is_kept():
 
 def test_which_form_is_taken(monkeypatch):
     taken = []
-    for module, name in ((batch_norm, "_normalise_plainly"), (_batch_norm_runs, "normalise")):
+    for module, name in ((plain, "_normalize"), (kernel, "batch_norm")):
         form = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, name=name, form=form: taken.append(name) or form(*a))
     large = (40, 8, 16, 16)
@@ -68,7 +69,7 @@ def test_which_form_is_taken(monkeypatch):
         np.zeros((40, 16, 16, 8)).transpose(0, 3, 1, 2),  # channels innermost
     ):
         F.batch_norm(x, None, None, training=True)
-    assert taken == ["normalise"] * 2 + ["_normalise_plainly"] * 3
+    assert taken == ["batch_norm"] * 2 + ["_normalize"] * 3
 
 
 @pytest.mark.parametrize("offset", [0, 100])
@@ -81,21 +82,20 @@ def test_float32_is_about_as_accurate_as_in_the_plain_form(offset):
         y, backward, (mean, var) = form(x.astype(dtype), None, np.ones(3, dtype), np.ones(3, dtype), 1e-5)
         return y, mean, var, *backward(grad_y.astype(dtype))
 
-    truth = results(batch_norm._normalise_plainly, np.float64)
-    plain = results(batch_norm._normalise_plainly, np.float32)
-    fast = results(_batch_norm_runs.normalise, np.float32)
-    for exact, one, other in zip(truth, plain, fast, strict=True):
+    truth = results(plain._normalize, np.float64)
+    by_plain_form = results(plain._normalize, np.float32)
+    by_kernel = results(kernel.batch_norm, np.float32)
+    for exact, one, other in zip(truth, by_plain_form, by_kernel, strict=True):
         assert other.dtype == one.dtype
         rounding = np.abs(exact).max() * 2**-23
         assert np.abs(other - exact).max() <= 3 * np.abs(one - exact).max() + 4 * rounding
 
 
-def test_the_same_bits_for_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(_elementwise, "BLOCK", 4096)
+def test_the_same_bits_for_any_number_of_threads():
     x, grad_y = np.random.default_rng(0).standard_normal((2, 40, 8, 16, 16), dtype=np.float32)
 
     def results(threads):
-        with parallel.Step(threads):
+        with thresholds.using(block_elements=4096), parallel.Step(threads):
             y, backward = F.batch_norm(x, None, None, np.ones(8, np.float32), training=True)
             return y, *backward(grad_y)
 

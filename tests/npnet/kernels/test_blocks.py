@@ -1,4 +1,4 @@
-"""Large arrays, worked on in blocks, give the same bits as small ones, in every layout and by any thread."""
+"""Large arrays, processed in blocks, give the same bits as small ones, in every layout and by any thread."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from npnet import functional as F
-from npnet._spread import spread_over
-from npnet.functional import _elementwise
+from npnet.kernels import blocks, thresholds
+from npnet.kernels.pieces import using_executor
 
 LAYOUTS = {
     "as it is": lambda a: a,
@@ -30,8 +30,8 @@ OPERATIONS = {
 }
 
 
-class Blocks(list):
-    """All lists of pieces that were handed out to be done, last ones first."""
+class Backwards(list):
+    """An executor that runs the last piece first, and keeps all lists of pieces."""
 
     def __call__(self, work, pieces):
         self.append(pieces)
@@ -49,15 +49,14 @@ def both_ways(name, x, layouts):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_blocks_give_the_bits_of_the_whole(name, layout, dtype, monkeypatch):
+def test_blocks_give_the_bits_of_the_whole(name, layout, dtype):
     x = np.random.default_rng(1).standard_normal((5, 3, 7, 6)).astype(dtype)
     whole = both_ways(name, x, [LAYOUTS["as it is"]] * 2)
-    monkeypatch.setattr(_elementwise, "BLOCK", 200)
     for layouts in ([LAYOUTS[layout]] * 2, [LAYOUTS[layout], LAYOUTS["as it is"]]):
-        blocks = Blocks()
-        with spread_over(blocks):
+        executor = Backwards()
+        with thresholds.using(block_elements=200), using_executor(executor):
             in_blocks = both_ways(name, x, layouts)
-        assert len(blocks) >= 1
+        assert len(executor) >= 1
         for one, other in zip(whole, in_blocks, strict=True):
             np.testing.assert_array_equal(one, other, strict=True)
 
@@ -78,25 +77,24 @@ def test_every_element_is_worked_on_once(shape, block, order, spaced):
         assert spaced or x.flags.c_contiguous or np.prod(shape) <= block
         np.add(x + 1, out, out=out)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_elementwise, "BLOCK", block)
-        _elementwise.elementwise(add_one, x, out)
+    with thresholds.using(block_elements=block):
+        blocks.elementwise(add_one, x, out)
     np.testing.assert_array_equal(out, np.ones(shape))
 
 
-def test_the_axis_that_is_cut_is_the_outer_one_in_memory(monkeypatch):
-    monkeypatch.setattr(_elementwise, "BLOCK", 4)
+def test_blocks_are_cut_along_the_outer_axis_in_memory():
     seen = []
-    _elementwise.over_images(seen.append, np.zeros((2, 3, 2, 2)))
-    assert seen == [(slice(0, 1),), (slice(1, 2),)]
-    seen.clear()
-    _elementwise.over_images(seen.append, np.zeros((3, 2, 2, 2)).transpose(1, 0, 2, 3))
+    with thresholds.using(block_elements=4):
+        blocks.for_image_blocks(seen.append, np.zeros((2, 3, 2, 2)))
+        assert seen == [(slice(0, 1),), (slice(1, 2),)]
+        seen.clear()
+        blocks.for_image_blocks(seen.append, np.zeros((3, 2, 2, 2)).transpose(1, 0, 2, 3))
     assert seen == [(slice(None), slice(i, i + 1)) for i in range(3)]
 
 
-def test_small_arrays_are_not_handed_out():
-    blocks = Blocks()
-    with spread_over(blocks):
+def test_small_arrays_are_processed_whole():
+    executor = Backwards()
+    with using_executor(executor):
         for name in OPERATIONS:
             both_ways(name, np.ones((2, 3, 7, 6)), [LAYOUTS["as it is"]] * 2)
-    assert not blocks
+    assert not executor

@@ -1,4 +1,4 @@
-"""Max-pooling in its fast forms is the plain form, to the bit, ties, NaN and the border's −∞ included."""
+"""The max-pooling kernel gives the bits of the plain form, with ties, NaN and the −∞ of the border too."""
 
 import importlib
 
@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from npnet import functional as F
-from npnet.functional import _elementwise
+from npnet.functional.arguments import pooling_window
+from npnet.kernels import max_pool2d as kernel
+from npnet.kernels import thresholds
 
-max_pool2d = importlib.import_module("npnet.functional.max_pool2d")
+plain = importlib.import_module("npnet.functional.max_pool2d")
 
 # Few values, so that nearly every window has its maximum twice.
 VALUES = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1.0, np.inf])
@@ -28,11 +30,11 @@ def images(draw, values, least):
 
 
 @st.composite
-def windows_apart(draw, values):
-    """Draw images and a window that lies apart from the next one."""
+def windows_side_by_side(draw, values):
+    """Draw images and a window that does not overlap with the next one."""
     kernel = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     x = images(draw, values, kernel)
-    return x, max_pool2d.pooling_window("max_pool2d", x, kernel, None, 0, 1, ceil_mode=False)
+    return x, pooling_window("max_pool2d", x, kernel, None, 0, 1, ceil_mode=False)
 
 
 @st.composite
@@ -45,15 +47,15 @@ def windows_of_every_kind(draw, values):
     least = [max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, padding, strict=True)]
     x = images(draw, values, least)
     ceil_mode = draw(st.booleans())
-    return x, max_pool2d.pooling_window("max_pool2d", x, kernel, stride, padding, dilation, ceil_mode)
+    return x, pooling_window("max_pool2d", x, kernel, stride, padding, dilation, ceil_mode)
 
 
 def assert_forms_agree(form, case, block=1 << 20):
-    x, place = case
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_elementwise, "BLOCK", block)
-        y, backward = form(x, place)
-        expected_y, expected_backward = max_pool2d._pool_plainly(x, place)
+    x, window = case
+    assert kernel.suits(window)
+    with thresholds.using(block_elements=block):
+        y, backward = form(x, window, plain._max_pool)
+        expected_y, expected_backward = plain._max_pool(x, window)
         np.testing.assert_array_equal(y, expected_y, strict=True)
         # Whole numbers, whose sums do not depend on their order; in the usual layout and in that of y.
         grad_y = np.random.default_rng(0).integers(-99, 99, y.shape).astype(x.dtype)
@@ -65,36 +67,37 @@ def assert_forms_agree(form, case, block=1 << 20):
             np.testing.assert_array_equal(backward(upstream), expected, strict=True)
 
 
-@given(windows_apart(VALUES), st.integers(1, 200))
-def test_windows_apart_agree_with_the_plain_form_at_ties(case, block):
-    assert_forms_agree(max_pool2d._pool_apart, case, block)
+@given(windows_side_by_side(VALUES), st.integers(1, 200))
+def test_windows_side_by_side_agree_with_the_plain_form_at_ties(case, block):
+    assert_forms_agree(kernel.pool_side_by_side, case, block)
 
 
-@given(windows_apart(VALUES_AND_NAN))
-def test_and_at_nan(case):
-    assert_forms_agree(max_pool2d._pool_apart, case)
+@given(windows_side_by_side(VALUES_AND_NAN))
+def test_windows_side_by_side_agree_with_the_plain_form_at_nan(case):
+    assert_forms_agree(kernel.pool_side_by_side, case)
 
 
 @given(windows_of_every_kind(FINITE), st.integers(1, 200))
 def test_windows_of_every_kind_agree_with_the_plain_form_at_ties(case, block):
-    assert_forms_agree(max_pool2d._pool_anywhere, case, block)
+    assert_forms_agree(kernel.pool_overlapping, case, block)
 
 
 @given(windows_of_every_kind(VALUES))
-def test_and_at_infinities(case):
-    assert_forms_agree(max_pool2d._pool_anywhere, case)
+def test_windows_of_every_kind_agree_with_the_plain_form_at_infinities(case):
+    assert_forms_agree(kernel.pool_overlapping, case)
 
 
 @given(windows_of_every_kind(VALUES_AND_NAN))
-def test_and_there_at_nan(case):
-    assert_forms_agree(max_pool2d._pool_anywhere, case)
+def test_windows_of_every_kind_agree_with_the_plain_form_at_nan(case):
+    assert_forms_agree(kernel.pool_overlapping, case)
 
 
 def test_which_form_is_taken(monkeypatch):
     taken = []
-    for name in ("_pool_apart", "_pool_anywhere", "_pool_plainly"):
-        form = getattr(max_pool2d, name)
-        monkeypatch.setattr(max_pool2d, name, lambda *a, name=name, form=form: taken.append(name) or form(*a))
+    names = ((kernel, "pool_side_by_side"), (kernel, "pool_overlapping"), (plain, "_max_pool"))
+    for module, name in names:
+        form = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, name=name, form=form: taken.append(name) or form(*a))
     x = np.ones((1, 1, 7, 300))
     F.max_pool2d(x, 2)
     F.max_pool2d(x, (1, 300))
@@ -104,12 +107,12 @@ def test_which_form_is_taken(monkeypatch):
     F.max_pool2d(x, 2, dilation=2)
     F.max_pool2d(x, 2, ceil_mode=True)
     F.max_pool2d(x, (1, 256), stride=1)
-    assert taken == ["_pool_apart"] * 2 + ["_pool_anywhere"] * 6
+    assert taken == ["pool_side_by_side"] * 2 + ["pool_overlapping"] * 6
     F.max_pool2d(x, (1, 257), stride=1)
-    assert taken[8:] == ["_pool_plainly"]
+    assert taken[8:] == ["_max_pool"]
     F.max_pool2d(np.full_like(x, np.nan), 3, stride=2)
     F.max_pool2d(np.full_like(x, -np.inf), 3, stride=2, padding=1)
-    assert taken[9:] == ["_pool_anywhere", "_pool_plainly"] * 2
+    assert taken[9:] == ["pool_overlapping", "_max_pool"] * 2
 
 
 def test_the_last_of_as_many_columns_as_a_byte_numbers_is_found():

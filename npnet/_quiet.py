@@ -1,8 +1,7 @@
-"""Arithmetic without NumPy's warnings, whatever a program has set with ``np.seterr``.
+"""Floating-point arithmetic without NumPy's warnings, whatever the program has set with ``np.seterr``.
 
-What overflows becomes ∞, what is too small 0, and what has no value NaN: in an operation these speak for
-themselves, as in PyTorch. To say so to NumPy takes a microsecond, a tenth of a small operation, so a whole
-training step says it once, by `Silence`.
+As in PyTorch, overflow gives ∞, underflow 0, and an undefined result NaN, without a message. Setting NumPy's
+error state takes a microsecond, a tenth of a small operation, so a training step sets it once, by `Silence`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _NOTHING = nullcontext()
 
 
 class Silence:
-    """Switch warnings off for a ``with`` block with many operations in it."""
+    """Switch warnings off for a ``with`` block of many operations; each of them then skips its own switch."""
 
     def __enter__(self) -> None:
         self._errors = np.errstate(all="ignore")
@@ -41,7 +40,7 @@ def quiet() -> AbstractContextManager[object]:
 
 
 def quietly(operation: Callable[P, R]) -> Callable[P, R]:
-    """Decorate an operation whose forward is to be quiet."""
+    """Decorate an operation so that its forward computes without warnings."""
 
     @wraps(operation)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:

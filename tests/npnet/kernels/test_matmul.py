@@ -5,14 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npnet._spread import spread_over
-from npnet.functional import _product
-from npnet.functional._product import product
+from npnet.kernels import thresholds
+from npnet.kernels.matmul import matmul
+from npnet.kernels.pieces import using_executor
 
 
 @pytest.fixture
-def small_pieces(monkeypatch):
-    monkeypatch.setattr(_product, "PIECE", 200)
+def small_pieces():
+    with thresholds.using(matmul_piece=200):
+        yield
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -21,14 +22,14 @@ def test_pieces_make_up_the_product():
     def check(m, k, n, seed):
         rng = np.random.default_rng(seed)
         a, b = rng.standard_normal((m, k)), rng.standard_normal((n, k)).T
-        np.testing.assert_allclose(product(a, b), a @ b, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(matmul(a, b), a @ b, rtol=0, atol=1e-13)
 
     check()
 
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize(("m", "n"), [(40, 8), (8, 40)])
-def test_how_a_product_is_cut_does_not_depend_on_who_computes_it(m, n):
+def test_the_pieces_of_a_product_do_not_depend_on_the_executor(m, n):
     seen = []
 
     def backwards(work, pieces):
@@ -37,13 +38,13 @@ def test_how_a_product_is_cut_does_not_depend_on_who_computes_it(m, n):
             work(piece)
 
     a, b = np.ones((m, 5), np.float32), np.ones((5, n), np.float32)
-    alone = product(a, b)
-    with spread_over(backwards):
-        np.testing.assert_array_equal(product(a, b), alone)
+    alone = matmul(a, b)
+    with using_executor(backwards):
+        np.testing.assert_array_equal(matmul(a, b), alone)
     assert seen == [slice(i, i + 5) for i in range(0, 40, 5)]
     assert alone.dtype == np.float32
     seen.clear()
-    product(a, b)
+    matmul(a, b)
     assert not seen
 
 
@@ -51,5 +52,5 @@ def test_small_products_stay_whole():
     def never(work, pieces):
         raise AssertionError
 
-    with spread_over(never):
-        assert product(np.ones((64, 784)), np.ones((784, 100))).shape == (64, 100)
+    with using_executor(never):
+        assert matmul(np.ones((64, 784)), np.ones((784, 100))).shape == (64, 100)

@@ -1,0 +1,108 @@
+"""The sizes at which one form of a computation takes over from another, all in one place.
+
+They were measured on x86-64 processors with AVX2 or AVX-512 and NumPy's OpenBLAS. A kernel reads
+``thresholds.current`` at each call, so that a test can make every kernel run on small arrays::
+
+    with thresholds.using(block_elements=100):
+        ...
+
+Changing a threshold changes the order of some sums, and with it the last digits of a result. The number of
+threads never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Sizes at which kernels change their form.
+
+    Parameters
+    ----------
+    block_elements : int
+        Largest array that an elementwise operation processes in one block. A block of this size is worth
+        a thread's time: a few NumPy calls on it take longer than handing it over.
+    cache_bytes : int
+        Intermediate results of one block, in bytes: about the size of one core's L2 cache.
+    matmul_piece : int
+        Fewest multiply-adds in one piece of a large matrix product; about half a millisecond of work.
+    matmul_long_sum : int
+        Longest sum that one float32 product computes. A longer one is cut into parts of half this length,
+        which are added in float64.
+    sum_short : int
+        Most float32 numbers that are added one after another.
+    sum_halved : int
+        Most rows that are added by halving, which takes half the time of converting them to float64.
+    sum_block : int
+        Numbers converted to float64 at a time; they fit into the cache.
+    sum_pixels : int
+        Most float32 pixels that adaptive average-pooling sums in float32.
+    softmax_short : int
+        Longest class axis that is moved to the front in memory, so that sums run over whole rows.
+    conv_product : int
+        Most multiply-adds in one product of a convolution. Up to about this size OpenBLAS multiplies without
+        first copying ("packing") its operands, which would cost thin matrices more than the product.
+    conv_results : int
+        Most elements in the result of one product A Bᵀ, which OpenBLAS computes quickly only when it is
+        small.
+    conv_few_weights : int
+        Most weights of a kernel that is applied in one product: a product within `conv_product` then
+        still covers 256 positions.
+    batch_norm_elements : int
+        Largest array that batch normalization leaves to its plain form.
+    batch_norm_run : int
+        Fewest pixels of one channel that must be contiguous in memory for the batch-norm kernel.
+    batch_norm_part : int
+        Most pixels that one dot product of the batch-norm kernel sums in float32.
+    update_block : int
+        Elements of a parameter that are updated at a time. An update rule makes about ten passes over its
+        arrays; a block of each stays in the cache for all of them. Also about 0.1 ms of work for a thread.
+    update_small : int
+        Largest parameter that is updated together with others: copying it costs less than one NumPy call.
+    """
+
+    block_elements: int = 512 * 1024
+    cache_bytes: int = 1024 * 1024
+    matmul_piece: int = 16_000_000
+    matmul_long_sum: int = 16 * 1024
+    sum_short: int = 32
+    sum_halved: int = 512
+    sum_block: int = 64 * 1024
+    sum_pixels: int = 64
+    softmax_short: int = 64
+    conv_product: int = 1_000_000
+    conv_results: int = 32 * 32
+    conv_few_weights: int = 1_000_000 // 256
+    batch_norm_elements: int = 32 * 1024
+    batch_norm_run: int = 16
+    batch_norm_part: int = 4096
+    update_block: int = 262_144
+    update_small: int = 4096
+
+
+current = Thresholds()
+
+
+@contextmanager
+def using(**changes: int) -> Iterator[Thresholds]:
+    """Use other thresholds inside a ``with`` block, in all threads.
+
+    Examples
+    --------
+    >>> with using(update_block=16) as changed:
+    ...     changed is current, current.update_block
+    (True, 16)
+    >>> current == Thresholds()
+    True
+    """
+    global current  # noqa: PLW0603 - one value for the whole process, its threads included
+    before = current
+    current = replace(before, **changes)
+    try:
+        yield current
+    finally:
+        current = before
