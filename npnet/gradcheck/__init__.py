@@ -1,27 +1,27 @@
-"""Is a backward right? Compare it with derivatives taken numerically.
+"""Numerical checks of hand-written gradients.
 
-Backward claims to know the gradient of L = ⟨grad_y, f(x)⟩ for any grad_y. So draw a grad_y, move x a
-little along a direction v, and see whether L changes as claimed:
+A backward claims to compute the gradient of L = ⟨grad_y, f(x)⟩ for any grad_y. The check draws a random
+grad_y, moves x a little along a direction v, and compares the change of L with the claim:
 
     (L(x + h v) − L(x − h v)) / 2h  ≈  ⟨backward(grad_y), v⟩.
 
-v is first a random direction, to which every element adds its part, then each axis in turn, which tells
-the elements apart. The left side is off by about h² L‴/6, from cutting the Taylor series, plus u |L| / h,
-from rounding with unit u; the two balance near h = ∛u, about 5e-6, if L varies over distances of 1. Over
-which distances it does vary is not known beforehand: log varies over distances of x, a softmax over 1
-wherever it is, batch norm over the deviation of its inputs. So where the first step does not confirm the
-claim, steps of all sizes are tried, and the one decides at which the derivative changes least from one step
-to the next. What rounding may amount to is measured: all inputs are moved in their last place, and what f and
-backward make of it is no mistake. Near the edge of f's domain the steps that stay within it count, and at the
-very edge those to one side.
+First v is a random direction, to which every element contributes, then each axis in turn, which tells the
+elements apart. The left side has an error of about h² L‴/6 from truncating the Taylor series and u |L| / h
+from rounding with unit roundoff u. The two balance near h = ∛u, about 5e-6, if L varies over distances of
+1. That distance is not known beforehand: log varies over distances of x, a softmax over 1, batch norm over
+the deviation of its inputs. So where the first step does not confirm the claim, steps of all sizes are
+tried, and the one counts at which the derivative changes least from one step to the next. The effect of
+rounding is measured: inputs that differ in their last digit alone change f and backward, and a difference
+of that size is no mistake. Near the edge of f's domain only steps that stay inside it count, and at the
+edge itself only steps to one side.
 
-What then still disagrees is either wrong or has no derivative: at a kink, such as ReLU's at 0, the slopes on
-the two sides stay apart however small the step, while those of a smooth function come together in
-proportion to h.
+What still disagrees is either wrong or has no derivative: at a kink, such as ReLU's at 0, the slopes on the
+two sides differ however small the step, while those of a smooth function approach each other in proportion
+to h.
 
-Weights that start at ones and biases that start at zeros hide mistakes: a factor of 1 that is forgotten does
-not show. So parameters and statistics have other values while they are checked. And as one grad_y says
-nothing of others, backward must be linear in it.
+Weights of ones and biases of zeros hide mistakes: a forgotten factor of 1 does not show. So parameters and
+statistics take other values during the check. One grad_y does not vouch for others, so backward must also
+be linear in grad_y.
 """
 
 from npnet.gradcheck.check import gradcheck

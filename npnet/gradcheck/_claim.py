@@ -1,4 +1,4 @@
-"""What backward claims, and whether it keeps to the rules while claiming it."""
+"""The gradients that backward claims, and the rules it must keep: pure, finite, repeatable, linear."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.random import Generator
 from npnet.gradcheck._subject import ProblemError, Subject
 
 UNIT = float(np.finfo(np.float64).eps) / 2  # unit roundoff
-ROUNDINGS = 8  # units of rounding that f itself is granted in each of its outputs
-NUDGES = 3  # times that all inputs are moved by a few units in their last place
-NONLINEAR = 1e-6  # how far backward may be from linear in grad_y, relative to its largest gradient
-NEGLIGIBLE = 1e-12  # the same, relative to grad_y, where all gradients are next to nothing
+ROUNDINGS = 8  # roundoff errors allowed in each output of f
+NUDGES = 3  # how often all inputs are perturbed by a few units in the last place
+NONLINEAR = 1e-6  # allowed deviation from linearity in grad_y, relative to the largest gradient
+NEGLIGIBLE = 1e-12  # the same, relative to grad_y, where all gradients are close to zero
 
 
 class Claim:
-    """One run of f forward and backward: the output, a random grad_y, and the gradients to be verified."""
+    """One run of f forward and backward: the output, a random grad_y, and the gradients to verify."""
 
     def __init__(self, subject: Subject, generator: Generator) -> None:
         self.subject = subject
@@ -53,10 +53,10 @@ class Claim:
         self._nudge(generator)
 
     def _nudge(self, generator: Generator) -> None:
-        """Measure what rounding does to the outputs and to the gradients.
+        """Measure the effect of rounding on the outputs and on the gradients.
 
-        An f that subtracts large numbers loses digits that do not show in the size of its outputs. Inputs
-        moved in their last place alone show it: no f can be expected to know better than its inputs do.
+        An f that subtracts large numbers loses digits, which the size of its outputs does not reveal.
+        Perturbing the inputs in their last place does: no f can be more accurate than its inputs.
         """
         variables = self.subject.variables
         for _ in range(NUDGES):
@@ -71,13 +71,13 @@ class Claim:
             for label, gradient in self._tried_gradients(backward).items():
                 difference = np.abs(gradient - self.gradients[label])
                 largest = np.abs(self.gradients[label]).max(initial=0)
-                capped = np.minimum(2 * difference, 1e-4 * largest)  # so that it covers up no mistake
+                capped = np.minimum(2 * difference, 1e-4 * largest)  # so that it hides no mistake
                 self.doubt[label] = np.maximum(self.doubt[label], capped)
 
     def tried(self, changed: Mapping[str, ndarray]) -> tuple[ndarray | None, Any]:
-        """Run f elsewhere; without an output where it is not finite or is refused.
+        """Run f with other inputs; return None for an output that is not finite or if f raises an error.
 
-        Silently, as inputs that were moved beyond the edge of f's domain are nothing the caller did.
+        Without warnings: the caller did not choose inputs beyond the edge of f's domain.
         """
         try:
             with np.errstate(all="ignore"):
@@ -101,7 +101,7 @@ class Claim:
         return {label: gradient for label, gradient in gradients.items() if np.isfinite(gradient).all()}
 
     def require_linear(self, generator: Generator) -> None:
-        """Refuse a backward that is right for one grad_y alone: it must be linear in it."""
+        """Require that backward is linear in grad_y, and so is right for more than one grad_y."""
         other = np.array(generator.standard_normal(self.y.shape))
         mixed = np.array(0.75 * self.grad_y - 1.25 * other)
         found = [self.subject.gradients(self.backward, grad_y) for grad_y in (other, mixed)]
@@ -110,7 +110,7 @@ class Claim:
             second, both = (gradient_of(label, gradients[label], array) for gradients in found)
             off = np.abs(both - (0.75 * first - 1.25 * second)).max(initial=0)
             largest = max(np.abs(gradient).max(initial=0) for gradient in (first, second, both))
-            # A comparison with NaN is false, so it is turned round.
+            # Written with `not`, because every comparison with NaN is false.
             if not off <= NONLINEAR * largest + NEGLIGIBLE * float(np.linalg.norm(mixed)):
                 raise ProblemError(
                     f"backward is not linear in grad_y: the gradient for {label} is right for one grad_y, "
@@ -118,14 +118,14 @@ class Claim:
                 )
 
     def require_unmodified(self, what: str, before: dict[str, ndarray]) -> None:
-        """Refuse an f or a backward that changed what it was given, and undo the change."""
+        """Require that f or backward left its inputs unmodified, and undo a modification."""
         for label, array in self.subject.given.items():
             if not same(array, before[label]):
                 array[...] = before[label]
                 raise ProblemError(f"{what} modifies {label}")
 
     def require_unchanged_gradients(self, when: str) -> None:
-        """Refuse a backward that does not answer the same question in the same way again."""
+        """Require that backward returns the same gradients for the same grad_y again."""
         again = self.subject.gradients(self.backward, self.grad_y.copy())
         for label, array in self.subject.variables.items():
             if not same(self.gradients[label], gradient_of(label, again[label], array)):
@@ -143,7 +143,7 @@ def output(y: Any) -> ndarray:
 
 def gradient_of(label: str, grad: Any, array: ndarray) -> ndarray:
     """Return a copy of a gradient, which must have its array's shape and be float64."""
-    if grad is None:  # claims that nothing depends on this input, and is held to it
+    if grad is None:  # claims a gradient of zero, which is checked like any other
         return np.zeros(array.shape)
     if np.shape(grad) != array.shape:
         raise ProblemError(f"the gradient for {label} must have shape {array.shape}, got {np.shape(grad)}")
@@ -154,7 +154,7 @@ def gradient_of(label: str, grad: Any, array: ndarray) -> ndarray:
 
 
 def require_finite(what: str, name: str, array: ndarray, remark: str) -> None:
-    """Refuse NaN and infinity, which no difference can be compared with, and say where they first stand."""
+    """Require finite numbers, as nothing can be compared with NaN or ∞; the message says where they are."""
     wrong = np.argwhere(~np.isfinite(array))
     if len(wrong):
         place = tuple(int(i) for i in wrong[0])
@@ -165,5 +165,5 @@ def require_finite(what: str, name: str, array: ndarray, remark: str) -> None:
 
 
 def same(a: ndarray, b: ndarray) -> bool:
-    """Tell whether two arrays hold the same numbers, NaN being the same as NaN."""
+    """Say whether two arrays hold the same numbers; NaN counts as equal to NaN."""
     return a.shape == b.shape and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")

@@ -1,4 +1,4 @@
-"""Numerical derivatives, held against the claimed ones."""
+"""Numerical derivatives, compared with the claimed ones."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from npnet.gradcheck._claim import ROUNDINGS, UNIT, Claim
 from npnet.gradcheck.report import Derivative, InputReport
 
 STEP = UNIT ** (1 / 3)
-SMALLER = 8.0  # factor from one step to the next smaller one
+SMALLER = 8.0  # ratio of one step to the next smaller one
 LARGEST = 0.25  # step, relative to max(1, |x|)
-SHARP = 1e-4  # the part of a derivative that rounding may blur where one step is to decide
-SETTLED = 1e-3  # the part by which a derivative may still change from step to step and be believed
-RESTLESS = 0.3  # of all that moves: a change from step to step at which nothing is settled
-APPROACHES = 5  # steps, each of which brings the derivative nearer
-ENOUGH = 10  # wrong elements of an input, after which the others are looked at less closely
-NEAR = 2.5  # the span of steps looked at then, in steps to either side
-EDGE = 2.0  # how much the gap between the slopes of two sides may change with the step at a kink
+SHARP = 1e-4  # relative rounding error up to which a single step may decide
+SETTLED = 1e-3  # relative change from step to step up to which a derivative is believed
+RESTLESS = 0.3  # change from step to step, relative to all outputs' changes, from which nothing is settled
+APPROACHES = 5  # steps in a row that must bring the derivative closer to the claim
+ENOUGH = 10  # wrong elements of an input, after which the others are searched over fewer steps
+NEAR = 2.5  # half the width of that search, in steps
+EDGE = 2.0  # factor by which the gap between the slopes on both sides of a kink may vary with the step
 
 
 @dataclass(frozen=True)
 class Tolerances:
-    """The step tried first, and how far two derivatives may be apart."""
+    """The first step to try, and the allowed difference of two derivatives."""
 
     eps: float
     rtol: float
@@ -60,7 +60,7 @@ def check_input(
         line = _Line(claim, label, direction, index, tolerances, steps)
         taken.append(line.derivative(narrowly=found_wrong >= ENOUGH))
         found_wrong += taken[-1][0].error > 1
-    # A direction may lead out of f's domain to either side, where single elements do not.
+    # A random direction may leave f's domain on both sides where single elements do not.
     if any(d.index is not None for d, _ in taken):
         taken = [(d, kink) for d, kink in taken if d.index is not None or np.isfinite(d.numerical)]
 
@@ -78,7 +78,7 @@ def check_input(
 
 
 def _sizes(x: ndarray) -> ndarray:
-    """Return by how much a direction moves each element: in proportion to its size, zeros as the others."""
+    """Return how far a direction moves each element: in proportion to its size; zeros by the median size."""
     sizes = np.abs(x)
     others = sizes[sizes > 0]
     return np.where(sizes > 0, sizes, float(np.median(others)) if others.size else 1.0)
@@ -91,20 +91,20 @@ def _sample(size: int, most: int, generator: Generator) -> Sequence[int]:
 
 
 class _Steps:
-    """The steps to try first: those that decided elsewhere in the same input are likely to decide here.
+    """The steps to try first: those that decided for other elements of the same input.
 
-    A function may vary over distances as large as x (a logarithm), over distances of 1 wherever it is (a
-    softmax), or over others of its own (batch norm, whose values may vary little around a large mean).
+    A function may vary over distances proportional to x (a logarithm), over distances of 1 (a softmax), or
+    over distances of its own (batch norm, whose inputs may vary little around a large mean).
     """
 
     def __init__(self, eps: float) -> None:
         self.eps = eps
         self.relative, self.absolute = [eps], [eps]
         self.last: tuple[str, float] | None = None
-        self.searched = 0.0  # the last step that was found by trying all
+        self.searched = 0.0  # the step that the last search found
 
     def first(self, size: float) -> Iterator[float]:
-        """Yield the steps to try where x is of a size, the most promising one first."""
+        """Yield the steps to try for an x of this size, the most promising one first."""
         steps = [self.eps * max(1.0, size)]
         steps += [step * size for step in self.relative if size]
         steps += self.absolute
@@ -114,31 +114,31 @@ class _Steps:
         yield from dict.fromkeys(steps)
 
     def decided(self, step: float, size: float) -> None:
-        """Remember a step that decided, for what comes after."""
+        """Remember a step that decided, for the next elements."""
         near = size and any(abs(step / size / known - 1) < SHARP for known in self.relative)
         self.last = ("relative", step / size) if near else ("absolute", step)
 
     def found(self, step: float, size: float) -> None:
-        """Remember a step that had to be searched for."""
+        """Remember a step that a search found."""
         self.relative = [self.eps, step / size] if size else self.relative
         self.absolute = [self.eps, step]
 
 
 @dataclass(frozen=True)
 class _Difference:
-    """What a step says of the derivative: its values, and by how much rounding blurs them."""
+    """The derivative at one step: its numerical and claimed value, and the rounding error."""
 
     step: float
     numerical: float
-    analytic: float  # what backward claims for the step as it was rounded
+    analytic: float  # claimed by backward, for the step after rounding
     left: float
     right: float
     noise: float
-    moved: float  # sum of the sizes of all that changed, per unit of the step
+    moved: float  # sum of the absolute changes of all outputs, per unit of the step
 
     @property
     def gap(self) -> float:
-        """How far the slopes of the two sides are apart."""
+        """The difference of the slopes on the two sides."""
         return abs(self.right - self.left)
 
     @property
@@ -148,11 +148,11 @@ class _Difference:
 
 
 def _unsettled(coarse: _Difference, fine: _Difference) -> float:
-    """Return how much changes between two steps, relative to all that moves.
+    """Return the change of the derivative between two steps, relative to the changes of all outputs.
 
-    Where f is bounded, its differences over large steps are small, and so is what they change; they are far
-    from settled nevertheless, and the sum of all that moves shows it. Over such steps a smooth function may
-    also look like one with a kink, so equal slopes on both sides count.
+    Where f is bounded, its differences over large steps are small, and so are their changes from step to
+    step, although nothing is settled yet; the changes of the single outputs reveal this. Over such steps a
+    smooth function may also look as if it had a kink, so the gap between the slopes counts too.
     """
     change = abs(fine.numerical - coarse.numerical) + abs(fine.moved - coarse.moved) + fine.noise
     scale = max(fine.moved, coarse.moved)
@@ -162,7 +162,7 @@ def _unsettled(coarse: _Difference, fine: _Difference) -> float:
 
 
 def _most_settled(ladder: Sequence[_Difference]) -> int:
-    """Return the place of the step that tells most; where nothing settles, of the one known best."""
+    """Return the index of the step with the most settled derivative, or else the most accurate one."""
     score = {k: _unsettled(ladder[k - 1], ladder[k]) for k in range(1, len(ladder))}
     best = min(score, key=score.__getitem__)
     if score[best] <= RESTLESS:
@@ -171,9 +171,9 @@ def _most_settled(ladder: Sequence[_Difference]) -> int:
 
 
 def _is_approached(ladder: Sequence[_Difference]) -> bool:
-    """Tell whether differences come as near as can be to the claim, though they settle nowhere.
+    """Say whether the differences approach the claim steadily, though they never settle.
 
-    At the edge of its domain a function need not have a second derivative, as x √x has none at 0.
+    At the edge of its domain a function may have no second derivative, as x √x at 0.
     """
     off = [
         (abs(found.numerical - found.analytic), found.moved)
@@ -202,7 +202,7 @@ class _Line:
         self.claim, self.label, self.direction, self.index = claim, label, direction, index
         self.tolerances, self.steps = tolerances, steps
         self.x = claim.subject.variables[label]
-        # Steps are in units of x for an element, and of the direction otherwise.
+        # A step is in units of x for an element, and in units of the direction otherwise.
         self.size = abs(float(self.x[index])) if index is not None else 1.0
         self.doubt = float((np.abs(direction) * claim.doubt[label]).sum())
         self.moving = np.zeros(claim.y.shape, bool)  # outputs that some step has changed
@@ -211,9 +211,9 @@ class _Line:
     def derivative(self, *, narrowly: bool = False) -> tuple[Derivative, bool]:
         """Compare the derivative with the claimed one; the flag says whether there is a kink instead.
 
-        Where one of the promising steps confirms the claim beyond doubt, that is all. Otherwise steps of all
-        sizes are tried, and the one decides at which the derivative changes least from step to step;
-        `narrowly` only those near the one that decided last.
+        A promising step that confirms the claim clearly ends the comparison. Otherwise steps of all sizes are
+        tried (with `narrowly` only those near the last one that decided), and the one decides at which the
+        derivative changes least from step to step.
         """
         tried = []
         for step in self.steps.first(self.size):
@@ -232,7 +232,7 @@ class _Line:
         return self._searched(narrowly=narrowly)
 
     def _is_nothing(self) -> bool:
-        """Tell whether nothing but rounding changes, at a step so large that anything else would show."""
+        """Say whether a large step changes nothing beyond rounding, so that the derivative is 0."""
         large = self._central(self.tolerances.eps * SMALLER**2 * max(1.0, self.size))
         return large is not None and large.size <= large.noise
 
@@ -245,7 +245,7 @@ class _Line:
             steps = near if len(near) > NEAR else steps
         ladder = [found for step in steps if (found := self._central(step)) is not None]
         two_sided = len(ladder) >= 2
-        if not two_sided:  # an edge of the domain: f exists on one side alone
+        if not two_sided:  # an edge of the domain: f is defined on one side only
             ladder = max((self._one_sided_ladder(side) for side in (1, -1)), key=len)
         if len(ladder) < 2:
             analytic = float((self.claim.gradients[self.label] * self.direction).sum())
@@ -253,7 +253,7 @@ class _Line:
         best = _most_settled(ladder)
         coarse, fine = ladder[best - 1], ladder[best]
         self.steps.searched = fine.step
-        power = SMALLER**2  # the error grows with the square of the step: that much can be taken off
+        power = SMALLER**2  # Richardson extrapolation: the error is proportional to the square of the step
         numerical = (power * fine.numerical - coarse.numerical) / (power - 1)
         believed = max(SETTLED * fine.size, 3 * fine.noise, self.tolerances.rtol * fine.moved)
         compared = self._compared(fine, numerical, min(abs(fine.numerical - coarse.numerical), believed))
@@ -268,7 +268,7 @@ class _Line:
         return compared, two_sided and self._is_kink(ladder, best)
 
     def _ladder(self) -> list[float]:
-        """Return steps from the largest that may tell something to the smallest."""
+        """Return the steps of a search, from the largest to the smallest useful one."""
         sizes = np.abs(self.direction[self.direction != 0])
         if self.index is not None:
             largest = LARGEST * max(1.0, self.size)
@@ -283,7 +283,7 @@ class _Line:
     # ---- differences -----------------------------------------------------------------------------------
 
     def _at(self, step: float) -> tuple[ndarray, ndarray] | None:
-        """Return the rounded x and f there; None where f has no finite value."""
+        """Return x after rounding and f(x), or None where f has no finite value."""
         if step not in self.known:
             x = np.array(self.x + step * self.direction)
             y, _ = self.claim.tried({self.label: x})
@@ -291,7 +291,7 @@ class _Line:
         return self.known[step]
 
     def _central(self, step: float) -> _Difference | None:
-        """Compare what a step to either side does to L with what the gradient says it does."""
+        """Compare the change of L over a step to either side with the change that the gradient predicts."""
         plus, minus = self._at(step), self._at(-step)
         if plus is None or minus is None:
             return None
@@ -315,7 +315,7 @@ class _Line:
         )
 
     def _blur(self, *values: ndarray) -> ndarray:
-        """Return what rounding may amount to in each output."""
+        """Return a bound on the rounding error of each output."""
         largest = np.max([np.abs(value) for value in values], axis=0)
         return np.asarray(np.maximum(self.claim.noise, ROUNDINGS * UNIT * largest))
 
@@ -324,7 +324,7 @@ class _Line:
         return [difference for difference in found if difference is not None]
 
     def _one_sided(self, step: float) -> _Difference | None:
-        """Take the slope at the end of a parabola through x, a step away, and two."""
+        """Take the slope at x of the parabola through x, x + step and x + 2 step."""
         near, far = self._at(step), self._at(2 * step)
         if near is None or far is None:
             return None
@@ -358,10 +358,10 @@ class _Line:
 
     @staticmethod
     def _is_kink(ladder: Sequence[_Difference], best: int) -> bool:
-        """Tell whether the slopes of the two sides stay apart as the step becomes smaller and smaller.
+        """Say whether the slopes on the two sides stay apart as the step shrinks.
 
-        Curvature makes their gap smaller in proportion to the step, and rounding makes it larger; at a kink
-        it stays.
+        With curvature alone their gap shrinks in proportion to the step, and with rounding it grows; at a
+        kink it stays the same.
         """
         for coarse, middle, fine in zip(ladder, ladder[1:], ladder[2:], strict=False):
             near = ladder[best].step / SMALLER**2 <= middle.step <= ladder[best].step * SMALLER**2

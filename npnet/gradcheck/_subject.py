@@ -1,4 +1,4 @@
-"""What is checked: a function of named float64 arrays, made from an operation or from a layer."""
+"""The function under check: named float64 arrays in, made from an operation or a layer."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from npnet.errors import DTypeError, InputError
 from npnet.gradcheck._vary import hides, varied
 from npnet.nn.layer import Layer
 
-SHOWN = 4  # inputs that a message spells out
+SHOWN = 4  # inputs that a message lists
 
 
 class ProblemError(Exception):
-    """Something is so wrong that derivatives need not be looked at."""
+    """A mistake that makes comparing derivatives pointless."""
 
 
 @runtime_checkable
 class Subject(Protocol):
-    """A function of named float64 arrays, whatever it was made from."""
+    """A function of named float64 arrays, made from an operation or a layer."""
 
     name: str
     variables: Mapping[str, ndarray]  # what is differentiated
-    given: Mapping[str, ndarray]  # all arrays handed in, which must stay as they are
+    given: Mapping[str, ndarray]  # all input arrays, which must not be modified
     shown: str  # the inputs in words
-    unchecked: list[str]  # floating-point inputs taken for data, as backward gives nothing for them
+    unchecked: list[str]  # floating-point inputs without a gradient, which count as data
 
     def run(self, changed: Mapping[str, ndarray]) -> tuple[Any, Any]:
         """Return ``y, backward`` with some of the variables changed."""
 
     def gradients(self, backward: Callable[..., Any], grad_y: ndarray) -> dict[str, Any]:
-        """Run backward and name what it gives; None where it gives none."""
+        """Run backward and return its gradients by name; None for inputs without one."""
 
     def varied(self, generator: Generator, way: int) -> AbstractContextManager[bool]:
-        """Have values at which mistakes hide be others meanwhile; False where there are none."""
+        """Replace values that hide mistakes inside a ``with`` block; yield whether there are any."""
 
 
 class Operation:
@@ -74,7 +74,7 @@ class Operation:
 
     @contextmanager
     def varied(self, generator: Generator, way: int) -> Iterator[bool]:
-        """Have inputs other than the first that hold zeros and ones alone be others meanwhile."""
+        """Replace inputs of zeros and ones, except the first input, inside a ``with`` block."""
         given = self.inputs
         first = next((k for k, value in enumerate(given) if isinstance(value, ndarray)), 0)
         hiding = [k for k, value in enumerate(given) if k > first and hides(value)]
@@ -93,7 +93,7 @@ class Operation:
         )
 
     def gradients(self, backward: Callable[..., Any], grad_y: ndarray) -> dict[str, Any]:
-        """Run backward and name what it gives."""
+        """Run backward and return its gradients by name."""
         grads = backward(grad_y)
         if grads is None:
             raise ProblemError("backward returns None; its return statement seems to be missing")
@@ -102,7 +102,7 @@ class Operation:
             self.unchecked += [label for label in self.variables if label != first]
             self.variables = {first: self.variables[first]}
             return {first: grads}
-        # Inputs that were left to their defaults may be answered with None after those that were given.
+        # For arguments left at their defaults, backward may return None after the gradients of those given.
         named = dict(zip(self.labels, grads, strict=False))
         wanted = [label for label in self.variables if label not in named]
         unasked = [label for label, grad in named.items() if grad is not None and label not in self.variables]
@@ -139,7 +139,7 @@ class Model:
 
     @contextmanager
     def varied(self, generator: Generator, way: int) -> Iterator[bool]:
-        """Have parameters that are not frozen, and statistics, be others meanwhile."""
+        """Replace parameters that are not frozen, and statistics, inside a ``with`` block."""
         statistics = [
             array
             for array in self.layer.buffers.values()
@@ -150,7 +150,7 @@ class Model:
         try:
             for array in learnt:
                 array[...] = varied(array, generator, way)
-            for array in statistics:  # a variance may not sink below 0
+            for array in statistics:  # a variance must stay positive
                 array[...] = varied(array, generator, max(way, 1))
             yield bool(saved)
         finally:
@@ -188,7 +188,7 @@ class Model:
                 setattr(layer, name, array)
 
     def gradients(self, backward: Callable[..., Any], grad_y: ndarray) -> dict[str, Any]:
-        """Run backward and name what it gives."""
+        """Run backward and return its gradients by name."""
         grad_x, grads = _pair(
             backward(grad_y), "backward of a layer must give grad_x and a dict of gradients"
         )
@@ -206,7 +206,7 @@ class Model:
 def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
     try:
         parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):  # built-in functions may have none
+    except (TypeError, ValueError):  # built-in functions may have no signature
         parameters = []
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return (names + [str(k) for k in range(len(names), count)])[:count]
@@ -219,7 +219,7 @@ def _pair(returned: Any, message: str = "f must return y and backward") -> tuple
 
 
 def require_float64(subject: Subject) -> None:
-    """Refuse inputs of which central differences would tell nothing."""
+    """Require finite float64 inputs; central differences are too inaccurate in any other dtype."""
     if not subject.variables:
         raise InputError(
             "gradcheck: at least one input must be a float64 array, to be differentiated, "

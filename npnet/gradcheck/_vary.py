@@ -1,4 +1,4 @@
-"""Values moved away from where they start: weights of ones hide a factor that is forgotten, zeros more."""
+"""Random changes of initial values: ones hide a forgotten factor, and zeros hide even more."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def _inwards(array: ndarray, generator: Generator) -> ndarray:
 
 
 def _at_zeros(array: ndarray, generator: Generator) -> ndarray:
-    """Return what zeros become: of the size of what stands beside them."""
+    """Return replacements for zeros, of about the size of the other elements."""
     sizes = np.abs(array[array != 0])
     scale = float(np.median(sizes)) if sizes.size else 1.0
     return np.asarray(scale * generator.uniform(0.1, 0.5, array.shape))
 
 
-# In the order in which they are tried: a probability of 1 may not grow, a variance of 0 must not sink.
+# In the order they are tried: a probability of 1 must not grow, a variance of 0 must not become negative.
 WAYS: tuple[Callable[[ndarray, Generator], ndarray], ...] = (_either_way, _inwards, _upwards)
 
 
 def varied(array: ndarray, generator: Generator, way: int = 0) -> ndarray:
-    """Return other values of the same dtype and size, and of the same sign but for zeros.
+    """Return other values of similar size, with the same dtype and, except for zeros, the same sign.
 
     Parameters
     ----------
     array : array of floating-point numbers
     generator : numpy.random.Generator
     way : int
-        0 in either direction, 1 towards zero, 2 away from it; zeros become positive in 1 and 2.
+        0 changes values in either direction, 1 towards zero, 2 away from zero; 1 and 2 make zeros positive.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def varied(array: ndarray, generator: Generator, way: int = 0) -> ndarray:
 
 
 def hides(array: object) -> bool:
-    """Say whether an array holds floating-point zeros and ones alone, at which mistakes do not show."""
+    """Say whether a floating-point array holds only −1, 0 and 1, values that hide mistakes."""
     if not isinstance(array, ndarray) or array.dtype.kind != "f" or not array.size:
         return False
     return bool(np.isin(array, (-1, 0, 1)).all())

@@ -17,8 +17,8 @@ from npnet.gradcheck._vary import WAYS
 from npnet.gradcheck.report import GradcheckError, GradcheckReport
 from npnet.nn.layer import Layer
 
-# Not a seed anyone would draw inputs from: with grad_y equal to x, grad_yᵀ x is symmetric, and a transposed
-# gradient of the weight would pass.
+# A seed that no user draws inputs from: with grad_y equal to x, grad_yᵀ x would be symmetric, and a
+# transposed gradient of a weight would pass.
 SEED = 0x677261646368656B
 KINDS = "an operation y, backward = f(*inputs), a layer or a model"
 
@@ -40,69 +40,67 @@ def gradcheck(
     Parameters
     ----------
     f : operation, loss, layer or model
-        An operation of the form ``y, backward = f(*inputs)``, your own included; settings it needs can
-        be given by a lambda. Of a `Layer`, the gradients of x and of every parameter that is not frozen
-        are checked; every run of it draws the same random numbers. Meanwhile the parameters that are not
-        frozen, and running statistics, have other values near theirs, as ones and zeros hide mistakes;
-        afterwards they are as they were, also upon an error. An object with a method ``forward``, such as a
-        loss of `npnet.nn`, stands for that method.
+        An operation of the form ``y, backward = f(*inputs)``, your own included; pass settings by a lambda.
+        For a `Layer`, the gradients of x and of every parameter that is not frozen are checked, and every
+        run draws the same random numbers. During the check, parameters that are not frozen and running
+        statistics take other values near their own, because ones and zeros hide mistakes; afterwards, and
+        after an error, they have their own values again. For an object with a method ``forward``, such as a
+        loss of `npnet.nn`, that method is checked.
     *inputs : arrays and settings
-        What f is called with. Floating-point arrays are differentiated and must be float64: the
-        rounding of float32 would drown all but gross mistakes. Anything else (labels, sizes, None) is
-        passed on. Gradients from backward are in the order of the inputs, None for what is not
-        differentiated; a single array instead of a tuple is the gradient of the first floating-point
-        input, and the others count as data, as in a loss. Inputs behind the first that hold nothing but
-        zeros and ones are replaced by other values near them, if f takes these.
+        The arguments of f. Floating-point arrays are differentiated and must be float64, because rounding in
+        float32 would hide all but gross mistakes. Anything else (labels, sizes, None) is passed on. Backward
+        returns gradients in the order of the inputs, and None for inputs that are not differentiated. If it
+        returns one array instead of a tuple, that is the gradient of the first floating-point input, and the
+        others count as data, as in a loss. Inputs after the first that hold only zeros and ones are replaced
+        by other values near them, if f accepts these.
     generator : numpy.random.Generator, optional
-        Draws grad_y, the directions and the elements; without one they are the same in every call.
+        Draws grad_y, the directions and the elements; by default the same in every call.
     training : bool
-        The mode a layer is run in.
+        Whether a layer runs in training mode.
     eps : float
-        The step tried first, relative to max(1, abs(x)); where it does not decide, steps of all sizes are
-        tried.
+        The first step, relative to max(1, abs(x)); where it does not decide, steps of all sizes are tried.
     rtol, atol : float
-        What is tolerated: atol + rtol times the derivative + what rounding in f may amount to, which is
-        measured.
+        The tolerance is atol + rtol times the derivative + the measured effect of rounding in f.
     directions : int
-        How many random directions to look along, for each input.
+        Number of random directions for each input.
     max_elements : int
-        How many elements to look at, for each input; of more, a random sample is taken.
+        Number of elements for each input; a larger input is sampled at random.
     raise_error : bool
-        Whether to raise when backward is wrong, or only to report it.
+        Whether to raise an error if backward is wrong, or only to report it.
 
     Returns
     -------
     report : GradcheckReport
-        Of each input, how many derivatives were compared, and which were wrong or at kinks.
+        For each input, how many derivatives were compared, and which were wrong or at kinks.
 
     Raises
     ------
     GradcheckError
-        If a derivative is wrong; if an input has nothing but kinks; if gradients are missing, or of a wrong
-        shape or dtype; if f or backward gives NaN or infinity; if backward gives something else the second
-        time, or after f has run again; if it is not linear in grad_y; if f modifies what it is given, or does
-        not give the same twice.
+        If a derivative is wrong; if all derivatives of an input are at kinks; if a gradient is missing or
+        has a wrong shape or dtype; if f or backward gives NaN or infinity; if backward gives a different
+        result the second time, or after f has run again; if it is not linear in grad_y; if f modifies its
+        inputs, or gives different results for the same inputs.
     DTypeError
         If an input or parameter is of a floating-point dtype other than float64, or an input is a matrix or
         a masked array.
     InputError
-        If f is none of these, a setting is out of range, nothing given can be differentiated, an input is
-        not finite, or a parameter is read-only.
+        If f is none of these, a setting is out of range, no input can be differentiated, an input is not
+        finite, or a parameter is read-only.
 
     Notes
     -----
-    A kink is told from a wrong gradient by taking the one-sided slopes with ever smaller steps. They
-    differ by h L″ where L is smooth, so by 64 times less at a step 64 times smaller; at a kink their
-    difference stays. A kink nearby, not exactly at x, is out of reach of the smaller steps.
+    One-sided slopes at ever smaller steps distinguish a kink from a wrong gradient. Where L is smooth they
+    differ by h L″, so by 64 times less at a step 64 times smaller; at a kink their difference stays the
+    same. The smaller steps do not reach a kink near x.
 
-    A right derivative takes two runs of f where the first step decides, and at most some fifty where all
-    steps must be tried; a step that decided is tried first for the elements that follow.
+    A right derivative takes two runs of f where the first step decides, and about fifty where all steps
+    must be tried. A step that decided is tried first for the next elements.
 
     References
     ----------
     Baydin, Pearlmutter, Radul, Siskind (2018), *Automatic differentiation in machine learning: a survey*,
-    section 2.1, on the two errors of numerical differentiation. Kinks and random directions are looked
-    after in Chainer's ``gradient_check`` too, random upstream gradients in PyTorch's ``gradcheck``.
+    section 2.1, on the two errors of numerical differentiation. Chainer's ``gradient_check`` handles kinks
+    and random directions too, PyTorch's ``gradcheck`` random upstream gradients.
 
     Examples
     --------
@@ -158,7 +156,7 @@ def _report(
 
 @contextmanager
 def _varied(subject: Subject, generator: Generator) -> Iterator[bool]:
-    """Have what starts at zeros and ones be elsewhere meanwhile, if f exists there; say whether it is."""
+    """Replace zeros and ones by values that f accepts inside a ``with`` block; yield whether it did."""
     for way in range(len(WAYS)):
         with subject.varied(generator, way) as changed:
             if not changed:
@@ -174,7 +172,7 @@ def _exists(subject: Subject) -> bool:
         with np.errstate(all="ignore"):
             y, _ = subject.run({})
         return bool(np.isfinite(y).all())
-    except Exception:  # noqa: BLE001 - whatever f says of values of ours, it is asked again with the given ones
+    except Exception:  # noqa: BLE001 - f may reject our values in any way; the given ones are tried next
         return False
 
 
@@ -188,7 +186,7 @@ def _settings(
     max_elements: int,
     raise_error: bool,
 ) -> tuple[Generator, Tolerances, int, int]:
-    """Require what the docstring says, and return it as plain Python has it."""
+    """Check the settings, and return them as plain Python values."""
     if generator is None:
         generator = np.random.default_rng(SEED)
     check.generator("gradcheck", generator)

@@ -1,4 +1,4 @@
-"""What a gradient check found, for people and for programs."""
+"""The results of a gradient check, as data and as text."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from npnet._words import counted
 from npnet.table import html_table
 
-LONGEST = 100  # characters of what was found, in a line
-SHOWN = 3  # wrong derivatives, and kinks, that the report spells out for each input
+LONGEST = 100  # characters of the results in repr
+SHOWN = 3  # wrong derivatives, and kinks, that the report lists for each input
 
 
 class GradcheckError(AssertionError):
-    """A backward is wrong; the message is the report, which `report` holds for programs to read."""
+    """A backward is wrong. The message is the report as text; the attribute `report` holds it as data."""
 
     def __init__(self, report: GradcheckReport) -> None:
         super().__init__(str(report))
@@ -25,7 +25,7 @@ class GradcheckError(AssertionError):
 
 @dataclass(frozen=True)
 class Derivative:
-    """One derivative as backward has it and as central differences have it.
+    """One derivative, from backward and from central differences.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Derivative:
     analytic, numerical : float
         The derivative from backward, and from central differences.
     tolerance : float
-        How far apart the two may be.
+        The allowed difference of the two.
     left, right : float
         The slopes on either side, from one-sided differences.
     """
@@ -57,20 +57,20 @@ class Derivative:
 
     @property
     def verdict(self) -> str:
-        """By how much the two disagree, in words."""
+        """The disagreement of the two, in words."""
         if not np.isfinite(self.numerical):
             return "as f is not finite a small step away"
         return f"off by {abs(self.analytic - self.numerical):.2g} where {self.tolerance:.2g} is tolerated"
 
     @property
     def place(self) -> str:
-        """Where the derivative was taken, in words."""
+        """The element or direction of the derivative, in words."""
         return "a random direction" if self.index is None else f"element {self.index}"
 
 
 @dataclass(frozen=True)
 class InputReport:
-    """What was found for one input or parameter.
+    """The results for one input or parameter.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class InputReport:
     failures, kinks : tuple of Derivative
         Where backward is wrong, and where there is no derivative to compare with.
     flat : bool
-        Whether every derivative was 0, from backward and from differences: they agree, but hardly by merit.
+        Whether every derivative was 0, from backward and from differences, so that the check says little.
     """
 
     name: str
@@ -98,17 +98,17 @@ class InputReport:
 
     @property
     def only_kinks(self) -> bool:
-        """Whether not one derivative existed, so that nothing was compared."""
+        """Whether every derivative was at a kink, so that nothing was compared."""
         return 0 < self.elements + self.directions == len(self.kinks)
 
     @property
     def passed(self) -> bool:
-        """Whether something was compared, unless there is nothing, and all of it agreed."""
+        """Whether no derivative was wrong and, unless the input is empty, at least one was compared."""
         return not self.failures and not self.only_kinks
 
     def lines(self) -> list[str]:
-        """Return the findings as lines of text, the worst first."""
-        looked = f"{self.elements} of {prod(self.shape)} elements and {self.directions} directions"
+        """Return the results as lines of text, the largest errors first."""
+        checked = f"{self.elements} of {prod(self.shape)} elements and {self.directions} directions"
         wrong = [
             f"  wrong at {d.place}: backward gives {d.analytic:.8g}, central differences give "
             f"{d.numerical:.8g}, {d.verdict}"
@@ -119,7 +119,7 @@ class InputReport:
             f"backward gives {d.analytic:.6g}"
             for d in sorted(self.kinks, key=lambda d: d.index is None)[:SHOWN]
         ]
-        return [f"{self.name} {self.shape}: {looked}, {self._verdict()}", *wrong, *kinks, *self._ratio()]
+        return [f"{self.name} {self.shape}: {checked}, {self._verdict()}", *wrong, *kinks, *self._ratio()]
 
     def _verdict(self) -> str:
         if self.failures:
@@ -131,7 +131,7 @@ class InputReport:
         return f"right, worst error {self.worst:.2g} of the tolerance{kinks}{flat}"
 
     def _ratio(self) -> list[str]:
-        """Name the factor by which all failures are off, when it is one and the same: a valuable hint."""
+        """Name the factor between wrong and right derivatives, if all have the same one."""
         if self.failures and not any(d.analytic for d in self.failures):
             return ["  wherever it is wrong, backward gives 0, as if y did not depend on it"]
         ratios = [d.analytic / d.numerical for d in self.failures if d.numerical and np.isfinite(d.numerical)]
@@ -142,21 +142,21 @@ class InputReport:
 
 @dataclass(frozen=True, repr=False)
 class GradcheckReport:
-    """What `gradcheck` found; ``print(report)`` shows it.
+    """The result of `gradcheck`; ``print(report)`` shows it as text.
 
     Attributes
     ----------
     function : str
-        The name of what was checked.
+        The name of the checked function or layer.
     inputs : tuple of InputReport
         One for each input and parameter that has a gradient.
     problem : str
         Why no derivative was compared, such as a gradient of the wrong shape; empty when they were.
     unchecked : tuple of str
-        Floating-point inputs that backward gives no gradient for, and which were taken for data.
+        Floating-point inputs that backward returns no gradient for, and which count as data.
     varied : bool
-        Whether parameters, statistics, or inputs of zeros and ones had other values meanwhile, at which
-        mistakes show.
+        Whether parameters, statistics, or inputs of zeros and ones were given other values during the check,
+        because zeros and ones hide mistakes.
     """
 
     function: str
@@ -167,7 +167,7 @@ class GradcheckReport:
 
     @property
     def passed(self) -> bool:
-        """Whether backward is right as far as was looked."""
+        """Whether everything that was checked is right."""
         return not self.problem and all(report.passed for report in self.inputs)
 
     @property
@@ -190,7 +190,7 @@ class GradcheckReport:
         return f"<GradcheckReport of {self.function}: {'passed' if self.passed else 'FAILED'}; {shown}>"
 
     def _repr_html_(self) -> str:
-        """Return a table for a notebook: a line for each input and parameter."""
+        """Return a table for a notebook, with one row for each input and parameter."""
         title = f"gradcheck of {self.function}: {'passed' if self.passed else 'FAILED'}"
         columns = ["", "shape", "elements", "directions", "wrong", "at kinks", "worst error ÷ tolerance"]
         rows: list[list[object]] = [
@@ -209,7 +209,7 @@ class GradcheckReport:
         return html_table(columns, rows, title=title) + wrong
 
     def _remarks(self) -> list[str]:
-        """Return what a table of numbers does not say."""
+        """Return the text that goes below the table: the problem, or the failures."""
         lines = [self.problem] if self.problem else []
         return lines + ["\n".join(report.lines()) for report in self.inputs if not report.passed]
 
@@ -222,5 +222,7 @@ class GradcheckReport:
             f"{name}: backward gives no gradient for it, so it was not checked" for name in self.unchecked
         ]
         if self.varied:
-            lines.append("parameters, statistics, and inputs of zeros and ones had other values meanwhile")
+            lines.append(
+                "parameters, statistics, and inputs of zeros and ones had other values during the check"
+            )
         return "\n  ".join([head, *lines])

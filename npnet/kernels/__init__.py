@@ -12,5 +12,8 @@ lines of NumPy. This package holds the speed, in modules of three kinds:
   memory), `window` (the strided views that convolution and pooling are made of), `thresholds` (the sizes at
   which one form takes over from another, all in one place).
 
-No module here imports from `npnet.functional` or anything above it.
+No module here imports from `npnet.functional` or anything above it. The modules are for the other packages of
+npnet, not for users, and may change: their ``__all__`` are empty.
 """
+
+__all__ = ()

@@ -24,6 +24,8 @@ from npnet.kernels.blocks import image_blocks, order_in_memory
 from npnet.kernels.pieces import run_pieces, slices_of
 from npnet.kernels.workspace import workspace
 
+__all__ = ()  # for npnet itself, not for users
+
 Statistics = tuple[Float[ndarray, " c"], Float[ndarray, " c"]]
 Runs = Float[ndarray, "outer c inner"]
 

@@ -16,6 +16,8 @@ from numpy import ndarray
 from npnet.kernels import thresholds
 from npnet.kernels.pieces import equal_slices, run_pieces, slices_of
 
+__all__ = ()  # for npnet itself, not for users
+
 Part = tuple[slice, ...]
 
 

@@ -32,6 +32,8 @@ from npnet.kernels.sums import sum_first_axis
 from npnet.kernels.window import Pair, Window
 from npnet.kernels.workspace import workspace
 
+__all__ = ()  # for npnet itself, not for users
+
 
 def suits(x: Float[ndarray, "n c h w"], window: Window, groups: int) -> bool:
     """Say whether the kernel has stride 1, no gaps and one group, and always overlaps the image."""

@@ -16,6 +16,8 @@ from numpy import ndarray
 
 from npnet.kernels.softmax import exponentials
 
+__all__ = ()  # for npnet itself, not for users
+
 
 def suits(x: ndarray, target: object, weight: ndarray | None, label_smoothing: float) -> bool:
     """Say whether each row of logits has one label, and all labels count the same."""

@@ -19,6 +19,8 @@ from numpy import ndarray
 from npnet.kernels import thresholds
 from npnet.kernels.pieces import run_pieces, slices_of
 
+__all__ = ()  # for npnet itself, not for users
+
 # Called with (parameter, gradient, state) of one block.
 Update = Callable[[ndarray, ndarray, dict[str, ndarray]], object]
 

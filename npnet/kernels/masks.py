@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+__all__ = ()  # for npnet itself, not for users
+
 # Integers of the size of float32 and float64, by which their bits are read.
 INTEGERS: dict[int, np.dtype[Any]] = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 

@@ -9,6 +9,8 @@ from numpy import ndarray
 from npnet.kernels import thresholds
 from npnet.kernels.pieces import equal_slices, run_pieces, slices_of
 
+__all__ = ()  # for npnet itself, not for users
+
 
 def matmul(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray, "m n"]:
     """Return a b; a large product is cut into pieces along the longer side of the result.

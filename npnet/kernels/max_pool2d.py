@@ -25,6 +25,8 @@ from npnet.kernels.blocks import Part, for_image_blocks
 from npnet.kernels.masks import split_where
 from npnet.kernels.window import Window, reduce_arrays
 
+__all__ = ()  # for npnet itself, not for users
+
 # The most cells of a window that one byte can number.
 MOST_CELLS = 256
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+__all__ = ()  # for npnet itself, not for users
+
 Work = Callable[[slice], object]
 Executor = Callable[[Work, Sequence[slice]], object]
 

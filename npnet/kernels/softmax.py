@@ -13,6 +13,8 @@ from numpy import ndarray
 
 from npnet.kernels import thresholds
 
+__all__ = ()  # for npnet itself, not for users
+
 
 def exponentials(x: ndarray, axis: int) -> tuple[ndarray, ndarray, ndarray]:
     """Return z = x − max x along the axis, exp(z), and Σ exp(z) with the axis kept; all in float64.

@@ -16,6 +16,8 @@ from numpy import ndarray
 from npnet.kernels import thresholds
 from npnet.kernels.pieces import slices_of
 
+__all__ = ()  # for npnet itself, not for users
+
 FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 
 

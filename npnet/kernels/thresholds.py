@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+__all__ = ()  # for npnet itself, not for users
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -93,10 +95,11 @@ def using(**changes: int) -> Iterator[Thresholds]:
 
     Examples
     --------
-    >>> with using(update_block=16) as changed:
-    ...     changed is current, current.update_block
-    (True, 16)
-    >>> current == Thresholds()
+    >>> from npnet.kernels import thresholds
+    >>> with thresholds.using(update_block=16):
+    ...     thresholds.current.update_block
+    16
+    >>> thresholds.current == thresholds.Thresholds()
     True
     """
     global current  # noqa: PLW0603 - one value for the whole process, its threads included

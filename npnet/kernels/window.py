@@ -18,6 +18,8 @@ from numpy import ndarray
 
 from npnet.errors import InputError
 
+__all__ = ()  # for npnet itself, not for users
+
 Pair = tuple[int, int]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+__all__ = ()  # for npnet itself, not for users
+
 _local = threading.local()
 
 
