@@ -70,17 +70,18 @@ def cross_entropy(
 
     Notes
     -----
-    Write the loss of one position with log p_c = x_c − log Z, Z = Σⱼ exp(xⱼ), and collect terms: Lₙ = −Σ_c
-    q_c x_c + s log Z, where s = Σ_c q_c. The first part has derivative −q_c with respect to x_c, and in the
-    second ∂ log Z/∂x_c = exp(x_c)/Z = p_c, so ∂Lₙ/∂x_c = s p_c − q_c: by the chain rule **grad_x = ∂L/∂Lₙ
-    (s softmax(x) − q)**. For a plain label this is the predicted probabilities minus the one-hot target.
-    ∂L/∂Lₙ is the upstream gradient, under "mean" divided as above, and 0 where the label is ignored.
+    Write the loss of one position with log p_c = x_c − log Z, Z = Σⱼ exp(xⱼ), and collect terms:
+    Lₙ = −Σ_c q_c x_c + s log Z, where s = Σ_c q_c. The first part has derivative −q_c with respect to x_c,
+    and in the second ∂ log Z/∂x_c = exp(x_c)/Z = p_c, so ∂Lₙ/∂x_c = s p_c − q_c. By the chain rule
+    **grad_x = ∂L/∂Lₙ (s softmax(x) − q)**. For a plain label this is the predicted probabilities minus the
+    one-hot target. ∂L/∂Lₙ is the upstream gradient, under "mean" divided as above, and 0 where the label is
+    ignored.
 
     log Z is computed from x less its maximum, so that no exponential overflows (see `log_softmax`). float32
     values are computed in float64 and rounded once. A label's loss has a single term, so p = 0 for other
     classes is harmless. With probabilities all terms count, and 0 log 0 is NaN, as in PyTorch. The mean of no
-    losses, with all labels ignored or an empty batch, is NaN too. One case differs: with ε = 1 a label whose
-    logit is −∞ has loss ∞, where PyTorch has 0·∞, NaN.
+    losses, with all labels ignored or an empty batch, is NaN too. One case differs from PyTorch: with ε = 1
+    a label whose logit is −∞ has loss ∞ instead of 0·∞, NaN.
 
     For labels without weights and smoothing, `npnet.kernels.cross_entropy` computes the same without q.
 

@@ -1,15 +1,14 @@
 """Convolution with the batch innermost in memory: a few large matrix products on overlapping views.
 
 Idea: stored in the order (h, c, w, n), each row of each channel is one contiguous run over all images, so
-the matrix that an output row is multiplied from already stands in memory, and im2col is needed along the
-width at most. It suits stride 1, dilation 1 and one group, where all positions of an output row share one
-contiguous run. It is bound by the matrix products (GEMM) when channels are many, and by memory traffic when
-they are few.
+the matrix that gives an output row is a view of the input, and im2col is needed along the width at most. It
+suits stride 1, dilation 1 and one group, where all positions of an output row share one contiguous run. It
+is bound by the matrix products (GEMM) when channels are many, and by memory traffic when they are few.
 
 An array of shape (n, c, h, w) may be stored in any order of its axes. In the order (h, c, w, n)
 
 - one step to the right is n numbers further, so all positions of an output row, for all images, read one
-  contiguous run of the input, whichever column of the kernel they look through;
+  contiguous run of the input, whichever column of the kernel they use;
 - the rows and channels of a kernel, (kh, c), find their pixels at equal distances from one another.
 
 Lowering along the width alone is the idea of Cho and Brand, *MEC: memory-efficient convolution for deep
@@ -129,7 +128,7 @@ def _correlate_lowered(
     """y[i] = W (o × kh·kw·c) @ lowered[i : i+kh] (kh·kw·c × ow·n).
 
     Lowering (im2col along the width) copies each row kw times, shifted by 0 … kw−1 columns. Then kh lowered
-    rows, as they stand in memory, are the right-hand matrix of one output row, and the next output row's
+    rows, just as they are stored, are the right-hand matrix of one output row, and the next output row's
     matrix begins one row further down. With few channels the copy is cheap, and one product over the whole
     kernel is the fastest.
     """
@@ -158,7 +157,7 @@ def _correlate_by_column(
 ) -> None:
     """y[i] = Σₗ W[l] (o × kh·c) @ rows[i : i+kh, :, l : l+ow] (kh·c × ow·n).
 
-    For one column l of the kernel the right-hand matrix already stands in memory, so nothing is copied. The
+    For one column l of the kernel the right-hand matrix is a view of the rows, so nothing is copied. The
     products of the kw columns are added up in blocks of rows that stay in the cache. With many channels these
     additions are few compared with the multiplications.
     """
@@ -196,7 +195,7 @@ def _grad_x_by_flipping(
     """grad_x[i, j] = Σ W[k, l]ᵀ grad_y[i − k, j − l]: flipping W turns the minus signs into plus signs.
 
     x[i, j] contributes to y[i − k, j − l] with factor W[k, l], so its gradient is a convolution too. Input
-    and output channels change places, since the sum now runs over o. Padding lets the kernels reach the
+    and output channels are exchanged, since the sum now runs over o. Padding lets the kernels reach the
     first and last pixels.
     """
     (top, left), (bottom, right) = window.before, window.after
