@@ -6,6 +6,9 @@ the output and returns its gradients with respect to the array inputs, in their 
 
 This package holds the mathematics: equation, derivation and a plain form of each operation. Where a faster
 form of the same computation exists, it is in `npnet.kernels`, and the operation uses it where it ``suits``.
+Helpers from there replace NumPy functions of the same meaning: `matmul` is ``@``, `keep_where` is
+``np.where(mask, values, 0)``; `elementwise` and `for_image_blocks` call a function on a large array block by
+block, with the same result as one call on the whole array.
 """
 
 from npnet.functional.avg_pool2d import adaptive_avg_pool2d, avg_pool2d
