@@ -10,10 +10,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import matplotlib.figure
 import matplotlib.style
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy import ndarray
 
 from npnet.plot._arguments import caption
@@ -26,6 +25,7 @@ SIGNED = "RdBu_r"  # colour map: red above zero, white at zero, blue below
 DOTS_PER_INCH = 150
 DOTS_PER_INCH_SHOWN = 80  # in a notebook, about half of the above: sharp on high-density screens too
 MOST_LABELS = 100  # along an axis
+LETTER, HANDLE = 0.08, 0.55  # inches, of a legend: a letter of a label, a handle with its gaps
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,10 +89,18 @@ def draw_picture(axes: Axes, image: ndarray) -> None:
         axes.imshow(scaled[0], cmap="gray", vmin=0, vmax=1)
 
 
-def legend_below(figure: Figure, columns: int, handles: Sequence[Artist] | None = None) -> None:
-    """Put the legend of the whole figure below the axes."""
-    options = {} if handles is None else {"handles": list(handles)}
-    figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9, **options)
+def legend_below(figure: Figure, handles: Sequence[Any]) -> None:
+    """Put a legend below all axes, with as many columns as are sure to fit."""
+    widths = [LETTER * len(str(handle.get_label())) + HANDLE for handle in handles]
+    in_a_row = len(handles) if sum(widths) <= figure.get_figwidth() else figure.get_figwidth() // max(widths)
+    columns = max(1, int(in_a_row))
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+
+
+def labelled(figure: Figure) -> list[Any]:
+    """Return what is drawn in the first axes and has a label."""
+    handles: list[Any] = figure.axes[0].get_legend_handles_labels()[0]
+    return handles
 
 
 def grid_lines(axes: Axes, **options: Any) -> None:
@@ -115,6 +123,8 @@ def log_axis(axes: Axes, values: Sequence[float]) -> None:
     axes.yaxis.set_major_formatter("{x:g}")
     within_a_decade = max(finite) < 10 * min(finite)
     axes.yaxis.set_minor_formatter("{x:g}" if within_a_decade else NullFormatter())
+    if not within_a_decade and max(finite) < 1000 * min(finite):
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
 
 
 def class_ticks(class_names: Sequence[str], most: int = MOST_LABELS) -> tuple[range, list[str]]:

@@ -21,6 +21,7 @@ from npnet.plot._style import (
     drawing,
     grid_lines,
     grouped,
+    labelled,
     legend_below,
     longest,
     new_figure,
@@ -71,7 +72,7 @@ def class_histogram(
     axes.set_xlabel("class")
     axes.set_ylabel("share of the samples (%)")
     grid_lines(axes, axis="y")
-    legend_below(figure, 4)
+    legend_below(figure, labelled(figure))
     return figure
 
 
@@ -142,5 +143,5 @@ def accuracy_by_class(
     axes.set_xlabel("accuracy (%)")
     axes.set_ylabel("class")
     axes.spines[["top", "right"]].set_visible(False)
-    legend_below(figure, 1)
+    legend_below(figure, labelled(figure))
     return figure

@@ -21,6 +21,7 @@ from npnet.plot._style import (
     ORANGE,
     drawing,
     grid_lines,
+    labelled,
     legend_below,
     new_figure,
 )
@@ -80,7 +81,7 @@ def accuracies(
     axes.set_ylim(-0.5, len(rows) - 0.5)
     axes.set_xlabel("accuracy (%)")
     grid_lines(axes)
-    legend_below(figure, len(parts) + 1)
+    legend_below(figure, labelled(figure))
     return figure
 
 
@@ -146,6 +147,7 @@ def _draw_pairs(axes: Axes, measure: str, pair: Mapping[str, ndarray]) -> None:
         )  # fmt: skip
     axes.set_xticks([0, 1], list(pair))
     axes.set_xlim(-0.8, 1.8)
+    axes.margins(y=0.12)  # room for the labels
     axes.set_ylabel(f"{measure} (%)")
     grid_lines(axes, axis="y")
 

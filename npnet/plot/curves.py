@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy import ndarray
 
 from npnet import check
@@ -22,12 +22,15 @@ from npnet.plot._style import (
     BLUE,
     CURVE_COLOURS,
     GREY,
+    HANDLE,
+    LETTER,
     ORANGE,
     drawing,
     grid_lines,
     grouped,
     legend_below,
     log_axis,
+    longest,
     new_figure,
     panels,
     whole_numbers,
@@ -81,29 +84,26 @@ def learning_curves(
     with_accuracy = any(_values(history, "accuracy") for history in every)
     colours = (ORANGE, BLUE) if len(every) == 1 else (GREY, GREY)  # of training and validation
 
-    figure = new_figure(4.8 * (1 + with_accuracy), 3.3 * len(shown) + 0.7, title)
+    names = [name for named in shown.values() for name in named]
+    beside = 0.0 if names == [""] else LETTER * min(longest(names), 60) + HANDLE  # room for the legends
+    figure = new_figure(4.8 * (1 + with_accuracy) + beside, 3.3 * len(shown) + 0.7, title)
     grid = figure.subplots(len(shown), 1 + with_accuracy, squeeze=False)
     for (panel, named), row in zip(shown.items(), grid, strict=True):
-        for axes, quantity in zip(row, ("loss", "accuracy"), strict=False):
-            for i, history in enumerate(named.values()):
-                pair = colours if len(every) == 1 else (CURVE_COLOURS[i],) * 2
-                _draw_history(axes, history, quantity, pair, _width(i, len(named)))
-            axes.set_title(panel, fontsize=10)
-            axes.set_xlabel("epoch")
-            whole_numbers(axes)
-            grid_lines(axes)
+        pairs = [colours] if len(every) == 1 else [(colour, colour) for colour in CURVE_COLOURS[: len(named)]]
+        _draw_panel(row[0], named, "loss", pairs)
         row[0].set_ylabel(loss_label)
-        log_axis(row[0], [loss for history in named.values() for loss in _values(history, "loss")])
         if with_accuracy:
+            _draw_panel(row[1], named, "accuracy", pairs)
             row[1].set_ylabel("accuracy (%)")
-            reached = [100 * share for history in named.values() for share in _values(history, "accuracy")]
-            if reached:
-                error_axis(row[1], "y", min(reached), max(reached))
-        if list(named) != [""]:
-            names = zip(named, CURVE_COLOURS, strict=False)
-            handles = [Line2D([], [], color=colour, label=name) for name, colour in names]
-            row[-1].legend(handles=handles, frameon=False, fontsize=8)
-    legend_below(figure, 3, _meaning(every, colours))
+        for axes in row:
+            axes.set_title(panel, fontsize=10)
+        if names != [""]:
+            handles = [
+                Line2D([], [], color=pair[1], label=run) for run, pair in zip(named, pairs, strict=True)
+            ]
+            style = {"frameon": False, "fontsize": 8, "loc": "upper left", "bbox_to_anchor": (1, 1)}
+            row[-1].legend(handles=handles, **style)
+    legend_below(figure, _meaning(every, colours))
     return figure
 
 
@@ -138,6 +138,23 @@ def _values(history: History, quantity: str) -> list[float]:
     return [value for value in both if value is not None]
 
 
+def _draw_panel(
+    axes: Axes, runs: Mapping[str, History], quantity: str, colours: Sequence[tuple[str, str]]
+) -> None:
+    """Draw a quantity of several runs, each in its colours of training and validation."""
+    widths = _widths([np.array([epoch.train_loss for epoch in history.epochs]) for history in runs.values()])
+    for history, pair, width in zip(runs.values(), colours, widths, strict=True):
+        _draw_history(axes, history, quantity, pair, width)
+    values = [value for history in runs.values() for value in _values(history, quantity)]
+    if quantity == "loss":
+        log_axis(axes, values)
+    elif values:
+        error_axis(axes, "y", 100 * min(values), 100 * max(values))
+    axes.set_xlabel("epoch")
+    whole_numbers(axes)
+    grid_lines(axes)
+
+
 def _draw_history(
     axes: Axes, history: History, quantity: str, colours: tuple[str, str], width: float
 ) -> None:
@@ -154,9 +171,15 @@ def _draw_history(
             axes.plot(history.best_epoch, drawn[history.best_epoch], "o", color=colour, markersize=5)
 
 
-def _width(i: int, curves: int) -> float:
-    """Return the width of curve i: of two or three, those below are wider, as they may coincide."""
-    return 1.5 + 1.8 * (curves - 1 - i) if curves <= 3 else 1.5
+def _widths(curves: Sequence[ndarray]) -> list[float]:
+    """Return the width of each curve: wider if later curves cover it, so that all of them are seen."""
+
+    def covers(later: ndarray, curve: ndarray) -> bool:
+        return len(later) == len(curve) and bool(np.allclose(curve, later, rtol=0.01))
+
+    return [
+        1.5 + 1.8 * sum(covers(later, curve) for later in curves[i + 1 :]) for i, curve in enumerate(curves)
+    ]
 
 
 def _meaning(runs: Sequence[History], colours: tuple[str, str]) -> list[Line2D]:
@@ -266,7 +289,7 @@ def line_plots(shown: Sequence[LinePlot], *, columns: int = 3, title: str = "") 
         if own:
             axes.legend(handles=own, frameon=False, fontsize=8)
     if common:
-        legend_below(figure, min(5, len(named)), curves)
+        legend_below(figure, curves)
     return figure
 
 
@@ -275,16 +298,18 @@ def _draw_lines(axes: Axes, plot: LinePlot) -> None:
         plain(name): tuple(np.asarray(each, float) for each in _pairs(curve))
         for name, curve in plot.curves.items()
     }
+    widths = _widths([y for _, y in points.values()])
     marked = all(len(x) <= MOST_MARKED for x, _ in points.values())
     for i, (name, (x, y)) in enumerate(points.items()):
         style = (
             {"marker": MARKERS[i], "markersize": 4.5} if marked else {"linestyle": DASHES[i % len(DASHES)]}
         )
-        axes.plot(x, y, color=CURVE_COLOURS[i], linewidth=_width(i, len(points)), label=name, **style)
+        axes.plot(x, y, color=CURVE_COLOURS[i], linewidth=widths[i], label=name, **style)
     for i, (label, y) in enumerate((plot.references or {}).items()):
         axes.axhline(y, color=GREY, linestyle=(":", "--")[i % 2], label=plain(label))
     _scale_x(axes, np.concatenate([x for x, _ in points.values()]), plot.x_scale)
-    _scale_y(axes, np.concatenate([y for _, y in points.values()]), plot.y_scale)
+    if plot.y_scale == "log":
+        log_axis(axes, np.concatenate([y for _, y in points.values()]).tolist())
     if plot.from_zero:
         axes.set_ylim(bottom=0)
     axes.set_title(plain(plot.title), fontsize=10)
@@ -299,20 +324,15 @@ def _scale_x(axes: Axes, x: ndarray, scale: Scale) -> None:
     if scale == "log":
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _written(value)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         if len(distinct) <= MOST_TICKS:
             axes.xaxis.set_major_locator(FixedLocator(distinct.tolist()))
             axes.xaxis.set_minor_locator(NullLocator())
+        elif distinct[-1] < 100 * distinct[0]:
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     elif whole:
         whole_numbers(axes)
 
 
 def _written(value: float) -> str:
     return grouped(round(value)) if value >= 1000 else f"{value:g}"
-
-
-def _scale_y(axes: Axes, y: ndarray, scale: Scale) -> None:
-    finite = y[np.isfinite(y)]
-    if scale == "log" and len(finite):
-        log_axis(axes, finite.tolist())
-        if 10 * finite.min() <= finite.max() < 1000 * finite.min():
-            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

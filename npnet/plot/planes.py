@@ -204,16 +204,14 @@ def draw_surfaces(
     """Draw surfaces whose arguments have been checked."""
     columns = min(columns, len(shown))
     width = max(3.3 * columns, 4.4)
-    names_in_a_row = len(class_names) + 2 if width >= 6 else 4 if max(map(len, class_names)) <= 8 else 2
-    legend_rows = math.ceil((len(class_names) + 1) / names_in_a_row)
-    figure = new_figure(width, 3.35 * math.ceil(len(shown) / columns) + 0.4 + 0.2 * legend_rows, title)
+    figure = new_figure(width, 3.35 * math.ceil(len(shown) / columns) + 0.8, title)
     for axes, each in zip(panels(figure, len(shown), columns), shown, strict=True):
         if each is None:
             axes.axis("off")
         else:
             _draw_surface(axes, each, classifier(owner, each.model, max(len(class_names), 2)))
     support = any(each is not None and each.support is not None for each in shown)
-    legend_below(figure, names_in_a_row, _legend(class_names, support=support))
+    legend_below(figure, _legend(class_names, support=support))
     return figure
 
 

@@ -33,38 +33,39 @@ def thirds(x):
 
 
 SURFACE = plot.Surface("halves", X, Y, halves)
-
-
-def figures():
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(6, 1, 8, 8)).astype(np.float32)
-    probabilities = rng.dirichlet(np.ones(3), size=6)
-    target = np.array([0, 1, 2, 0, 1, 1])
-    model = nn.Sequential(nn.Conv2d(1, 4, 3, generator=rng), nn.Flatten(), nn.Linear(144, 3, generator=rng))
-    kernel = np.array([[0.0, -1.0], [0.0, 1.0]])
-    pair = {"SVM": np.array([0.9, 0.8, 0.7]), "network": np.array([0.8, 0.8, 0.9])}
-    curves = {"a": {10: 3.0, 100: 1.0}, "b": [2.0, 1.0]}
-    return {
-        "learning curves": plot.learning_curves(history(), title="cats"),
-        "learning curves of several": plot.learning_curves({"depth": {"one": history(), "two": history(2)}}),
-        "line plots": plot.line_plots([plot.LinePlot(curves, "n", "loss", references={"best": 0.5})]),
-        "class histogram": plot.class_histogram({"training": np.array([0, 1, 2, 2])}, NAMES),
-        "accuracy by class": plot.accuracy_by_class(np.array([0.2, 0.9, 0.5]), NAMES, overall=0.6),
-        "accuracies": plot.accuracies({"one": {"test": 0.92}, "two": {"test": 0.97}}, must_reach=0.98),
-        "paired comparison": plot.paired_comparison({"accuracy": pair}),
-        "confusion": plot.confusion(np.diag([3, 4, 5]), NAMES),
-        "weight images": plot.weight_images(rng.normal(size=(4, 2, 3, 3))),
-        "weight images in rows": plot.weight_images({"λ = 0": rng.normal(size=(3, 8, 8))}, NAMES),
-        "predictions": plot.predictions(images, target, probabilities, NAMES, likeliest=2),
-        "predictions in rows": plot.predictions(images, target, probabilities, row_names=["a", "b"]),
-        "misclassified": plot.predictions(images, target, probabilities, NAMES, select="misclassified"),
-        "hardest": plot.predictions(images, target, probabilities, NAMES, select="hardest"),
-        "feature maps": plot.feature_maps(model, IMAGE, NAMES),
-        "kernel responses": plot.kernel_responses({"up": kernel}, {"a": IMAGE[0]}, {"a": {"up": IMAGE[0]}}),
-        "surface": plot.surface(halves, X, Y),
-        "surfaces": plot.surfaces([SURFACE, None, plot.Surface("thirds", X, Y, thirds)], (*CLASSES, "2")),
-        "fits": plot.fits([plot.Fit("line", X[:, 0], X[:, 1], {"now": (1.0, 0.0)}, (2.0, 0.0), "true")]),
-    }
+RNG = np.random.default_rng(0)
+IMAGES = RNG.normal(size=(6, 1, 8, 8)).astype(np.float32)
+P = RNG.dirichlet(np.ones(3), size=6)
+TARGET = np.array([0, 1, 2, 0, 1, 1])
+MODEL = nn.Sequential(nn.Conv2d(1, 4, 3, generator=RNG), nn.Flatten(), nn.Linear(144, 3, generator=RNG))
+KERNEL = np.array([[0.0, -1.0], [0.0, 1.0]])
+PAIR = {"SVM": np.array([0.9, 0.8, 0.7]), "network": np.array([0.8, 0.8, 0.9])}
+LINES = plot.LinePlot({"a": {10: 3.0, 100: 1.0}, "b": [2.0, 1.0]}, "n", "loss", references={"best": 0.5})
+FIGURES = {
+    "learning curves": lambda: plot.learning_curves(history(), title="cats"),
+    "learning curves of several": lambda: plot.learning_curves(
+        {"depth": {"one": history(), "two": history(2)}}
+    ),
+    "line plots": lambda: plot.line_plots([LINES]),
+    "class histogram": lambda: plot.class_histogram({"training": np.array([0, 1, 2, 2])}, NAMES),
+    "accuracy by class": lambda: plot.accuracy_by_class(np.array([0.2, 0.9, 0.5]), NAMES, overall=0.6),
+    "accuracies": lambda: plot.accuracies({"one": {"test": 0.92}, "two": {"test": 0.97}}, must_reach=0.98),
+    "paired comparison": lambda: plot.paired_comparison({"accuracy": PAIR}),
+    "confusion": lambda: plot.confusion(np.diag([3, 4, 5]), NAMES),
+    "weight images": lambda: plot.weight_images(RNG.normal(size=(4, 2, 3, 3))),
+    "weight images in rows": lambda: plot.weight_images({"λ = 0": RNG.normal(size=(3, 8, 8))}, NAMES),
+    "predictions": lambda: plot.predictions(IMAGES, TARGET, P, NAMES, likeliest=2),
+    "predictions in rows": lambda: plot.predictions(IMAGES, TARGET, P, row_names=["a", "b"]),
+    "misclassified": lambda: plot.predictions(IMAGES, TARGET, P, NAMES, select="misclassified"),
+    "hardest": lambda: plot.predictions(IMAGES, TARGET, P, NAMES, select="hardest"),
+    "feature maps": lambda: plot.feature_maps(MODEL, IMAGE, NAMES),
+    "kernel responses": lambda: plot.kernel_responses(
+        {"up": KERNEL}, {"a": IMAGE[0]}, {"a": {"up": IMAGE[0]}}
+    ),
+    "surface": lambda: plot.surface(halves, X, Y),
+    "surfaces": lambda: plot.surfaces([SURFACE, None, plot.Surface("thirds", X, Y, thirds)], (*CLASSES, "2")),
+    "fits": lambda: plot.fits([plot.Fit("line", X[:, 0], X[:, 1], {"now": (1.0, 0.0)}, (2.0, 0.0), "true")]),
+}
 
 
 def texts(figure):
