@@ -66,7 +66,7 @@ def class_histogram(
         place = np.arange(classes) + (i - (len(parts) - 1) / 2) * width
         label = f"{name}, {grouped(len(labels))} samples"
         axes.bar(place, percent, width, color=(BLUE, ORANGE, GREEN)[i], label=label)
-    axes.axhline(100 / classes, color=GREY, linestyle=":", linewidth=1, label="all classes alike")
+    axes.axhline(100 / classes, color="black", linestyle=":", linewidth=1, label="all classes alike")
     axes.set_xticks(*class_ticks(class_names), rotation=90 if longest(class_names) > 2 else 0)
     axes.set_xlim(-0.7, classes - 0.3)
     axes.set_xlabel("class")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -80,43 +81,43 @@ def predictions(
         If the arrays do not belong together, or an argument is out of range.
     """
     owner = "predictions"
-    judged = _judged(images, target, probabilities, class_names)
+    made = _checked(images, target, probabilities, class_names)
     check.choice(owner, "select", select, SELECTIONS)
     most = check.integer(owner, "most", most, least=1, most=MOST_PICTURES)
     likeliest = check.integer(owner, "likeliest", likeliest, least=0, most=MOST_PICTURES)
     row_names = names(owner, row_names, "row_names", least=0)
-    which, heading = SELECTIONS[select](judged, most)
-    columns = min(4 if likeliest else 8, len(which))
-    if row_names:
-        columns, left = divmod(len(which), len(row_names))
-        if left or not 1 <= columns <= MOST_IN_A_ROW:
-            raise InputError(
-                f"{owner}: row_names must name rows of 1 to {MOST_IN_A_ROW} images each, "
-                f"got {len(row_names)} for {len(which)} images"
-            )
-
-    rows = -(-len(which) // columns)
-    width = max(2.5 if likeliest else 1.3, 0.08 * (15 + min(longest(judged.class_names), 40)))
-    below = 0.1 + 0.22 * min(likeliest, judged.probabilities.shape[1]) if likeliest else 0.0
-    side = width if not likeliest else 1.6
-    figure = new_figure(
-        width * columns, (side + 0.45 + 1.6 * below) * rows + 0.6, f"{title}\n{heading}".strip()
-    )
-    grid = _pairs_of_axes(figure, len(which), columns, below / side)
-    for (above, bars), i in zip(grid, which.tolist(), strict=True):
-        _draw_image(above, judged, i, with_loss=select == "hardest")
-        if bars is not None:
-            _draw_likeliest(bars, judged, i, likeliest)
+    which, heading = SELECTIONS[select](made, most)
+    columns = _columns(len(which), row_names) if row_names else min(4 if likeliest else 8, len(which))
+    width = max(2.5 if likeliest else 1.3, 0.08 * (15 + min(longest(made.class_names), 40)))  # of a column
+    side, bars = (1.6, 0.25 * min(likeliest, len(made.class_names))) if likeliest else (width, 0.0)
+    height = side + bars + (0.9 if likeliest else 0.45)  # of a row, in inches, its text included
+    heading = f"{title}\n{heading}".strip()
+    figure = new_figure(width * columns, height * math.ceil(len(which) / columns) + 0.6, heading)
+    grid = _pairs_of_axes(figure, len(which), columns, bars / side)
+    for (above, under), i in zip(grid, which.tolist(), strict=True):
+        _draw_image(above, made, i, with_loss=select == "hardest")
+        if under is not None:
+            _draw_likeliest(under, made, i, likeliest)
     for row, name in enumerate(row_names):
         grid[row * columns][0].set_ylabel(name, fontsize=10)
     return figure
+
+
+def _columns(images: int, row_names: Sequence[str]) -> int:
+    columns, left = divmod(images, len(row_names))
+    if left or not 1 <= columns <= MOST_IN_A_ROW:
+        raise InputError(
+            f"predictions: row_names must name rows of 1 to {MOST_IN_A_ROW} images each, "
+            f"got {len(row_names)} for {images} images"
+        )
+    return columns
 
 
 # ---- what is drawn -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Predictions:
     """Images, their true classes, and what a model takes them for."""
 
     images: ndarray
@@ -143,7 +144,7 @@ class _Judged:
         return -np.log(np.maximum(p, np.finfo(p.dtype).tiny), dtype=np.float64)
 
 
-def _judged(images: Any, target: Any, probabilities: Any, class_names: Any) -> _Judged:
+def _checked(images: Any, target: Any, probabilities: Any, class_names: Any) -> _Predictions:
     owner = "predictions"
     images = numbers(owner, "images", images, "(n, c, h, w)")
     probabilities = shares(owner, "probabilities", probabilities, "(n, classes)")
@@ -154,17 +155,17 @@ def _judged(images: Any, target: Any, probabilities: Any, class_names: Any) -> _
             f"{owner}: images (n, c, h, w), target (n,) and probabilities (n, classes) must be of one n, "
             f"got {images.shape}, {target.shape} and {probabilities.shape}"
         )
-    return _Judged(images, target, probabilities, class_names)
+    return _Predictions(images, target, probabilities, class_names)
 
 
-def _first(judged: _Judged, most: int) -> tuple[ndarray, str]:
-    shown = np.arange(min(most, len(judged.target)))
-    return shown, f"{len(shown) - judged.wrong[shown].sum()} of {len(shown)} recognised (blue)"
+def _first(made: _Predictions, most: int) -> tuple[ndarray, str]:
+    shown = np.arange(min(most, len(made.target)))
+    return shown, f"{len(shown) - made.wrong[shown].sum()} of {len(shown)} recognised (blue)"
 
 
-def _misclassified(judged: _Judged, most: int) -> tuple[ndarray, str]:
+def _misclassified(made: _Predictions, most: int) -> tuple[ndarray, str]:
     """Choose mistakes, the most confident first, and if they are few the least confident of the rest."""
-    confidence, wrong = judged.confidence, judged.wrong
+    confidence, wrong = made.confidence, made.wrong
     mistakes = np.flatnonzero(wrong)[np.argsort(-confidence[wrong], kind="stable")]
     rest = np.flatnonzero(~wrong)[np.argsort(confidence[~wrong], kind="stable")]
     shown = mistakes[:most]
@@ -177,8 +178,8 @@ def _misclassified(judged: _Judged, most: int) -> tuple[ndarray, str]:
     return np.append(shown, added), heading
 
 
-def _hardest(judged: _Judged, most: int) -> tuple[ndarray, str]:
-    losses = judged.losses
+def _hardest(made: _Predictions, most: int) -> tuple[ndarray, str]:
+    losses = made.losses
     shown = np.argsort(-losses, kind="stable")[:most]
     percent = 100 * float(losses[shown].sum() / losses.sum()) if losses.any() else 0.0
     return shown, f"the {len(shown)} hardest of {grouped(len(losses))} make up {percent:.0f} % of the loss"
@@ -194,7 +195,7 @@ def _pairs_of_axes(figure: Figure, count: int, columns: int, below: float) -> li
     """Return axes for each image and, if `below` is above 0, for bars of this relative height under it."""
     if not below:
         return [(axes, None) for axes in panels(figure, count, columns)]
-    rows = -(-count // columns)
+    rows = math.ceil(count / columns)
     grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1, below] * rows)
     pairs = [
         (above, under) for i in range(rows) for above, under in zip(*grid[2 * i : 2 * i + 2], strict=True)
@@ -204,21 +205,21 @@ def _pairs_of_axes(figure: Figure, count: int, columns: int, below: float) -> li
     return pairs[:count]
 
 
-def _draw_image(axes: Axes, judged: _Judged, i: int, *, with_loss: bool) -> None:
-    draw_picture(axes, judged.images[i])
-    frame(axes, ORANGE if judged.wrong[i] else BLUE, 2.5)
-    predicted = f"predicted {judged.class_names[judged.predicted[i]]}, {100 * judged.confidence[i]:.0f} %"
-    loss = f", loss {judged.losses[i]:.2g}" if with_loss else ""
-    axes.set_title(f"{predicted}\ntrue {judged.class_names[judged.target[i]]}{loss}", fontsize=8)
+def _draw_image(axes: Axes, made: _Predictions, i: int, *, with_loss: bool) -> None:
+    draw_picture(axes, made.images[i])
+    frame(axes, ORANGE if made.wrong[i] else BLUE, 2.5)
+    predicted = f"predicted {made.class_names[made.predicted[i]]}, {100 * made.confidence[i]:.0f} %"
+    loss = f", loss {made.losses[i]:.2g}" if with_loss else ""
+    axes.set_title(f"{predicted}\ntrue {made.class_names[made.target[i]]}{loss}", fontsize=8)
 
 
-def _draw_likeliest(axes: Axes, judged: _Judged, i: int, most: int) -> None:
-    p = judged.probabilities[i]
+def _draw_likeliest(axes: Axes, made: _Predictions, i: int, most: int) -> None:
+    p = made.probabilities[i]
     order = np.argsort(-p, kind="stable")[:most]
     places = np.arange(len(order))
-    colours = [BLUE if c == judged.target[i] else PALE_GREY for c in order]
+    colours = [BLUE if c == made.target[i] else PALE_GREY for c in order]
     axes.barh(places, 100 * p[order], color=colours, height=0.7)
-    axes.set_yticks(places, [judged.class_names[c] for c in order], fontsize=9)
+    axes.set_yticks(places, [made.class_names[c] for c in order], fontsize=9)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 50, 100])

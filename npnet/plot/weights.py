@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,7 +81,7 @@ def _grid(weight: ndarray, given: Any, label: str, title: str) -> Figure:
     if count < len(images):
         title = f"{title}\nthe first {count} of {grouped(len(images))}".strip()
 
-    figure = new_figure(max(4.0, 0.95 * columns + 1.2), 1.1 * -(-count // columns) + 0.6, title)
+    figure = new_figure(max(4.0, 0.95 * columns + 1.2), 1.1 * math.ceil(count / columns) + 0.6, title)
     grid = panels(figure, count, columns)
     for axes, image, name in zip(grid, images, shown, strict=False):
         axes.axis("off")
