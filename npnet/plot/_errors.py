@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,12 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator
 from numpy import ndarray
 
-TICKS: tuple[tuple[float, ...], ...] = (  # in percent, from coarse to fine
+TICKS: tuple[Sequence[float], ...] = (  # in percent, from coarse to fine
     (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95),
-    (*range(0, 80, 20), 80, 85, 90, 92, 94, *range(95, 100), 99.5, 99.7, 99.8, 99.9),
-    (*range(90), *np.arange(90, 99, 0.5).tolist(), *np.arange(99, 100, 0.1).tolist()),
+    (*range(0, 80, 20), 85, 92, 94, *range(95, 100), 99.7),
+    (*range(0, 100, 5), *range(90, 100)),
+    (*range(100), *np.arange(90, 99, 0.5).tolist(), *np.arange(99, 100, 0.1).tolist()),
 )
 FEWEST_TICKS = 5
+GAP = 0.07  # between ticks, relative to the length of the axis
 MOST_SHOWN = 99.98  # percent; higher accuracies are drawn here, as 100 % is infinitely far on this axis
 
 
@@ -35,12 +38,23 @@ def error_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) ->
     else:
         axes.set_yscale("function", functions=functions)
         axes.set_ylim(first, last)
-    shown = [[tick for tick in ticks if first <= tick <= last] for ticks in TICKS]
     axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
-    axis.set_major_locator(
-        FixedLocator(next((ticks for ticks in shown if len(ticks) >= FEWEST_TICKS), shown[-1]))
-    )
+    axis.set_major_locator(FixedLocator(_ticks(first, last)))
     axis.set_major_formatter("{x:g}")
+
+
+def _ticks(first: float, last: float) -> list[float]:
+    """Choose ticks from coarse to fine until they are enough, none too close to another."""
+    low, high = _to_error_scale(np.array([first, last]))
+    chosen: dict[float, float] = {}  # from percent to place on the axis, in 0…1
+    for ticks in TICKS:
+        places = (_to_error_scale(np.array(ticks)) - low) / (high - low)
+        for tick, place in zip(ticks, places.tolist(), strict=True):
+            if 0 <= place <= 1 and all(abs(place - other) >= GAP for other in chosen.values()):
+                chosen[float(tick)] = place
+        if len(chosen) >= FEWEST_TICKS:
+            break
+    return sorted(chosen)
 
 
 def _to_error_scale(percent: ndarray) -> ndarray:

@@ -178,7 +178,7 @@ def _widths(curves: Sequence[ndarray]) -> list[float]:
         return len(later) == len(curve) and bool(np.allclose(curve, later, rtol=0.01))
 
     return [
-        1.5 + 1.8 * sum(covers(later, curve) for later in curves[i + 1 :]) for i, curve in enumerate(curves)
+        1.5 + 1.5 * sum(covers(later, curve) for later in curves[i + 1 :]) for i, curve in enumerate(curves)
     ]
 
 

@@ -17,7 +17,17 @@ def test_every_classifier_is_a_line_and_every_part_a_marker():
 
 
 @pytest.mark.parametrize(
-    ("low", "high"), [(0.05, 1.0), (0.5, 0.9), (0.9, 0.92), (0.985, 0.992), (0.97, 0.97)]
+    ("low", "high"),
+    [
+        (0.05, 1.0),
+        (0.4, 0.9),
+        (0.5, 0.9),
+        (0.9, 0.92),
+        (0.9, 0.985),
+        (0.985, 0.992),
+        (0.97, 0.97),
+        (0.98, 1.0),
+    ],
 )
 def test_accuracies_of_any_range_have_ticks_to_read_them_by(low, high):
     figure = plot.accuracies({"one": {"validation": low, "test": high}})
@@ -25,7 +35,10 @@ def test_accuracies_of_any_range_have_ticks_to_read_them_by(low, high):
     axes = figure.axes[0]
     first, last = axes.get_xlim()
     assert first < 100 * low <= 100 * high < last or high == 1
-    assert sum(first <= tick <= last for tick in axes.get_xticks()) >= (1 if low == high else 3)
+    ticks = np.array([tick for tick in axes.get_xticks() if first <= tick <= last])
+    assert len(ticks) >= (1 if low == high else 3)
+    places = axes.transData.transform(np.stack([ticks, 0 * ticks], axis=1))[:, 0]
+    assert (np.diff(places) > 0.05 * axes.bbox.width).all(), "ticks are crowded"
 
 
 def test_differences_of_a_pair_are_in_points_in_ascending_order():
