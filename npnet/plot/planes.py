@@ -37,6 +37,8 @@ from npnet.plot._style import (
     panels,
 )
 
+__all__ = ["Surface", "surface", "surfaces"]
+
 CLASS_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER, "#F0E442", "#777777")
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "<", ">", "p")
 AXES = ("$x_1$", "$x_2$")
