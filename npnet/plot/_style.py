@@ -63,7 +63,7 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     return figure
 
 
-def panels(figure: Figure, count: int, columns: int, **options: Any) -> list[Axes]:
+def panels(figure: matplotlib.figure.Figure, count: int, columns: int, **options: Any) -> list[Axes]:
     """Return `count` axes in rows of so many columns; places beyond them stay empty."""
     grid = figure.subplots(math.ceil(count / columns), columns, squeeze=False, **options).ravel().tolist()
     for axes in grid[count:]:

@@ -305,8 +305,8 @@ def _draw_lines(axes: Axes, plot: LinePlot) -> None:
             {"marker": MARKERS[i], "markersize": 4.5} if marked else {"linestyle": DASHES[i % len(DASHES)]}
         )
         axes.plot(x, y, color=CURVE_COLOURS[i], linewidth=widths[i], label=name, **style)
-    for i, (label, y) in enumerate((plot.references or {}).items()):
-        axes.axhline(y, color=GREY, linestyle=(":", "--")[i % 2], label=plain(label))
+    for i, (label, height) in enumerate((plot.references or {}).items()):
+        axes.axhline(height, color=GREY, linestyle=(":", "--")[i % 2], label=plain(label))
     _scale_x(axes, np.concatenate([x for x, _ in points.values()]), plot.x_scale)
     if plot.y_scale == "log":
         log_axis(axes, np.concatenate([y for _, y in points.values()]).tolist())

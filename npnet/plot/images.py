@@ -127,21 +127,21 @@ class _Predictions:
 
     @cached_property
     def predicted(self) -> ndarray:
-        return self.probabilities.argmax(axis=1)
+        return np.asarray(self.probabilities.argmax(axis=1))
 
     @cached_property
     def confidence(self) -> ndarray:
-        return self.probabilities.max(axis=1)
+        return np.asarray(self.probabilities.max(axis=1))
 
     @cached_property
     def wrong(self) -> ndarray:
-        return self.predicted != self.target
+        return np.asarray(self.predicted != self.target)
 
     @cached_property
     def losses(self) -> ndarray:
         """−log p of the true class; a probability that was rounded to 0 counts as the smallest float."""
         p = self.probabilities[np.arange(len(self.target)), self.target]
-        return -np.log(np.maximum(p, np.finfo(p.dtype).tiny), dtype=np.float64)
+        return np.asarray(-np.log(np.maximum(p, np.finfo(p.dtype).tiny), dtype=np.float64))
 
 
 def _checked(images: Any, target: Any, probabilities: Any, class_names: Any) -> _Predictions:

@@ -104,8 +104,8 @@ def _draw_fit(axes: Axes, fit: Fit) -> None:
         axes.plot(ends, slope * ends + intercept, color=colour, linewidth=1 + depth, label=plain(name))
     if fit.reference is not None:
         slope, intercept = fit.reference
-        style = {"color": "black", "linestyle": (0, (3, 3)), "linewidth": 1.2}
-        axes.plot(ends, slope * ends + intercept, label=plain(fit.reference_name), **style)
+        label = plain(fit.reference_name)
+        axes.plot(ends, slope * ends + intercept, "k", linestyle=(0, (3, 3)), linewidth=1.2, label=label)
     axes.scatter(fit.x, fit.y, s=POINT_SIZE, color=ORANGE, edgecolors="white", linewidths=0.5, zorder=3)
     axes.set_title(plain(fit.title), fontsize=10)
     axes.set_xlabel("x")

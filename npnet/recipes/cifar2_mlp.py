@@ -156,10 +156,10 @@ def draw_descents(recipe: str, learnt: Mapping[str, Learnt], folder: RunFolder) 
     by_epoch, by_seconds = {}, {}
     for name, history in runs.items():
         label = f"{name}: {counted(updates[name], 'update')} an epoch"
-        losses = [epoch.validation_loss for epoch in history.epochs]
+        losses = {e.epoch: e.validation_loss for e in history.epochs if e.validation_loss is not None}
         seconds = np.cumsum([epoch.seconds for epoch in history.epochs]).tolist()
-        by_epoch[label] = dict(zip((epoch.epoch for epoch in history.epochs), losses, strict=True))
-        by_seconds[label] = dict(zip(seconds, losses, strict=True))
+        by_epoch[label] = losses
+        by_seconds[label] = dict(zip(seconds, losses.values(), strict=True))
     y_label = f"validation {LOSS_LABELS['CrossEntropyLoss']}"
     panels = [
         plot.LinePlot(by_epoch, "epoch (pass through the data)", y_label),
