@@ -78,3 +78,9 @@ def pixels(figure):
     figure.savefig(file, format="png")
     file.seek(0)
     return imread(file)
+
+
+def cut_off(figure):
+    """Tell whether anything reaches the edge of the saved figure."""
+    drawn = pixels(figure)
+    return any((edge < 1).any() for edge in (drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]))

@@ -5,7 +5,7 @@ from npnet import plot
 from npnet.errors import InputError
 from npnet.plot._style import CURVE_COLOURS
 from npnet.train import Epoch, History
-from tests.npnet.plot.figures import history, texts
+from tests.npnet.plot.figures import cut_off, history, texts
 
 
 def legend(figure):
@@ -89,6 +89,13 @@ def test_panels_of_the_same_curves_share_a_legend():
     assert [text.get_text() for text in figure.axes[1].get_legend().get_texts()] == ["log 10"]
     assert figure.axes[1].lines[-1].get_ydata() == [2.3, 2.3]
     assert plot.line_plots([line_plot(), line_plot(curves={"c": [1.0]})]).legends == []
+
+
+def test_legends_of_long_names_are_not_cut_off():
+    names = [f"in the setting of the source, variant {i}: 1000 updates in an epoch" for i in range(3)]
+    panel = line_plot(curves={name: [1.0, 2.0] for name in names})
+    assert not cut_off(plot.line_plots([panel, panel]))
+    assert not cut_off(plot.learning_curves({name: history() for name in names}))
 
 
 def test_sizes_on_a_logarithmic_axis_are_written_out():
