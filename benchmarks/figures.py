@@ -1,4 +1,4 @@
-"""Figures of what was measured, drawn from its JSON alone."""
+"""Figures of benchmark results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TICKS = (0.1, 0.2, 0.35, 0.5, 0.7, 1, 1.4, 2)
 
 
 def draw(results: Results, folder: Path) -> Path | None:
-    """Draw a suite's figure, if it has one, and return the file."""
+    """Draw the figure of a suite and return its file; None if the suite has no figure or no results."""
     drawing = {"step": _ratios, "scaling": _scaling}.get(results.suite)
     if drawing is None or not results.records:
         return None
@@ -33,9 +33,9 @@ def draw(results: Results, folder: Path) -> Path | None:
 
 
 def _ratios(results: Results) -> Figure:
-    """Draw each work's ratio with its interval, and the ratio aimed at; what is too noisy is left out.
+    """Draw the ratio of each workload, its confidence interval and its target; noisy ratios are left out.
 
-    Those to JAX are drawn hollow, for training steps alone; autograd's would lie far off to the left.
+    Ratios to JAX are hollow squares, of training steps alone. Those to autograd would lie far to the left.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 - tables need no matplotlib
 
@@ -48,16 +48,16 @@ def _ratios(results: Results) -> Figure:
             found = record_ratio(record)
             if record.about["kind"] != kind or found is None or not found.carries:
                 continue
-            place = works.index(record.about["work"]) + shift
+            height = works.index(record.about["work"]) + shift
             error = [[found.value - found.low], [found.high - found.value]]
-            plot.errorbar(found.value, place, xerr=error, fmt="o", color=colour, capsize=2, markersize=5)
+            plot.errorbar(found.value, height, xerr=error, fmt="o", color=colour, capsize=2, markersize=5)
         plot.plot([], [], "o", color=colour, label=kind)
-    for place, work in enumerate(works):
+    for row, work in enumerate(works):
         aims = [record.at_most for record in results.records if record.about["work"] == work]
         if aims[0] is not None:
-            plot.plot([aims[0]] * 2, [place - 0.35, place + 0.35], color="#777777", linewidth=1.5)
+            plot.plot([aims[0]] * 2, [row - 0.35, row + 0.35], color="#777777", linewidth=1.5)
     _jax(plot, results, works)
-    plot.plot([], [], color="#777777", label="aimed at")
+    plot.plot([], [], color="#777777", label="target")
     plot.axvline(1, color="black", linewidth=0.8)
     plot.set_xscale("log")
     plot.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
@@ -73,7 +73,7 @@ def _ratios(results: Results) -> Figure:
 
 
 def _jax(plot: Axes, results: Results, works: list[str]) -> None:
-    """Mark the ratios to JAX, where it took part."""
+    """Mark the ratios to JAX, if it was measured."""
     ratios = [
         (found.value, works.index(record.about["work"]))
         for record in results.records
@@ -82,13 +82,13 @@ def _jax(plot: Axes, results: Results, works: list[str]) -> None:
         and found.carries
     ]
     if ratios:
-        values, places = zip(*ratios, strict=True)
+        values, rows = zip(*ratios, strict=True)
         label = f"npnet ÷ {JAX}, training step"
-        plot.plot(values, places, "s", color="#555555", fillstyle="none", markersize=5, label=label)
+        plot.plot(values, rows, "s", color="#555555", fillstyle="none", markersize=5, label=label)
 
 
 def _scaling(results: Results) -> Figure:
-    """Draw time against size along each axis, on logarithmic scales."""
+    """Draw the time of a training step against each size, on logarithmic axes."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
     from matplotlib.ticker import LogFormatter, NullLocator, StrMethodFormatter  # noqa: PLC0415
 

@@ -1,11 +1,10 @@
-"""Inputs for comparisons, made step by step from choices.
+"""Random inputs for comparisons.
 
-Everything here asks a `Choose` for small decisions: a number between two others, one of several options. What
-makes the decisions is exchangeable: a seeded generator (`Seeded`, for the parity table, without further
-libraries), or hypothesis (`ptref.strategies`), which shrinks failures to the smallest decisions that still
-fail. Every choice is valid by construction, so none is ever thrown away.
+The functions ask a `Choose` for small decisions: an integer in a range, or one of several options. The parity
+table uses a seeded generator (`Seeded`), the tests use hypothesis (`ptref.strategies`), which reduces a
+failure to the smallest decisions that still fail. Every decision leads to valid inputs, so none is rejected.
 
-Arrays are not drawn number by number: their kind is chosen, and the seed they come from.
+The elements of an array are not decisions: its kind of values, its memory layout and its seed are.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 class Choose:
-    """Makes decisions; the simplest outcome is the lowest number and the first option."""
+    """Makes decisions; the lowest integer and the first option are the simplest."""
 
     def integer(self, low: int, high: int) -> int:
-        """Return a number from low to high, both included."""
+        """Return an integer from low to high, both included."""
         raise NotImplementedError
 
     def among(self, options: Sequence[T]) -> T:
@@ -46,7 +45,7 @@ class Choose:
 
 
 class Seeded(Choose):
-    """Decides by a NumPy generator.
+    """Makes decisions with a NumPy generator.
 
     Parameters
     ----------
@@ -63,7 +62,7 @@ class Seeded(Choose):
         self.generator = check.generator("Seeded", generator)
 
     def integer(self, low: int, high: int) -> int:
-        """Return a number from low to high, both included, all equally likely."""
+        """Return an integer from low to high, both included, all equally likely."""
         return int(self.generator.integers(low, high, endpoint=True))
 
 
@@ -81,13 +80,13 @@ def _with(rng: Generator, shape: Shape, specials: tuple[float, ...]) -> ndarray:
 
 VALUES: dict[str, Callable[[Generator, Shape], ndarray]] = {
     "ordinary": _ordinary,
-    "repeated": lambda rng, shape: rng.integers(-1, 2, shape),  # maxima that tie, kinks that are met
+    "repeated": lambda rng, shape: rng.integers(-1, 2, shape),  # equal maxima; inputs at the kink of ReLU
     "zeros": lambda rng, shape: rng.choice((0.0, -0.0), shape),
-    "offset": lambda rng, shape: 100 + _ordinary(rng, shape),  # what cancels when a mean is taken off
+    "offset": lambda rng, shape: 100 + _ordinary(rng, shape),  # cancels when the mean is subtracted
     "huge": lambda rng, shape: _with(rng, shape, (1e4, -1e4)),  # logits that overflow an exponential
     "tiny": lambda rng, shape: 1e-20 * _ordinary(rng, shape),  # squares that underflow float32
     "positive": lambda rng, shape: np.abs(_with(rng, shape, (0.0,))),  # weights, variances
-    "probability": lambda rng, shape: np.clip(rng.uniform(-0.2, 1.2, shape), 0, 1),  # 0 and 1 among them
+    "probability": lambda rng, shape: np.clip(rng.uniform(-0.2, 1.2, shape), 0, 1),  # with exact 0 and 1
     "infinite": lambda rng, shape: _with(rng, shape, (np.inf, -np.inf)),
     "nan": lambda rng, shape: _with(rng, shape, (np.nan,)),
 }
@@ -108,9 +107,9 @@ def _reversed(values: ndarray) -> ndarray:
 
 
 def _strided(values: ndarray) -> ndarray:
-    # Whoever reads between the strides meets NaN, or a label that no class has.
-    between = np.nan if values.dtype.kind == "f" else np.iinfo(values.dtype).max
-    wide = np.full((*values.shape, 2), between, values.dtype)
+    # The gaps hold NaN or an invalid label, which shows if an operation ignores the strides.
+    gap = np.nan if values.dtype.kind == "f" else np.iinfo(values.dtype).max
+    wide = np.full((*values.shape, 2), gap, values.dtype)
     wide[..., 0] = values
     return wide[..., 0]
 
@@ -135,18 +134,18 @@ LAYOUTS: dict[str, Callable[[ndarray], ndarray]] = {
 
 
 def make_array(shape: Shape, dtype: DTypeLike, values: str, layout: str, seed: int) -> ndarray:
-    """Return an array of a kind of values, laid out in memory in one of several ways.
+    """Return a random array with a given kind of values and memory layout.
 
     Parameters
     ----------
     shape : tuple of int
     dtype : float32 or float64
     values : str
-        One of `VALUES`.
+        Kind of values, one of `VALUES`.
     layout : str
-        One of `LAYOUTS`.
+        Memory layout, one of `LAYOUTS`.
     seed : int
-        The values, of their kind, follow from it.
+        At least 0; it determines the values.
 
     Returns
     -------
@@ -155,8 +154,8 @@ def make_array(shape: Shape, dtype: DTypeLike, values: str, layout: str, seed: i
     Raises
     ------
     InputError
-        If the kind of values or the layout is unknown, the shape is no tuple of integers of at least 0, or
-        the seed is no such integer.
+        If values or layout is unknown, shape is no tuple of integers of at least 0, or seed is no integer of
+        at least 0.
     DTypeError
         If dtype is neither float32 nor float64.
 
@@ -181,7 +180,7 @@ def check_shape(owner: str, name: str, value: Any) -> Shape:
 
 
 def array(choose: Choose, shape: Shape, dtype: DTypeLike, values: Sequence[str] = FINITE) -> ndarray:
-    """Choose the kind of values, the layout and the seed of an array."""
+    """Choose kind of values, layout and seed of an array."""
     return make_array(shape, dtype, choose.among(list(values)), choose.among(list(LAYOUTS)), choose.seed())
 
 
@@ -189,24 +188,24 @@ def array(choose: Choose, shape: Shape, dtype: DTypeLike, values: Sequence[str] 
 
 
 def axes(choose: Choose, most: int = 3, least: int = 0, size: int = 4) -> Shape:
-    """Choose any number of axes of any size, 0 included."""
+    """Choose a shape: `least` to `most` axes of 0 to `size` elements."""
     return tuple(choose.integer(0, size) for _ in range(choose.integer(least, most)))
 
 
 def batch(choose: Choose) -> Shape:
-    """Choose the batch axis: one sample, several, none at all, or no batch axis."""
+    """Choose the batch axis: one sample, several, an empty batch, or no batch axis."""
     return choose.among([(1,), (2,), (3,), (0,), ()])
 
 
 def one_or_pair(choose: Choose, low: int, high: int) -> int | tuple[int, int]:
-    """Choose a number for both directions or one for each."""
+    """Choose an integer for both image axes, or one for each."""
     if choose.among([True, False]):
         return choose.integer(low, high)
     return choose.integer(low, high), choose.integer(low, high)
 
 
 def both(value: int | tuple[int, int]) -> tuple[int, int]:
-    """Return (vertical, horizontal) of a number for both or a pair."""
+    """Return a pair (vertical, horizontal)."""
     return value if isinstance(value, tuple) else (value, value)
 
 
@@ -217,7 +216,7 @@ def room(
     padding: int | tuple[int, int] = 0,
     least: int | tuple[int, int] = 1,
 ) -> tuple[int, int]:
-    """Choose the size of an image, at least `least`, into which, once padded, a kernel fits."""
+    """Choose (height, width) of an image, at least `least`, so that the kernel fits into the padded image."""
     smallest = [
         max(size, d * (k - 1) + 1 - 2 * p)
         for size, k, d, p in zip(both(least), kernel, both(dilation), both(padding), strict=True)
@@ -226,5 +225,5 @@ def room(
 
 
 def optional(choose: Choose, make: Callable[[], T]) -> T | None:
-    """Choose between nothing and what `make` returns."""
+    """Choose between None and what `make` returns."""
     return make() if choose.among([False, True]) else None

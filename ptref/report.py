@@ -1,4 +1,4 @@
-"""What a comparison found, and how it is printed."""
+"""The result of a comparison, and how it is printed."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ COLUMNS = ("quantity", "worst error", "bound", "error ÷ bound", "npnet ÷ PyTor
 
 @dataclass(frozen=True)
 class Quantity:
-    """One array compared with its truth: the output, a gradient, or a state updated in place.
+    """One array compared with the true values: the output, a gradient, or a state updated in place.
 
-    The worst element is the one whose error is largest in proportion to its own bound.
+    Each element has a bound of its own. The worst element is the one with the largest error ÷ bound.
 
     Attributes
     ----------
     name : str
-        "y", "grad_x", "grad_weight", …; for what CUDA computed with " (cuda)" behind.
+        "y", "grad_x", "grad_weight", …; with " (cuda)" appended for values computed on CUDA.
     worst_error : float
-        The largest distance from the truth.
+        The largest absolute error of any element.
     index : tuple of int
-        Where the worst element stands.
+        The index of the worst element.
     value, other, truth : float
-        npnet's value there, PyTorch's in the same dtype, and PyTorch's in float64.
+        The worst element: npnet's value, PyTorch's in the same dtype, and the truth, PyTorch's in float64.
     error, bound : float
-        The worst element's own distance from the truth, and what is allowed for it.
+        The worst element's absolute error and its bound.
     error_over_bound : float
-        The quotient of the two: agreement is 1 or less.
+        error ÷ bound; the array agrees if it is at most 1.
     other_over_bound : float
-        The same quotient for PyTorch in the dtype of the inputs, at its own worst element.
+        The same for PyTorch in the dtype of the inputs, at PyTorch's own worst element.
     over_torch : float or None
-        npnet's worst error ÷ PyTorch's, both float32; 1 where both are exact, None for float64, whose
-        truth PyTorch itself supplies.
+        npnet's worst error ÷ PyTorch's, both in float32; 1 if both are exact. None in float64, where PyTorch
+        is the truth.
     """
 
     name: str
@@ -67,23 +67,22 @@ class Quantity:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """One comparison: what was compared, each quantity found, and which rules were broken.
+    """One comparison: what was compared, how each quantity came out, and which rules were broken.
 
     Attributes
     ----------
     subject, reference : str
-        Names of what was compared.
+        The names of the two sides.
     inputs : mapping from str to str
         Shape, dtype and layout of each input.
     options : mapping
-        The options both were given.
+        The options passed to both.
     dtype : numpy dtype
     seed : int
-        Of the upstream gradient and of the subject's own randomness.
+        Seed of the upstream gradient and of the subject's randomness, such as dropout.
     quantities : tuple of Quantity
     violations : tuple of str
-        What is wrong apart from the numbers: an input modified, a dtype changed, a second backward that
-        differs, …
+        Broken rules, such as: an input was modified, a dtype changed, a second backward gave other gradients.
     """
 
     subject: str
@@ -97,7 +96,7 @@ class Report:
 
     @property
     def agrees(self) -> bool:
-        """Whether every number lies within its bound and no rule is broken."""
+        """Whether every element lies within its bound and no rule is broken."""
         return not self.violations and all(quantity.agrees for quantity in self.quantities)
 
     @property
@@ -161,7 +160,7 @@ def _row(quantity: Quantity) -> list[str]:
 
 
 def quotient(error: float, other: float) -> float:
-    """Return error ÷ other, where nothing ÷ nothing is 1: equally exact."""
+    """Return error ÷ other; 0 ÷ 0 is 1, as both are exact."""
     if other == 0:
         return 1.0 if error == 0 else float("inf")
     return error / other
@@ -170,39 +169,39 @@ def quotient(error: float, other: float) -> float:
 def judge(
     name: str, value: ndarray, other: ndarray, truth: ndarray, bound: ndarray, *, over_torch: bool
 ) -> Quantity:
-    """Compare one array with its float64 truth, element by element.
+    """Compare an array with its float64 truth, element by element.
 
-    Where the truth, or its rounding to the dtype, is not finite, the value must be the same NaN or infinity.
-    So must it not be where the truth is finite, unless PyTorch overflowed there in the same way.
+    Where the truth, or its rounding to the dtype, is NaN or infinite, the value must be the same. Where the
+    truth is finite, the value must be finite too, unless PyTorch overflowed to the same infinity.
     """
     errors, other_errors = distance(value, truth), distance(other, truth)
     overflowed = ~np.isfinite(other) & (value == other)
     errors = np.where(overflowed, 0, errors)
-    ratios = _over(errors, bound)
-    place = tuple(int(i) for i in np.unravel_index(int(ratios.argmax()), ratios.shape)) if ratios.size else ()
+    ratios = _ratios(errors, bound)
+    worst = tuple(int(i) for i in np.unravel_index(int(ratios.argmax()), ratios.shape)) if ratios.size else ()
     finite_other = np.where(np.isfinite(other_errors), other_errors, 0)
 
     def at(array: ndarray) -> float:
-        return float(array[place]) if ratios.size else 0.0
+        return float(array[worst]) if ratios.size else 0.0
 
-    worst = float(errors.max(initial=0))
+    worst_error = float(errors.max(initial=0))
     return Quantity(
         name=name,
-        worst_error=worst,
-        index=place,
+        worst_error=worst_error,
+        index=worst,
         value=at(value),
         other=at(other),
         truth=at(truth),
         error=at(errors),
         bound=at(bound),
         error_over_bound=at(ratios),
-        other_over_bound=float(_over(finite_other, bound).max(initial=0)),
-        over_torch=quotient(worst, float(finite_other.max(initial=0))) if over_torch else None,
+        other_over_bound=float(_ratios(finite_other, bound).max(initial=0)),
+        over_torch=quotient(worst_error, float(finite_other.max(initial=0))) if over_torch else None,
     )
 
 
 def distance(value: ndarray, truth: ndarray) -> ndarray:
-    """Return |value − truth| in float64: 0 between equal infinities and NaNs, ∞ where only one is finite."""
+    """Return |value − truth| in float64: 0 between equal infinities or NaNs, ∞ where only one is finite."""
     with np.errstate(all="ignore"):
         rounded = truth.astype(value.dtype)
         same = (value == rounded) & ~np.isfinite(rounded)
@@ -211,8 +210,8 @@ def distance(value: ndarray, truth: ndarray) -> ndarray:
     return np.where(same, 0.0, np.where(np.isnan(errors), np.inf, errors))
 
 
-def _over(errors: ndarray, bound: ndarray) -> ndarray:
-    """Return errors ÷ bound, where an error of 0 is within any bound, even one of 0."""
+def _ratios(errors: ndarray, bound: ndarray) -> ndarray:
+    """Return errors ÷ bound; an error of 0 gives 0, even where the bound is 0."""
     with np.errstate(all="ignore"):
         ratios = np.where(np.isinf(errors), np.inf, errors / bound)
     return np.where(errors == 0, 0.0, ratios)

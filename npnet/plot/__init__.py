@@ -1,14 +1,63 @@
-"""Figures: learning curves, confusion matrices, decision surfaces, filters and feature maps, what went wrong.
+"""Figures, by what they draw: curves, bars, comparisons, matrices, weights, images, features, planes, lines.
 
-Each function returns a figure that belongs to nobody else: no window is opened and nothing is left changed
-in matplotlib. A notebook shows it where it is the last value of a cell; ``figure.savefig("a.png")`` saves it.
-Figures have a white ground of their own, so that they read the same on paper, in a light notebook and in a
-dark one, whatever style is set. Colours are told apart by the colour-blind too: they are those of Okabe and
-Ito.
+Each function returns a matplotlib figure. It opens no window and changes no setting of matplotlib. A notebook
+shows the figure if it is the last value of a cell; ``figure.savefig("a.png")`` saves it. Figures always have
+a white background and dark text, whatever style is set, so that they look the same on paper and in a dark
+notebook. The colours are those of Okabe and Ito, which colour-blind readers can tell apart.
+
+matplotlib takes half a second to import. It is loaded when a figure is asked for: here, and nowhere else.
 """
 
-from npnet.plot.features import feature_maps
-from npnet.plot.plane import surface
-from npnet.plot.training import confusion, filters, learning_curves, misclassified
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["confusion", "feature_maps", "filters", "learning_curves", "misclassified", "surface"]
+if TYPE_CHECKING:
+    from npnet.plot.bars import accuracy_by_class, class_histogram
+    from npnet.plot.comparisons import accuracies, paired_comparison
+    from npnet.plot.curves import LinePlot, learning_curves, line_plots
+    from npnet.plot.features import feature_maps
+    from npnet.plot.films import film
+    from npnet.plot.images import predictions
+    from npnet.plot.kernels import kernel_responses
+    from npnet.plot.lines import Fit, fits
+    from npnet.plot.matrices import confusion
+    from npnet.plot.planes import Surface, surface, surfaces
+    from npnet.plot.weights import weight_images
+
+__all__ = [
+    "Fit",
+    "LinePlot",
+    "Surface",
+    "accuracies",
+    "accuracy_by_class",
+    "class_histogram",
+    "confusion",
+    "feature_maps",
+    "film",
+    "fits",
+    "kernel_responses",
+    "learning_curves",
+    "line_plots",
+    "paired_comparison",
+    "predictions",
+    "surface",
+    "surfaces",
+    "weight_images",
+]
+
+_MODULES = (
+    "bars", "comparisons", "curves", "features", "films", "images", "kernels", "lines", "matrices", "planes",
+    "weights",
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Load the figures, and matplotlib with them, when the first of them is asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module 'npnet.plot' has no attribute {name!r}")
+    figures = (vars(import_module(f"npnet.plot.{module}")) for module in _MODULES)
+    return next(module[name] for module in figures if name in module)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,16 +1,17 @@
-"""Figures of images on their way through a network: how many of each class, templates, features by layer.
+"""What a network makes of one image, layer by layer.
 
-What has a sign is drawn in red above zero and in blue below, white being zero, so that after a ReLU no blue
-is left. Colours are relative to the largest value of what is drawn together.
+Values are drawn in red above zero, in blue below, and white at zero, so that no blue is left after a ReLU.
+Colours are relative to the largest absolute value of a layer.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -21,182 +22,43 @@ from npnet import check
 from npnet._words import counted
 from npnet.errors import InputError
 from npnet.nn import Dropout, Flatten, Layer, Sequential
-from npnet.plot._arguments import MOST_PICTURES, Names, caption, mapping, names, names_of, numbers, plain
-from npnet.plot._style import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    class_ticks,
-    draw_picture,
-    longest,
-    new_figure,
-    own_style,
-)
+from npnet.plot._arguments import Names, caption, names_of, plain
+from npnet.plot._style import BLUE, PALE_GREY, SIGNED, class_ticks, draw_picture, drawing, longest, new_figure
 
-SIGNED = "RdBu_r"
 MAPS_IN_A_ROW = 16
 VALUES_IN_A_ROW = 32
 MOST_LAYERS = 50
 MOST_NAMED_BARS = 30
-LETTERS_IN_A_LINE = 60  # of what is said of the likeliest classes
+LETTERS_IN_A_LINE = 60  # of the title that lists the likeliest classes
 CELL = 0.3  # inches, the width of a single value
-WIDTH, MARGIN, LINE = 8.5, 0.6, 0.28  # of the figure of layers, in inches
+WIDTH, MARGIN, LINE = 8.5, 0.6, 0.28  # of the figure, in inches
 PICTURE_HEIGHT, BARS_HEIGHT = 1.3, 1.3
+OWNER = "feature_maps"
 
 
-@own_style
-def class_histogram(
-    parts: Mapping[str, Integer[ndarray, " n"]], class_names: Names, *, title: str = ""
-) -> Figure:
-    """Draw how the classes are spread in each part of a data set, as shares, so that parts compare.
-
-    Parameters
-    ----------
-    parts : mapping from name to integer array
-        The labels of each part; at most three parts.
-    class_names : sequence of str
-    title : str
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-
-    Raises
-    ------
-    InputError
-        If there is no part, there are more than three, or one is empty.
-    """
-    owner = "class_histogram"
-    title, class_names = caption(owner, "title", title), names(owner, class_names)
-    parts = mapping(owner, "parts", parts, most=3)
-    for name, labels in parts.items():
-        check.class_labels(owner, labels, f"parts' labels of {name!r}", classes=len(class_names))
-        if not len(labels):
-            raise InputError(f"{owner}: parts must not be empty, got no label in {name!r}")
-    classes = len(class_names)
-    figure = new_figure(min(14.0, max(5.0, 1.5 + 0.3 * classes)), 3.2, title)
-    axes = figure.subplots()
-    width = 0.8 / len(parts)
-    for i, (name, labels) in enumerate(parts.items()):
-        share = 100 * np.bincount(labels, minlength=classes) / len(labels)
-        place = np.arange(classes) + (i - (len(parts) - 1) / 2) * width
-        size = f"{len(labels):,}".replace(",", " ")
-        axes.bar(place, share, width, color=(BLUE, ORANGE, GREEN)[i], label=f"{name}, {size} images")
-    axes.axhline(100 / classes, color=GREY, linestyle=":", linewidth=1, label="all classes alike")
-    axes.set_xticks(*class_ticks(class_names), rotation=90 if longest(class_names) > 2 else 0)
-    axes.set_xlim(-0.7, classes - 0.3)
-    axes.set_xlabel("class")
-    axes.set_ylabel("share of the images (%)")
-    axes.set_axisbelow(True)
-    axes.grid(visible=True, axis="y", color="#DDDDDD", linewidth=0.6)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-    return figure
-
-
-@own_style
-def templates(weight: Float[ndarray, "classes h w"], class_names: Names, *, title: str = "") -> Figure:
-    """Draw the weights that make each class's score of a linear classifier, as images.
-
-    Parameters
-    ----------
-    weight : array, shape (classes, height, width)
-    class_names : sequence of str
-    title : str
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-
-    Raises
-    ------
-    InputError
-        If the names are not one for each class, or more than 200.
-    """
-    title = caption("templates", "title", title)
-    class_names = names("templates", class_names, most=MOST_PICTURES)
-    weight = numbers("templates", "weight", weight, "(classes, h, w)")
-    if len(weight) != len(class_names):
-        raise InputError(
-            f"templates: weight must have shape ({len(class_names)}, h, w) for {len(class_names)} "
-            f"class_names, got {weight.shape}"
-        )
-    columns = min(8, len(weight))
-    rows = math.ceil(len(weight) / columns)
-    figure = new_figure(1.05 * columns + 1.1, 1.25 * rows + 0.5, title)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    largest = float(abs(weight).max()) or 1.0
-    for axes, template, name in zip(grid.flat, weight, class_names, strict=False):
-        axes.imshow(template, cmap=SIGNED, vmin=-largest, vmax=largest)
-        axes.set_title(name, fontsize=10, pad=3)
-    scale = ScalarMappable(Normalize(-largest, largest), SIGNED)
-    figure.colorbar(scale, ax=grid, label="weight of a pixel", fraction=0.04, pad=0.02)
-    return figure
-
-
-@own_style
-def layer_by_layer(
-    image: Float[ndarray, "c h w"],
-    outputs: Mapping[str, ndarray],
-    logits: Float[ndarray, " classes"],
-    class_names: Names,
+@drawing
+def feature_maps(
+    model: Layer | Mapping[str, ndarray],
+    x: Float[ndarray, "*one c h w"],
+    class_names: Names | None = None,
     *,
     title: str = "",
 ) -> Figure:
-    """Draw what becomes of one image: the image, what layers make of it, and the classes' scores.
+    """Draw what a model makes of one image: a row for each layer.
+
+    The channels of a feature map lie side by side; every value of a vector is a cell. Flatten and dropout,
+    which change no value, are left out. If the last layer returns a vector, it is drawn as the scores of the
+    classes.
 
     Parameters
     ----------
-    image : array, shape (channels, height, width)
-    outputs : mapping from layer name to array
-        Maps of shape (channels, height, width) or vectors, first layer first.
-    logits : array, shape (classes,)
-        What comes out in the end.
-    class_names : sequence of str
-    title : str
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-
-    Raises
-    ------
-    InputError
-        If the names are not one for each class, or an output is neither maps nor a vector.
-    """
-    owner = "layer_by_layer"
-    title, class_names = caption(owner, "title", title), names(owner, class_names)
-    image = numbers(owner, "image", image, "(c, h, w)")
-    logits = numbers(owner, "logits", logits, "(classes,)")
-    if len(logits) != len(class_names):
-        raise InputError(
-            f"{owner}: logits must be {len(class_names)}, one for each of class_names, "
-            f"got shape {logits.shape}"
-        )
-    if outputs:
-        outputs = mapping(owner, "outputs", outputs, most=MOST_LAYERS)
-    return _draw_layers(owner, image, outputs, logits, class_names, title)
-
-
-@own_style
-def feature_maps(
-    model: Layer, x: Float[ndarray, "*one c h w"], class_names: Names | None = None, *, title: str = ""
-) -> Figure:
-    """Draw what becomes of one image in a model of your own: a row for each layer.
-
-    Maps lie side by side; of a vector every value is a cell. Layers that change no value, dropout and
-    flatten, are left out. If the last layer gives a vector, it is drawn as the scores of the classes.
-
-    Parameters
-    ----------
-    model : npnet.nn.Layer
-        A `Sequential` is gone through layer by layer; any other layer is one row.
-    x : array, shape (channels, height, width)
-        One image as the model is to be given it: standardised, if it learnt from standardised ones.
+    model : npnet.nn.Layer, or dict from names to arrays
+        A `Sequential` is drawn layer by layer, any other layer as one row. A dict holds outputs instead,
+        first layer first, of shape (channels, height, width) or (values,). At most 50 rows.
+    x : array, shape (channels, height, width) or (1, channels, height, width)
+        One image, finite, as the model takes it: standardized if the model was trained on such images.
     class_names : sequence of str, optional
-        One for each output; their numbers, if absent.
+        One for each score; without it, their numbers.
     title : str
 
     Returns
@@ -206,7 +68,8 @@ def feature_maps(
     Raises
     ------
     InputError
-        If model is no layer, x is no image or does not fit the model, or a layer gives what cannot be drawn.
+        If model is neither, x is no image or does not fit the model, or an output is neither a feature map
+        nor a vector.
 
     Examples
     --------
@@ -216,63 +79,79 @@ def feature_maps(
     >>> figure = feature_maps(model, np.zeros((1, 8, 8), np.float32))
     >>> figure.savefig("maps.png")  # doctest: +SKIP
     """
-    owner = "feature_maps"
-    check.instance(owner, "model", model, Layer, "a model of npnet.nn")
-    title = caption(owner, "title", title)
-    image = check.finite(owner, "x", check.array(owner, "x", x, "f"))
+    image = check.finite(OWNER, "x", check.array(OWNER, "x", x, "f"))
     if image.ndim == 4 and len(image) == 1:
         image = image[0]
     if image.ndim != 3 or not image.size:
-        raise InputError(f"{owner}: x must be one image of shape (c, h, w), got {image.shape}")
-    outputs: dict[str, ndarray] = {}
-    _walk(model, "", image[None], outputs)
+        raise InputError(f"{OWNER}: x must be one image of shape (c, h, w), got {image.shape}")
+    outputs = _outputs(model, image[None])
     if not 1 <= len(outputs) <= MOST_LAYERS:
-        raise InputError(
-            f"{owner}: model must have 1 to {MOST_LAYERS} layers to be drawn, got {len(outputs)}"
-        )
+        raise InputError(f"{OWNER}: model must have 1 to {MOST_LAYERS} layers to draw, got {len(outputs)}")
+    for name, output in outputs.items():
+        _check_output(name, output)
     last = next(reversed(outputs))
-    logits = outputs.pop(last) if outputs[last].ndim == 1 else None
-    if logits is None:
-        return _draw_layers(owner, image, outputs, None, (), title)
-    logits = check.finite(owner, f"the output of {last}", logits)
-    return _draw_layers(owner, image, outputs, logits, names_of(owner, class_names, len(logits)), title)
+    if outputs[last].ndim > 1:
+        return _draw_layers(image, outputs, None, (), title)
+    scores = outputs.pop(last)
+    return _draw_layers(image, outputs, scores, names_of(OWNER, class_names, len(scores)), title)
 
 
-def _walk(layer: Layer, place: str, x: ndarray, outputs: dict[str, ndarray]) -> ndarray:
-    """Run one image through a layer and note its output, or, of several in a row, the output of each."""
+def _outputs(model: Any, x: ndarray) -> dict[str, ndarray]:
+    """Return the output of each layer by name, without the batch axis."""
+    if isinstance(model, Mapping):
+        return {caption(OWNER, "a name in model", name): output for name, output in model.items()}
+    check.instance(OWNER, "model", model, Layer, "a model of npnet.nn, or a dict of outputs")
+    outputs: dict[str, ndarray] = {}
+    _run(model, "", x, outputs)
+    return outputs
+
+
+def _run(layer: Layer, path: str, x: ndarray, outputs: dict[str, ndarray]) -> ndarray:
+    """Run an image through a layer and keep its output; of a `Sequential`, the output of each layer."""
     if isinstance(layer, Sequential):
         for name, child in layer.children().items():
-            x = _walk(child, f"{place}.{name}".removeprefix("."), x, outputs)
+            x = _run(child, f"{path}.{name}".removeprefix("."), x, outputs)
         return x
     shown = repr(layer) if "\n" not in repr(layer) else type(layer).__name__
     try:
         y = layer(x)
     except InputError as error:
-        raise error.inside(f"feature_maps: x must fit the model; layer '{place}' {shown}") from None
+        raise error.inside(f"{OWNER}: x must fit the model; layer '{path}' {shown}") from None
     if not isinstance(layer, Flatten | Dropout):
-        outputs[plain(f"{place} {shown}".strip())] = y[0]
+        outputs[plain(f"{path} {shown}".strip())] = y[0]
     return y
 
 
+def _check_output(name: str, output: Any) -> None:
+    what = f"the output of model's layer {name}"
+    check.finite(OWNER, what, check.array(OWNER, what, output))
+    if output.ndim not in (1, 3) or not output.size:
+        raise InputError(
+            f"{OWNER}: {what} must have shape (c, h, w) or (values,) to be drawn, got {output.shape}"
+        )
+
+
+# ---- rows of layers ------------------------------------------------------------------------------------
+
+
 def _draw_layers(
-    owner: str,
     image: ndarray,
     outputs: Mapping[str, ndarray],
-    logits: ndarray | None,
+    scores: ndarray | None,
     class_names: Sequence[str],
     title: str,
 ) -> Figure:
-    sheets = {name: _sheet(owner, name, output) for name, output in outputs.items()}
+    sheets = {name: _sheet(output) for name, output in outputs.items()}
     heights = [PICTURE_HEIGHT, *(_width(sheet) * _aspect(sheet) for sheet in sheets.values())]
-    heights += [] if logits is None else [BARS_HEIGHT]
-    upright = 0.08 * min(longest(class_names), 30) if logits is not None and _too_long(class_names) else 0.0
+    heights += [] if scores is None else [BARS_HEIGHT]
+    upright = 0.08 * min(longest(class_names), 30) if scores is not None and _too_long(class_names) else 0.0
     figure = new_figure(WIDTH, sum(heights) + LINE * (len(heights) + 1) + MARGIN + upright, "")
     figure.set_layout_engine("none")  # places are counted in inches here
     figure.suptitle(title, y=1 - 0.1 / figure.get_figheight(), va="top", fontsize=11)
     places = _from_top(figure, heights)
 
     axes = _place(figure, next(places), PICTURE_HEIGHT)
-    draw_picture(axes, image, frame=None)
+    draw_picture(axes, image)
     _name(axes, "image")
     axes.axis("off")
     if sheets:
@@ -283,19 +162,13 @@ def _draw_layers(
         axes.imshow(sheet, cmap=SIGNED, vmin=-largest, vmax=largest, interpolation="nearest", aspect="auto")
         _name(axes, f"{name}: {_what(outputs[name])}, largest {largest:.3g}")
         axes.axis("off")
-    if logits is not None:
-        _bars(_place(figure, next(places), WIDTH - 2 * MARGIN), logits, class_names)
+    if scores is not None:
+        _bars(_place(figure, next(places), WIDTH - 2 * MARGIN), scores, class_names)
     return figure
 
 
-def _sheet(owner: str, name: str, output: ndarray) -> ndarray:
-    """Lay maps side by side, a gap between them, or a vector's values in rows; NaN stays white."""
-    check.finite(owner, f"outputs of {name}", check.array(owner, f"outputs of {name}", output))
-    if output.ndim not in (1, 3) or not output.size:
-        raise InputError(
-            f"{owner}: the output of {name} must be maps (c, h, w) or a vector, got {output.shape}; "
-            "outputs of other shapes cannot be drawn"
-        )
+def _sheet(output: ndarray) -> ndarray:
+    """Lay the channels side by side with gaps between them, or a vector's values in rows; gaps are NaN."""
     if output.ndim == 1:
         columns = min(VALUES_IN_A_ROW, len(output))
         rows = math.ceil(len(output) / columns)
@@ -366,13 +239,13 @@ def _too_long(class_names: Sequence[str]) -> bool:
     return longest(class_names) * len(class_names) > 100
 
 
-def _bars(axes: Axes, logits: ndarray, class_names: Sequence[str]) -> None:
-    logits = logits.astype(np.float64)
-    certain = logits.min() >= 0 and abs(logits.sum() - 1) < 1e-4  # a softmax was the last layer
-    odds = logits if certain else np.exp(logits - logits.max())
+def _bars(axes: Axes, scores: ndarray, class_names: Sequence[str]) -> None:
+    scores = scores.astype(np.float64)
+    certain = scores.min() >= 0 and abs(scores.sum() - 1) < 1e-4  # a softmax was the last layer
+    odds = scores if certain else np.exp(scores - scores.max())
     first = np.argsort(-odds, kind="stable")[:3]
-    colours = [BLUE if i == first[0] else "#AAAAAA" for i in range(len(class_names))]
-    axes.bar(range(len(class_names)), logits, color=colours)
+    colours = [BLUE if i == first[0] else PALE_GREY for i in range(len(class_names))]
+    axes.bar(range(len(class_names)), scores, color=colours)
     axes.axhline(0, color="black", linewidth=0.8)
     ticks, rotation = class_ticks(class_names, MOST_NAMED_BARS), 90 if _too_long(class_names) else 0
     axes.set_xticks(*ticks, fontsize=9, rotation=rotation)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet import data, nn
+from npnet import data, nn, plot
 from npnet import functional as F
 from npnet.data import ArrayDataset, Splits
 from npnet.metrics import accuracy
@@ -121,19 +121,35 @@ class ShiftStudy:
 
     def figures(self, name: str, class_names: Sequence[str], folder: RunFolder) -> list[Path]:
         """Draw it, and those images that a single pixel turned."""
-        from npnet.plot import cifar as plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
-
-        drawn = plot_cifar.shifts(self.accuracies, self.changed, title=f"{name}: all test images shifted")
+        drawn = plot.line_plots(self._panels(), title=f"{name}: all test images shifted")
         files = [folder.figure("shifts.png", drawn)]
         which = self.turned()[:MOST_TURNED]
         if len(which):
             x = self.part.x[which]
-            both = np.stack([self.probabilities[by][which] for by in (0, 1)], axis=1)
-            pairs = list(zip(x, shifted(x, 1), strict=True))
-            title = f"{name}: recognised (blue), and not after a shift by one pixel (orange)"
-            drawn = plot_cifar.turned(pairs, both, self.part.y[which], class_names, title=title)
+            drawn = plot.predictions(
+                np.concatenate([x, shifted(x, 1)]),
+                np.tile(self.part.y[which], 2),
+                np.concatenate([self.probabilities[by][which] for by in (0, 1)]),
+                class_names,
+                row_names=["not shifted", "shifted"],
+                title=f"{name}: recognised, but not after a shift by one pixel",
+            )
             files.append(folder.figure("turned_by_one_pixel.png", drawn))
         return files
+
+    def _panels(self) -> list[plot.LinePlot]:
+        """Return accuracy and changed predictions by shift; and guessing, if accuracy comes near it."""
+        reached, changed = (
+            {by: 100 * share for by, share in each.items()} for each in (self.accuracies, self.changed)
+        )
+        references = {f"not shifted: {reached[0]:.1f} %": reached[0]}
+        if min(reached.values()) < 60:
+            references["guessing: 50 %"] = 50.0
+        shift = "shift to the right (pixels)"
+        return [
+            plot.LinePlot({"": reached}, shift, "accuracy (%)", references=references),
+            plot.LinePlot({"": changed}, shift, "predictions that change (%)", from_zero=True),
+        ]
 
 
 def study_shifts(model: nn.Layer, part: ArrayDataset, shifts: Sequence[int] = SHIFTS) -> ShiftStudy:

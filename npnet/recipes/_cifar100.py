@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from npnet import data, metrics, nn
+from npnet import data, metrics, nn, plot
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._both_settings import (
     AS_IN_SOURCE,
@@ -79,12 +79,10 @@ class HundredClasses(BothSettings):
 
 def draw_by_class(recipe: str, learnt: Learnt, folder: RunFolder) -> Path:
     """Draw the classes that are told best and worst."""
-    from npnet.plot import cifar as plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
-
     part, classes = learnt.test, learnt.splits.classes
     predicted = predict(learnt.model, part).argmax(axis=1)
     _, recall = metrics.precision_recall(metrics.confusion_matrix(predicted, part.y, len(classes)))
-    drawn = plot_cifar.accuracy_by_class(
+    drawn = plot.accuracy_by_class(
         recall,
         classes,
         overall=metrics.accuracy(predicted, part.y),

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from npnet import nn
+from npnet import nn, plot
 from npnet._words import counted
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._network import NetworkRecipe
@@ -309,8 +309,6 @@ def draw_curves(
     panels: Mapping[str, Mapping[str, Learnt]], title: str, file: str, folder: RunFolder
 ) -> list[Path]:
     """Draw learning curves, a row of panels for each title, a colour for each network named in it."""
-    from npnet.plot.digits import curves  # noqa: PLC0415 - matplotlib takes a second that importing need not
-
     histories = {
         panel: {name: each.history for name, each in networks.items() if each.history.epochs}
         for panel, networks in panels.items()
@@ -318,7 +316,8 @@ def draw_curves(
     shown = {panel: named for panel, named in histories.items() if named}
     if not shown:
         return []
-    return [folder.figure(file, curves(shown, loss_label=LOSS_LABELS["CrossEntropyLoss"], title=title))]
+    drawn = plot.learning_curves(shown, loss_label=LOSS_LABELS["CrossEntropyLoss"], title=title)
+    return [folder.figure(file, drawn)]
 
 
 def draw_mistakes(recipe: str, learnt: Learnt, folder: RunFolder) -> list[Path]:
@@ -328,8 +327,6 @@ def draw_mistakes(recipe: str, learnt: Learnt, folder: RunFolder) -> list[Path]:
 
 
 def _draw_engines(passes: Sequence[Sequence[Learnt]], folder: RunFolder) -> list[Path]:
-    from npnet import plot  # noqa: PLC0415 - matplotlib takes a second that importing need not
-
     name, kind = best(passes[0]).network.name, best(passes[0]).network.loss.kind
     runs = {
         one.engine: one.history

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
 from npnet import functional as F
-from npnet import metrics, models
+from npnet import metrics, models, plot
 from npnet.data import ArrayDataset, Splits, sample_gmm_2d
 from npnet.nn import Layer
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import Trained
 from npnet.recipes._spec import Options, Spec
-
-if TYPE_CHECKING:
-    from npnet.plot.plane import Surface
 
 # Seeds from here on, so that with seed 0 no recipe's classes are split by a line, which would teach little.
 FIRST_MIXTURE = 101
@@ -87,18 +84,16 @@ def probabilities(model: Layer) -> Callable[[ndarray], ndarray]:
     return lambda x: F.softmax(model(x), dim=1)[0]
 
 
-def surface(title: str, trained: Trained, weights: Mapping[str, ndarray] | None = None) -> Surface:
+def surface(title: str, trained: Trained, weights: Mapping[str, ndarray] | None = None) -> plot.Surface:
     """Return the decision surface of a network, shown with the points it learnt from.
 
     It is the surface of given weights, or else of those that were learnt in the end.
     """
-    from npnet.plot.plane import Surface  # noqa: PLC0415 - matplotlib takes a second importing need not
-
     part, model = trained.splits.train, trained.model
     if weights is not None:
         model = trained.network.model(np.random.default_rng(0))
         model.load_state_dict(weights)
-    return Surface(title, part.x, part.y, probabilities(model))
+    return plot.Surface(title, part.x, part.y, probabilities(model))
 
 
 @dataclass(frozen=True)

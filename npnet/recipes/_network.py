@@ -15,7 +15,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet import __version__, check, metrics, nn, optim, parallel
+from npnet import __version__, check, metrics, nn, optim, parallel, plot
 from npnet import functional as F
 from npnet._words import counted
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
@@ -284,8 +284,6 @@ class NetworkRecipe(Recipe):
         self, model: nn.Layer, splits: Splits[Any], part: Dataset, history: History, folder: RunFolder
     ) -> list[Path]:
         """Draw what there is to see of a trained network, and return the files."""
-        from npnet import plot  # noqa: PLC0415 - matplotlib takes a second that importing need not
-
         files: list[Path] = []
         if history.epochs:
             files.append(_draw_curves(history, self, folder))
@@ -294,7 +292,7 @@ class NetworkRecipe(Recipe):
             files += self._classifier_figures(model, samples, splits.classes, folder)
         weight = _first_filters(model)
         if weight is not None:
-            shown = plot.filters(weight, title=f"{self.name}: filters of the first layer")
+            shown = plot.weight_images(weight, title=f"{self.name}: filters of the first layer")
             files.append(folder.figure("filters.png", shown))
         return files
 
@@ -305,8 +303,6 @@ class NetworkRecipe(Recipe):
         classes: tuple[str, ...],
         folder: RunFolder,
     ) -> list[Path]:
-        from npnet import plot  # noqa: PLC0415 - as above
-
         x, target = samples
         y = predict(model, ArrayDataset(x, target))
         matrix = metrics.confusion_matrix(y.argmax(axis=1), target, len(classes))
@@ -315,7 +311,9 @@ class NetworkRecipe(Recipe):
         files = [folder.figure("confusion_matrix.png", figure)]
         if x.ndim == 4:
             probabilities, _ = F.softmax(y, dim=1)  # of log-probabilities these are the probabilities again
-            figure = plot.misclassified(x, target, probabilities, classes, title=self.name)
+            figure = plot.predictions(
+                x, target, probabilities, classes, select="misclassified", title=self.name
+            )
             files.append(folder.figure("misclassified.png", figure))
         return files
 
@@ -365,8 +363,6 @@ def _judged_part(splits: Splits[Any]) -> Dataset:
 
 
 def _draw_curves(runs: History | Mapping[str, History], recipe: NetworkRecipe, folder: RunFolder) -> Path:
-    from npnet import plot  # noqa: PLC0415 - matplotlib takes a second that importing need not
-
     label = LOSS_LABELS.get(recipe.loss.kind, "loss")
     return folder.figure(
         "learning_curves.png", plot.learning_curves(runs, title=recipe.title, loss_label=label)

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy import ndarray
 
-from npnet import check
+from npnet import check, plot
 from npnet.errors import InputError
 from npnet.recipes import _gmm
 from npnet.recipes._several import SeveralNetworks, Trained, Verdict
@@ -66,8 +66,6 @@ def _draw(
     judged: Mapping[str, Mapping[str, _gmm.Judgement]],
     folder: RunFolder,
 ) -> Path:
-    from npnet.plot.plane import Surface, surfaces  # noqa: PLC0415 - importing matplotlib takes a second
-
     titles = {
         who: f"{who}: training {100 * parts['training'].accuracy:.1f} %, "
         f"test {100 * parts['test'].accuracy:.1f} %"
@@ -76,11 +74,11 @@ def _draw(
     part = layers.splits.train
     shown = [
         _gmm.surface(titles["layers"], layers),
-        Surface(titles["plain functions"], part.x, part.y, classify),
+        plot.Surface(titles["plain functions"], part.x, part.y, classify),
     ]
     hidden = layers.model.parameters["fc1.bias"].size
     heading = f"Two layers with {hidden} hidden units after {spaced(len(layers.losses))} steps"
-    drawn = surfaces(shown, layers.splits.classes, title=heading)
+    drawn = plot.surfaces(shown, layers.splits.classes, title=heading)
     return folder.figure("decision_surfaces.png", drawn)
 
 

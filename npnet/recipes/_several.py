@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet import checkpoint, nn
+from npnet import checkpoint, nn, plot
 from npnet._words import counted
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._network import NetworkRecipe
@@ -244,19 +244,18 @@ def differences(done: Sequence[Mapping[str, Trained]]) -> dict[str, float]:
 
 def draw_engines(name: str, done: Sequence[Mapping[str, Trained]], folder: RunFolder) -> list[Path]:
     """Draw the losses of both engines, a panel for each network."""
-    from npnet.plot.plane import losses  # noqa: PLC0415 - importing matplotlib takes a second
-
-    panels, label = {}, "loss"
+    panels: list[plot.LinePlot] = []
     apart = differences(done)
     for by_engine in done:
         curves = {ENGINES[kind]: trained.losses for kind, trained in by_engine.items() if trained.losses}
         network = next(iter(by_engine.values())).network
-        label = LOSS_LABELS.get(network.loss.kind, label)
+        label = LOSS_LABELS.get(network.loss.kind, "loss")
         if len(curves) > 1:
-            panels[f"{network.name}\nat most {apart[network.name]:.1e} apart"] = curves
+            title = f"{network.name}\nat most {apart[network.name]:.1e} apart"
+            panels.append(plot.LinePlot(curves, y_label=label, title=title, x_scale="log", y_scale="log"))
     if not panels:
         return []
-    drawn = losses(panels, loss_label=label, title=f"{name}: both engines from equal weights")
+    drawn = plot.line_plots(panels, title=f"{name}: both engines from equal weights")
     return [folder.figure("engines.png", drawn)]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet import data, nn
+from npnet import data, nn, plot
 from npnet.data import ArrayDataset, Dataset, Splits
 from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, held_out_at_random, setting
 from npnet.recipes._network import NetworkRecipe
@@ -48,20 +48,16 @@ class SignsRecipe(NetworkRecipe):
         self, model: nn.Layer, splits: Splits[Any], part: Dataset, history: History, folder: RunFolder
     ) -> list[Path]:
         """Draw what is drawn of every network, and what becomes of the first image of the part."""
-        from npnet.plot import features as plot_features  # noqa: PLC0415 - matplotlib takes a second that importing need not
-
         parts = {"training": splits.train, "validation": splits.validation, "test": splits.test}
         labels = {name: each.y for name, each in parts.items() if each is not None}
-        histogram = plot_features.class_histogram(
-            labels, splits.classes, title=guessing(labels, splits.classes)
-        )
+        histogram = plot.class_histogram(labels, splits.classes, title=guessing(labels, splits.classes))
         files = [folder.figure("class_histogram.png", histogram)]
         files += super().figures(model, splits, part, history, folder)
 
         x, target = part[0]
         title = f"{self.name}: the letter {splits.classes[target]}, layer by layer"
         shown, logits = self.seen(model, x, splits.classes)
-        drawn = plot_features.layer_by_layer(x, shown, logits, splits.classes, title=title)
+        drawn = plot.feature_maps({**shown, "scores": logits}, x, splits.classes, title=title)
         files.append(folder.figure("layer_by_layer.png", drawn))
         return files
 

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from npnet import data, metrics, models, nn
+from npnet import data, metrics, models, nn, plot
 from npnet.checkpoint import load_weights
 from npnet.data import ArrayDataset, Splits, Standardization
 from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, BothSettings, setting
@@ -68,38 +68,32 @@ class LookedInto(BothSettings):
         self, p: np.ndarray, part: ArrayDataset, classes: tuple[str, ...], folder: RunFolder, report: Report
     ) -> tuple[dict[str, float], Path]:
         """Accuracy among the members of a class is its recall."""
-        from npnet.plot import cifar as plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
-
         matrix = metrics.confusion_matrix(p.argmax(axis=1), part.y, len(classes))
         _, recall = metrics.precision_recall(matrix)
         overall = matrix.trace() / matrix.sum()
         shown = zip(classes, recall, strict=True)
         report(table(["class", "test accuracy"], [(name, f"{100 * share:.1f} %") for name, share in shown]))
         title = f"{self.name}: test accuracy by class"
-        drawn = plot_cifar.accuracy_by_class(recall, classes, overall=float(overall), title=title)
+        drawn = plot.accuracy_by_class(recall, classes, overall=float(overall), title=title)
         by_class = dict(zip(classes, recall.tolist(), strict=True))
         return by_class, folder.figure("accuracy_by_class.png", drawn)
 
     def _predictions(
         self, p: np.ndarray, part: ArrayDataset, classes: tuple[str, ...], folder: RunFolder
     ) -> Path:
-        from npnet.plot import cifar as plot_cifar  # noqa: PLC0415 - as above
-
         title = f"{self.name}, loaded from {MODEL}: the first test images"
         first = slice(SHOWN)
-        drawn = plot_cifar.predictions(part.x[first], part.y[first], p[first], classes, title=title)
+        drawn = plot.predictions(part.x[first], part.y[first], p[first], classes, likeliest=3, title=title)
         return folder.figure("predictions.png", drawn)
 
     def _feature_maps(
         self, model: nn.Layer, part: ArrayDataset, classes: tuple[str, ...], folder: RunFolder
     ) -> Path:
-        from npnet.plot import features as plot_features  # noqa: PLC0415 - as above
-
         x, target = part[0]
         outputs = layer_outputs(model, x[None])
-        maps = {name: outputs[name][0] for name in MAPS}
+        shown = {name: outputs[name][0] for name in (*MAPS, "fc3")}
         title = f"{self.name}: a {classes[target]} through convolutions, ReLU and pooling"
-        drawn = plot_features.layer_by_layer(x, maps, outputs["fc3"][0], classes, title=title)
+        drawn = plot.feature_maps(shown, x, classes, title=title)
         return folder.figure("feature_maps.png", drawn)
 
 

@@ -44,7 +44,8 @@ from typing import Any
 
 import numpy as np
 
-from npnet import models, nn
+from npnet import models, nn, plot
+from npnet._words import counted
 from npnet.data import ArrayDataset, count_minibatches
 from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, setting, side_by_side
 from npnet.recipes._cifar import (
@@ -145,8 +146,6 @@ def curves_apart(one: Learnt, other: Learnt) -> float:
 
 def draw_descents(recipe: str, learnt: Mapping[str, Learnt], folder: RunFolder) -> list[Path]:
     """Draw full-batch, minibatch and per-sample descent, as far as they were trained."""
-    from npnet.plot import cifar as plot_cifar  # noqa: PLC0415 - matplotlib takes a second that importing need not
-
     names = (FULL_BATCH, AS_IN_SOURCE, PER_SAMPLE)
     runs = {name: learnt[name].history for name in names if name in learnt and learnt[name].history.epochs}
     if not runs:
@@ -154,8 +153,19 @@ def draw_descents(recipe: str, learnt: Mapping[str, Learnt], folder: RunFolder) 
     updates = {
         name: count_minibatches(learnt[name].splits.train, learnt[name].network.batch_size) for name in runs
     }
-    label = LOSS_LABELS["CrossEntropyLoss"]
-    drawn = plot_cifar.descents(runs, updates, loss_label=label, title=f"{recipe}: three kinds of descent")
+    by_epoch, by_seconds = {}, {}
+    for name, history in runs.items():
+        label = f"{name}: {counted(updates[name], 'update')} an epoch"
+        losses = {e.epoch: e.validation_loss for e in history.epochs if e.validation_loss is not None}
+        seconds = np.cumsum([epoch.seconds for epoch in history.epochs]).tolist()
+        by_epoch[label] = losses
+        by_seconds[label] = dict(zip(seconds, losses.values(), strict=True))
+    y_label = f"validation {LOSS_LABELS['CrossEntropyLoss']}"
+    panels = [
+        plot.LinePlot(by_epoch, "epoch (pass through the data)", y_label),
+        plot.LinePlot(by_seconds, "seconds of training", y_label, x_scale="log"),
+    ]
+    drawn = plot.line_plots(panels, title=f"{recipe}: three kinds of descent")
     return [folder.figure("descents.png", drawn)]
 
 

@@ -31,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
+from npnet import plot
 from npnet.recipes import _gmm
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import SeveralNetworks, Trained, Verdict
@@ -118,8 +119,6 @@ def _draw_surfaces(
     trained: Sequence[Trained], judged: Mapping[str, Mapping[str, _gmm.Judgement]], folder: RunFolder
 ) -> list[Path]:
     """Draw a figure for each mixture: a row for each activation, a column for each depth."""
-    from npnet.plot.plane import surfaces  # noqa: PLC0415 - importing matplotlib takes a second
-
     files = []
     for mixture in MIXTURES:
         names = [network(mixture, *kind).name for kind in KINDS]
@@ -130,7 +129,7 @@ def _draw_surfaces(
             placed.insert(3, None)  # below the network without a hidden layer there is none with sigmoid
             splits = next(iter(of_mixture.values())).splits
             title = f"{splits.name}: surfaces and training samples"
-            drawn = surfaces(placed, splits.classes, columns=3, title=title)
+            drawn = plot.surfaces(placed, splits.classes, columns=3, title=title)
             numbers = "_".join(map(str, mixture))
             files.append(folder.figure(f"decision_surfaces_{numbers}.png", drawn))
     return files
@@ -143,8 +142,6 @@ def _title(trained: Trained, judged: Mapping[str, _gmm.Judgement]) -> str:
 
 
 def _draw_losses(trained: Sequence[Trained], folder: RunFolder) -> list[Path]:
-    from npnet.plot.plane import losses  # noqa: PLC0415 - as above
-
     panels: dict[str, dict[str, list[float]]] = {}
     for each in trained:
         if each.losses:
@@ -152,16 +149,18 @@ def _draw_losses(trained: Sequence[Trained], folder: RunFolder) -> list[Path]:
             curves[each.network.name.partition(" on ")[0]] = each.losses
     if not panels:
         return []
-    drawn = losses(panels, loss_label="cross-entropy (nats)", title="Training loss")
+    shown = [
+        plot.LinePlot(curves, y_label="cross-entropy (nats)", title=mixture, x_scale="log", y_scale="log")
+        for mixture, curves in panels.items()
+    ]
+    drawn = plot.line_plots(shown, title="Training loss")
     return [folder.figure("losses.png", drawn)]
 
 
 def _draw_film(trained: Trained, folder: RunFolder) -> Path:
-    from npnet.plot.plane import film  # noqa: PLC0415 - as above
-
     shown = [_gmm.surface(f"after {step} steps", trained, weights) for step, weights in trained.looks.items()]
     name = trained.network.name.partition(" on ")[0]
-    gif = film(shown, trained.splits.classes, title=name)
+    gif = plot.film(shown, trained.splits.classes, title=name)
     return folder.write("learning.gif", lambda file: file.write(gif))
 
 

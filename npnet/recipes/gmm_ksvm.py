@@ -35,7 +35,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from npnet import check
+from npnet import check, plot
 from npnet import functional as F
 from npnet.errors import InputError
 from npnet.recipes import _gmm
@@ -217,17 +217,15 @@ def wins(pair: Mapping[str, ndarray]) -> str:
 
 
 def _draw_comparison(measures: Mapping[str, dict[str, ndarray]], folder: RunFolder) -> Path:
-    from npnet.plot.plane import duel  # noqa: PLC0415 - importing matplotlib takes a second
-
     shown = {f"test {name}": pair for name, pair in measures.items()}
     count = len(measures["accuracy"]["SVM"])
-    drawn = duel(shown, title=f"SVM and network on {count} random mixtures (mean ± deviation)")
+    drawn = plot.paired_comparison(
+        shown, title=f"SVM and network on {count} random mixtures (mean ± deviation)"
+    )
     return folder.figure("comparison.png", drawn)
 
 
 def _draw_surfaces(first: Trained, folder: RunFolder) -> Path:
-    from npnet.plot.plane import Surface, surfaces  # noqa: PLC0415 - as above
-
     part, test = first.splits.train, first.test
     svm = KSVMWrap(part.x, part.y)
     # An SVM has no probabilities; the logistic function of its score shades the ground as theirs would.
@@ -238,10 +236,12 @@ def _draw_surfaces(first: Trained, folder: RunFolder) -> Path:
     }
     titles = {who: f"{who}: test accuracy {100 * share:.1f} %" for who, share in accuracy.items()}
     shown = [
-        Surface(f"{titles['SVM']}, {len(svm.support)} support vectors", part.x, part.y, shading, svm.support),
+        plot.Surface(
+            f"{titles['SVM']}, {len(svm.support)} support vectors", part.x, part.y, shading, svm.support
+        ),
         _gmm.surface(titles["network"], first),
     ]
-    drawn = surfaces(shown, first.splits.classes, title=f"{first.splits.name}: training samples")
+    drawn = plot.surfaces(shown, first.splits.classes, title=f"{first.splits.name}: training samples")
     return folder.figure("decision_surfaces.png", drawn)
 
 

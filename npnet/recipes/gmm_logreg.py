@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from npnet import plot
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes import _gmm
 from npnet.recipes._network import NetworkRecipe
@@ -106,8 +107,6 @@ def size(trained: Trained) -> float:
 def _draw_classes(
     done: Mapping[str, Trained], tests: Mapping[str, _gmm.Judgement], folder: RunFolder
 ) -> list[Path]:
-    from npnet.plot.plane import surfaces  # noqa: PLC0415 - importing matplotlib takes a second
-
     shown = [
         _gmm.surface(f"{name}: test accuracy {100 * tests[name].accuracy:.1f} %", done[name])
         for name in (TWO, THREE)
@@ -116,13 +115,11 @@ def _draw_classes(
     if not shown:
         return []
     classes = max((done[name].splits.classes for name in (TWO, THREE) if name in done), key=len)
-    drawn = surfaces(shown, classes, title="Logistic regression, with the training samples")
+    drawn = plot.surfaces(shown, classes, title="Logistic regression, with the training samples")
     return [folder.figure("decision_surfaces.png", drawn)]
 
 
 def _draw_strengths(done: Mapping[str, Trained], folder: RunFolder) -> list[Path]:
-    from npnet.plot.plane import surfaces  # noqa: PLC0415 - as above
-
     regularized = {decay: done[strength(decay)] for decay in STRENGTHS if strength(decay) in done}
     if not regularized:
         return []
@@ -130,19 +127,18 @@ def _draw_strengths(done: Mapping[str, Trained], folder: RunFolder) -> list[Path
         _gmm.surface(f"λ = {decay:g}, ‖W‖ = {size(each):.2f}", each) for decay, each in regularized.items()
     ]
     classes = next(iter(regularized.values())).splits.classes
-    drawn = surfaces(shown, classes, title="The stronger the L2 penalty, the less sure the model")
+    drawn = plot.surfaces(shown, classes, title="The stronger the L2 penalty, the less sure the model")
     return [folder.figure("l2_strength.png", drawn)]
 
 
 def _draw_sizes(done: Mapping[str, Trained], folder: RunFolder) -> list[Path]:
-    from npnet.plot.plane import losses  # noqa: PLC0415 - as above
-
     if not {ONCE, MANY} <= set(done):
         return []
     once, many = done[ONCE].losses, done[MANY].losses
     curves = {"every sample once": once, f"every sample {COPIES} times": many}
     title = "A mean loss does not depend on the data's size"
-    drawn = losses({"": curves}, loss_label="cross-entropy (nats)", title=title)
+    panel = plot.LinePlot(curves, y_label="cross-entropy (nats)", x_scale="log", y_scale="log")
+    drawn = plot.line_plots([panel], title=title)
     return [folder.figure("loss_and_data_size.png", drawn)]
 
 

@@ -31,6 +31,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from npnet import functional as F
+from npnet import plot
 from npnet.recipes._recipe import Recipe
 from npnet.recipes._spec import Options, Report, Result
 from npnet.run import SETTINGS, RunFolder
@@ -99,8 +100,6 @@ class Kernels(Recipe):
 
     def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
         """Convolve and draw; nothing is random and nothing is learnt."""
-        from npnet.plot.kernels import kernel_grid  # noqa: PLC0415 - importing matplotlib takes a second
-
         report(f"{self.name}: {self.title}")
         folder.write_json(
             SETTINGS, {"recipe": self.name, "kernels": {name: k.tolist() for name, k in KERNELS.items()}}
@@ -116,7 +115,9 @@ class Kernels(Recipe):
         rows = [[name, *(f"{value:.3f}" for value in of.values())] for name, of in strength.items()]
         report(table(["image", *KERNELS], rows, title="mean strength |y| of the answer"))
 
-        drawn = kernel_grid(KERNELS, images, responses, title="Kernels made by hand, and what they answer to")
+        drawn = plot.kernel_responses(
+            KERNELS, images, responses, title="Kernels made by hand, and what they answer to"
+        )
         figure = folder.figure("kernels.png", drawn)
         report(f"figure: {figure}")
         strongest = {name: strongest_direction(of) for name, of in strength.items()}

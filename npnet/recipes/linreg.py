@@ -37,7 +37,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from npnet import check, nn
+from npnet import check, nn, plot
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._both_settings import AS_IN_SOURCE
 from npnet.recipes._network import NetworkRecipe
@@ -171,18 +171,28 @@ def _headline(trained: Sequence[Trained], values: Mapping[str, Mapping[str, Any]
 
 
 def _draw(trained: Sequence[Trained], folder: RunFolder) -> list[Path]:
-    from npnet.plot.plane import Fit, fits, losses  # noqa: PLC0415 - importing matplotlib takes a second
-
-    panels: list[Fit] = []
+    panels: list[plot.Fit] = []
     for each in trained:
         part, (a, b) = each.splits.train, line(each.model)
         lines = {stop.name: stop.line for stop in stops_of(each)}
         title = f"{each.network.name}: ŷ = {a:.4f} x + {b:.4f}"
-        panels.append(Fit(title, part.x[:, 0], part.y[:, 0], lines, least_squares(part), "least squares"))
-    files = [folder.figure("lines.png", fits(panels, title="Lines found by gradient descent"))]
-    curves = {each.network.name: {"training": each.losses} for each in trained if each.losses}
-    if curves:
-        drawn = losses(curves, loss_label="mean squared error", title="Loss of the lines")
+        panels.append(
+            plot.Fit(title, part.x[:, 0], part.y[:, 0], lines, least_squares(part), "least squares")
+        )
+    files = [folder.figure("lines.png", plot.fits(panels, title="Lines found by gradient descent"))]
+    shown = [
+        plot.LinePlot(
+            {"training": each.losses},
+            y_label="mean squared error",
+            title=each.network.name,
+            x_scale="log",
+            y_scale="log",
+        )
+        for each in trained
+        if each.losses
+    ]
+    if shown:
+        drawn = plot.line_plots(shown, title="Loss of the lines")
         files.append(folder.figure("losses.png", drawn))
     return files
 

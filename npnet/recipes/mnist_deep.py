@@ -56,7 +56,7 @@ from typing import Any
 import numpy as np
 
 from npnet import functional as F
-from npnet import nn
+from npnet import nn, plot
 from npnet.models import mlp
 from npnet.recipes._both_settings import AS_IN_SOURCE, best_of_each
 from npnet.recipes._comparison import (
@@ -70,7 +70,7 @@ from npnet.recipes._comparison import (
 )
 from npnet.recipes._mnist import TRAINING, as_in_source, classifier
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import Options, Report, Spec
+from npnet.recipes._spec import LOSS_LABELS, Options, Report, Spec
 from npnet.run import RunFolder
 from npnet.train import evaluate, predict
 
@@ -159,8 +159,6 @@ def _shallow(learnt: Mapping[str, Learnt]) -> Learnt:
 
 def _untrained(learnt: Learnt, options: Options, folder: RunFolder) -> tuple[float, Path]:
     """Return the loss of initial weights, and a figure of how it depends on their size."""
-    from npnet.plot.digits import untrained  # noqa: PLC0415 - importing matplotlib takes a second
-
     network = learnt.network
     weights_seed, _ = np.random.SeedSequence(options.seed).spawn(2)
     model = network.model(np.random.default_rng(weights_seed))
@@ -171,32 +169,38 @@ def _untrained(learnt: Learnt, options: Options, folder: RunFolder) -> tuple[flo
         model.load_state_dict(drawn | scaled)
         losses.append(evaluate(model, network.loss.make(nn), learnt.test)[0])
     title = f"{network.name} before it has learnt anything"
-    figure = untrained(SCALES, losses, len(learnt.splits.classes), title=title)
+    guessing = log(len(learnt.splits.classes))
+    curve = plot.LinePlot(
+        {"measured": dict(zip(SCALES, losses, strict=True))},
+        "factor of the initial weights (1: as they are drawn)",
+        LOSS_LABELS["CrossEntropyLoss"],
+        references={f"log {len(learnt.splits.classes)} = {guessing:.3f}": guessing},
+        from_zero=True,
+    )
+    figure = plot.line_plots([curve], title=title)
     return losses[SCALES.index(1.0)], folder.figure("untrained.png", figure)
 
 
 def _draw_standings(learnt: Mapping[str, Learnt], folder: RunFolder) -> list[Path]:
-    from npnet.plot.digits import standings  # noqa: PLC0415 - as above
-
     reached = {
-        name: (each.kept.validation_accuracy, each.accuracy)
+        name: {"validation": each.kept.validation_accuracy, "test": each.accuracy}
         for name, each in learnt.items()
         if each.kept is not None and each.kept.validation_accuracy is not None and each.accuracy is not None
     }
     if not reached:
         return []
-    drawn = standings(reached, must_reach=GOAL, title="Accuracy with the weights of the best epoch")
+    drawn = plot.accuracies(reached, must_reach=GOAL, title="Accuracy with the weights of the best epoch")
     return [folder.figure("standings.png", drawn)]
 
 
 def _draw_hardest(learnt: Learnt, folder: RunFolder) -> list[Path]:
-    from npnet.plot.digits import hardest  # noqa: PLC0415 - as above
-
     files = []
     for name, part in (("training", learnt.splits.train), ("test", learnt.test)):
         probabilities, _ = F.softmax(predict(learnt.model, part), dim=1)
         title = f"{learnt.network.name}: {name} digits"
-        drawn = hardest(part.x, part.y, probabilities, learnt.splits.classes, title=title)
+        drawn = plot.predictions(
+            part.x, part.y, probabilities, learnt.splits.classes, select="hardest", title=title
+        )
         files.append(folder.figure(f"hardest_{name}.png", drawn))
     return files
 

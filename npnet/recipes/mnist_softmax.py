@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
-from npnet import nn
+from npnet import nn, plot
 from npnet.models import logistic_regression
 from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, best_of_each
 from npnet.recipes._comparison import Comparison, Conclusion, Learnt, best, draw_curves, draw_mistakes
@@ -87,8 +87,6 @@ def norm(learnt: Learnt) -> float:
 
 
 def _draw_weights(learnt: Mapping[str, Learnt], classes: Sequence[str], folder: RunFolder) -> Path:
-    from npnet.plot.digits import weight_images  # noqa: PLC0415 - importing matplotlib takes a second
-
     rows = {
         f"{name}\n‖W‖ = {norm(each):.2f}\ntest {each.shown}": (
             each.model.parameters["linear.weight"].reshape(-1, 28, 28)
@@ -96,7 +94,7 @@ def _draw_weights(learnt: Mapping[str, Learnt], classes: Sequence[str], folder: 
         for name, each in learnt.items()
     }
     title = "Weights of each class; red speaks for it, blue against it"
-    return folder.figure("weights.png", weight_images(rows, classes, title=title))
+    return folder.figure("weights.png", plot.weight_images(rows, classes, title=title))
 
 
 recipe = Softmax(

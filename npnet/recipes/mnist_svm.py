@@ -39,7 +39,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet import check, metrics, nn
+from npnet import check, metrics, nn, plot
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
 from npnet.models import lenet5, logistic_regression, mlp
@@ -286,18 +286,18 @@ def _name(row: Measured, engines: Sequence[str]) -> str:
 
 
 def _draw(rows: Sequence[tuple[str, Measured]], title: str, folder: RunFolder) -> list[Path]:
-    from npnet.plot.digits import against_size  # noqa: PLC0415 - importing matplotlib takes a second
-
     measures: dict[str, Callable[[Measured], float]] = {
         "test error (%)": lambda row: 100 * (1 - row.accuracy),
         "seconds to learn": lambda row: row.seconds_to_learn,
         "seconds to classify the test digits": lambda row: row.seconds_to_classify,
     }
-    panels: dict[str, dict[str, dict[int, float]]] = {label: {} for label in measures}
+    panels = []
     for label, measure in measures.items():
+        curves: dict[str, dict[int, float]] = {}
         for name, row in rows:
-            panels[label].setdefault(name, {})[row.digits] = measure(row)
-    drawn = against_size(panels, size_label="digits learnt from", title=title)
+            curves.setdefault(name, {})[row.digits] = measure(row)
+        panels.append(plot.LinePlot(curves, "digits learnt from", label, x_scale="log", y_scale="log"))
+    drawn = plot.line_plots(panels, title=title)
     return [folder.figure("accuracy_and_time.png", drawn)]
 
 

@@ -29,7 +29,7 @@ from typing import Any
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet import models, nn
+from npnet import models, nn, plot
 from npnet.data import Dataset, Splits
 from npnet.recipes._both_settings import BothSettings
 from npnet.recipes._signs import SOURCE, SignsRecipe, as_in_source, ours
@@ -45,12 +45,10 @@ class SignTemplates(SignsRecipe):
         self, model: nn.Layer, splits: Splits[Any], part: Dataset, history: History, folder: RunFolder
     ) -> list[Path]:
         """Draw the weights of each letter as an image too."""
-        from npnet.plot import features as plot_features  # noqa: PLC0415 - matplotlib takes a second that importing need not
-
         files = super().figures(model, splits, part, history, folder)
         weight = model.parameters["linear.weight"].reshape(-1, 28, 28)
         title = f"{self.name}: red pixels speak for the letter where they are light, blue where dark"
-        drawn = plot_features.templates(weight, splits.classes, title=title)
+        drawn = plot.weight_images(weight, splits.classes, label="weight of a pixel", title=title)
         return [*files, folder.figure("templates.png", drawn)]
 
     def seen(

@@ -3,9 +3,8 @@
 import numpy as np
 
 from npnet import nn, plot
-from npnet.plot import cifar, digits, features, kernels, plane
 from npnet.train import Epoch, History
-from tests.wrong_values.table import ARRAY, FUNCTION, POSITIVE, TEXT, Row
+from tests.wrong_values.table import ARRAY, CHOICE, COUNT, FLAG, FUNCTION, POSITIVE, TEXT, Row
 
 NAMES = ["cat", "dog"]
 TITLE = [None, *TEXT]
@@ -46,105 +45,69 @@ def halves(x):
 
 
 def surface(**changed):
-    return plane.Surface(**({"title": "t", "x": X, "y": Y, "probabilities": halves} | changed))
+    return plot.Surface(**({"title": "t", "x": X, "y": Y, "model": halves} | changed))
 
 
-def judged():
-    return {
-        "images": IMAGES,
-        "target": Y,
-        "probabilities": np.full((2, 2), 0.5),
-        "class_names": NAMES,
-        "title": "t",
-    }
-
-
-JUDGED = {"images": PICTURES, "target": LABELS, "probabilities": P, "title": TITLE}
 SURFACES = [None, 3, "a", [], [3], ["a"], surface(), [surface()] * 200]
+LINE_PLOT = plot.LinePlot({"a": [2.0, 1.0]})
 
-PUBLIC = [
+ROWS = [
     Row(
         "plot.learning_curves",
         plot.learning_curves,
         lambda: {"runs": RUN, "title": "t", "loss_label": "l"},
-        {"runs": [*NO_RUNS, History()], "title": TITLE, "loss_label": TITLE},
-    ),
-    Row(
-        "plot.confusion",
-        plot.confusion,
-        lambda: {"matrix": np.eye(2, dtype=np.uint8), "class_names": np.array(NAMES), "title": "t"},
         {
-            "matrix": [
-                *ARRAY,
-                np.eye(2),
-                np.ones((2, 3), int),
-                np.zeros((0, 0), int),
-                -np.eye(2, dtype=int),
-                np.ones(3, int),
-            ],
-            "class_names": OTHERS,
+            "runs": [*NO_RUNS, History(), *({"p": runs} for runs in NO_RUNS)],
             "title": TITLE,
+            "loss_label": TITLE,
         },
     ),
     Row(
-        "plot.filters",
-        plot.filters,
-        lambda: {"weight": np.ones((1, 1, 2, 2)), "title": "t"},
-        {"weight": [*PICTURES, np.ones((2, 0, 3, 3))], "title": TITLE},
-    ),
-    Row(
-        "plot.misclassified",
-        plot.misclassified,
-        lambda: judged() | {"most": np.uint8(24)},
-        JUDGED | {"class_names": OTHERS, "most": MOST},
-    ),
-    Row(
-        "plot.surface",
-        plot.surface,
+        "plot.LinePlot",
+        plot.LinePlot,
         lambda: {
-            "model": halves,
-            "x": X,
-            "y": Y,
-            "class_names": NAMES,
-            "feature_names": ["a", "b"],
+            "curves": {"a": {1: 2.0, 10: np.float32(1.0)}, "b": [2.0, np.inf], "c": np.ones(3)},
+            "x_label": "x",
+            "y_label": "y",
             "title": "t",
+            "x_scale": "log",
+            "y_scale": "log",
+            "references": {"r": 2},
+            "from_zero": True,
         },
         {
-            "model": [*FUNCTION, None, lambda x: None, lambda x: np.ones(3), lambda x: x[:, :, None]],
-            "x": POINTS,
-            "y": POINT_LABELS,
-            "class_names": OTHERS,
-            "feature_names": [*OTHERS, None],
-            "title": TITLE,
-        },
-    ),
-    Row(
-        "plot.feature_maps",
-        plot.feature_maps,
-        lambda: {
-            "model": nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Softmax()),
-            "x": np.ones((1, 1, 2)),
-            "class_names": NAMES,
-            "title": "t",
-        },
-        {
-            "model": [None, 3, "relu", nn.ReLU, lambda x: x, nn.Sequential()],
-            "x": [
-                *NOT_NUMBERS,
-                np.ones((2, 3)),
-                np.ones((2, 1, 4, 4)),
-                np.ones((1, 2, 2), int),
-                np.zeros((1, 0, 2)),
+            "curves": [
+                *MAPPING,
+                *({"a": each} for each in (None, [], {}, "ab", {0: 1.0}, {"1": 1.0}, {1: "1"}, ["1"])),
             ],
-            "class_names": OTHERS,
+            "x_label": TITLE,
+            "y_label": TITLE,
+            "title": TITLE,
+            "x_scale": CHOICE,
+            "y_scale": CHOICE,
+            "references": [*MAPPING[1:-1], {"a": float("nan")}],
+            "from_zero": FLAG,
+        },
+    ),
+    Row(
+        "plot.line_plots",
+        plot.line_plots,
+        lambda: {"shown": [LINE_PLOT], "columns": np.int64(2), "title": ""},
+        {
+            "shown": [None, 3, "a", [], [3], [None], {}, LINE_PLOT, [LINE_PLOT] * 21],
+            "columns": POSITIVE,
             "title": TITLE,
         },
     ),
-]
-OF_PHOTOGRAPHS = [
     Row(
-        "plot.cifar.accuracy_by_class",
-        cifar.accuracy_by_class,
+        "plot.class_histogram",
+        plot.class_histogram,
+        lambda: {"parts": {"training": Y.astype(np.uint8)}, "class_names": NAMES, "title": ""},
+        {"parts": [*MAPPING, *({"a": labels} for labels in LABELS[:-1])], "class_names": FEW, "title": TITLE},
+    ),
+    Row(
+        "plot.accuracy_by_class",
+        plot.accuracy_by_class,
         lambda: {
             "accuracies": np.array([0.5, 1.0]),
             "class_names": NAMES,
@@ -167,152 +130,126 @@ OF_PHOTOGRAPHS = [
         },
     ),
     Row(
-        "plot.cifar.shifts",
-        cifar.shifts,
-        lambda: {"accuracies": {-1: 0.5, 0: 0.6}, "changed": {-1: 0.1, 0: 0.0}, "guessing": 0.5, "title": ""},
+        "plot.accuracies",
+        plot.accuracies,
+        lambda: {"scores": {"a": {"test": 0.5}}, "must_reach": 0.9, "title": ""},
         {
-            name: [None, 3, [0.5], {}, {1: 0.5}, {0: 2.0, -1: 0.5}, {0: "a", -1: 0.5}, {"0": 0.5, -1: 0.5}]
-            for name in ("accuracies", "changed")
-        }
-        | {"guessing": SHARE, "title": TITLE},
-    ),
-    Row(
-        "plot.cifar.turned",
-        cifar.turned,
-        lambda: {
-            "images": [(IMAGES[0], IMAGES[1])],
-            "probabilities": np.full((1, 2, 2), 0.5),
-            "target": np.array([0]),
-            "class_names": NAMES,
-            "title": "",
-        },
-        {
-            "images": [None, 3, "a", [], [3], [IMAGES[0]], [(IMAGES[0],)], [(IMAGES, IMAGES)], [("a", "b")]],
-            "probabilities": [*ARRAY, np.ones((1, 2)), np.ones((1, 3, 2)), np.full((1, 2, 2), 7.0)],
-            "target": [*ARRAY, np.array([2]), np.array([0, 1]), np.array([0.0])],
-            "class_names": [*OTHERS, None],
-            "title": TITLE,
-        },
-    ),
-    Row(
-        "plot.cifar.predictions",
-        cifar.predictions,
-        lambda: judged() | {"most": 3},
-        JUDGED | {"class_names": OTHERS, "most": MOST},
-    ),
-    Row(
-        "plot.cifar.descents",
-        cifar.descents,
-        lambda: {"runs": {"a": RUN}, "updates": {"a": np.int64(3)}, "loss_label": "l", "title": ""},
-        {
-            "runs": [*NO_RUNS, RUN],
-            "updates": [*MAPPING[:-3], {"b": 1}, {"a": 0}, {"a": 1.5}, {"a": 1, "b": 2}],
-            "loss_label": TITLE,
-            "title": TITLE,
-        },
-    ),
-]
-OF_DIGITS = [
-    Row(
-        "plot.digits.weight_images",
-        digits.weight_images,
-        lambda: {"rows": {"a": IMAGES[:, 0]}, "class_names": NAMES, "title": ""},
-        {
-            "rows": [*MAPPING, {"a": np.ones((3, 2, 2))}, {"a": IMAGES}, {"a": np.full((2, 2, 2), np.nan)}],
-            "class_names": [*FEW, [str(i) for i in range(1000)]],
-            "title": TITLE,
-        },
-    ),
-    Row(
-        "plot.digits.hardest",
-        digits.hardest,
-        lambda: judged() | {"most": 3},
-        JUDGED | {"class_names": OTHERS, "most": MOST},
-    ),
-    Row(
-        "plot.digits.curves",
-        digits.curves,
-        lambda: {"panels": {"p": {"a": RUN}}, "loss_label": "l", "title": ""},
-        {"panels": [*MAPPING, *({"p": runs} for runs in NO_RUNS)], "loss_label": TITLE, "title": TITLE},
-    ),
-    Row(
-        "plot.digits.untrained",
-        digits.untrained,
-        lambda: {"scales": [0.0, 1.0], "losses": np.array([2.0, 3.0]), "classes": np.int8(10), "title": ""},
-        {name: [None, 3, "ab", [], [1.0], ["a", "b"], [1.0, float("nan")]] for name in ("scales", "losses")}
-        | {"classes": POSITIVE, "title": TITLE},
-    ),
-    Row(
-        "plot.digits.standings",
-        digits.standings,
-        lambda: {"accuracies": {"a": (0.5, 0.6)}, "must_reach": 0.9, "title": ""},
-        {
-            "accuracies": [*MAPPING, {"a": (0.5,)}, {"a": (0.5, 2.0)}, {"a": ("a", "b")}],
+            "scores": [
+                *MAPPING,
+                *({"a": each} for each in (*MAPPING, {"test": 2.0}, dict.fromkeys("abcd", 0.5))),
+                {"a": {"test": 0.5}, "b": {"training": 0.5}},
+            ],
             "must_reach": [each for each in SHARE if each is not None],
             "title": TITLE,
         },
     ),
     Row(
-        "plot.digits.against_size",
-        digits.against_size,
-        lambda: {"panels": {"error": {"svm": {10: 3.0, 100: 1.0}}}, "size_label": "n", "title": ""},
+        "plot.paired_comparison",
+        plot.paired_comparison,
+        lambda: {"scores": {"accuracy": {"a": np.array([0.5]), "b": np.array([0.6])}}, "title": ""},
         {
-            "panels": [
+            "scores": [
                 *MAPPING,
-                *({"error": each} for each in MAPPING),
-                {"error": {"svm": {}}},
-                {"error": {"svm": {10: 0.0}}},
-                {"error": {"svm": {-1: 3.0}}},
-                {"error": {"svm": {10: float("nan")}}},
-                {"error": {"svm": {10: 3.0}}, "seconds": {"net": {10: 3.0}}},
+                *({"accuracy": each} for each in MAPPING),
+                {"accuracy": {"a": np.ones(2)}},
+                {"accuracy": {"a": np.ones(2), "b": np.ones(3)}},
+                {"accuracy": {"a": np.ones(2), "b": np.full(2, np.nan)}},
             ],
-            "size_label": TITLE,
             "title": TITLE,
         },
     ),
-]
-OF_LAYERS = [
     Row(
-        "plot.features.class_histogram",
-        features.class_histogram,
-        lambda: {"parts": {"training": Y.astype(np.uint8)}, "class_names": NAMES, "title": ""},
-        {"parts": [*MAPPING, *({"a": labels} for labels in LABELS[:-1])], "class_names": FEW, "title": TITLE},
+        "plot.confusion",
+        plot.confusion,
+        lambda: {"matrix": np.eye(2, dtype=np.uint8), "class_names": np.array(NAMES), "title": "t"},
+        {
+            "matrix": [
+                *ARRAY,
+                np.eye(2),
+                np.ones((2, 3), int),
+                np.zeros((0, 0), int),
+                -np.eye(2, dtype=int),
+                np.ones(3, int),
+            ],
+            "class_names": OTHERS,
+            "title": TITLE,
+        },
     ),
     Row(
-        "plot.features.templates",
-        features.templates,
-        lambda: {"weight": IMAGES[:, 0], "class_names": NAMES, "title": ""},
-        {"weight": PICTURES, "class_names": [*OTHERS, None], "title": TITLE},
+        "plot.weight_images",
+        plot.weight_images,
+        lambda: {"weight": np.ones((2, 1, 2, 2)), "names": NAMES, "label": "l", "title": "t"},
+        {
+            "weight": [
+                *PICTURES,
+                np.ones((2, 0, 3, 3)),
+                np.ones((2, 2)),
+                *MAPPING,
+                *(
+                    {"a": each}
+                    for each in (np.ones((2, 2)), IMAGES, np.full((2, 2, 2), np.nan), np.ones((41, 2, 2)))
+                ),
+                {"a": np.ones((2, 2, 2)), "b": np.ones((3, 2, 2))},
+            ],
+            "names": OTHERS,
+            "label": TITLE,
+            "title": TITLE,
+        },
     ),
     Row(
-        "plot.features.layer_by_layer",
-        features.layer_by_layer,
+        "plot.predictions",
+        plot.predictions,
         lambda: {
-            "image": IMAGES[0],
-            "outputs": {"a": IMAGES[0], "b": np.ones(3)},
-            "logits": np.ones(2),
+            "images": IMAGES,
+            "target": Y,
+            "probabilities": np.full((2, 2), 0.5),
             "class_names": NAMES,
-            "title": "",
+            "select": "hardest",
+            "most": np.uint8(24),
+            "likeliest": np.uint8(1),
+            "row_names": ["a", "b"],
+            "title": "t",
         },
         {
-            "image": PICTURES,
-            "outputs": [
-                3,
-                "a",
-                [1],
-                {3: np.ones(2)},
-                {"a": None},
-                {"a": np.ones((2, 2))},
-                {"a": np.full(2, np.nan)},
-            ],
-            "logits": [*NOT_NUMBERS, np.ones((2, 2)), np.ones(3)],
-            "class_names": [*OTHERS, None],
+            "images": PICTURES,
+            "target": LABELS,
+            "probabilities": P,
+            "class_names": OTHERS,
+            "select": CHOICE,
+            "most": MOST,
+            "likeliest": [*COUNT, 10**6],
+            "row_names": ["ab", 3, None, {}, ["a"] * 3, [1.5]],
             "title": TITLE,
         },
     ),
     Row(
-        "plot.kernels.kernel_grid",
-        kernels.kernel_grid,
+        "plot.feature_maps",
+        plot.feature_maps,
+        lambda: {
+            "model": nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Softmax()),
+            "x": np.ones((1, 1, 2)),
+            "class_names": NAMES,
+            "title": "t",
+        },
+        {
+            "model": [
+                *(None, 3, "relu", nn.ReLU, lambda x: x, nn.Sequential()),
+                *({}, {3: np.ones(2)}, {"a": None}, {"a": np.ones((2, 2))}, {"a": np.full(2, np.nan)}),
+            ],
+            "x": [
+                *NOT_NUMBERS,
+                np.ones((2, 3)),
+                np.ones((2, 1, 4, 4)),
+                np.ones((1, 2, 2), int),
+                np.zeros((1, 0, 2)),
+            ],
+            "class_names": OTHERS,
+            "title": TITLE,
+        },
+    ),
+    Row(
+        "plot.kernel_responses",
+        plot.kernel_responses,
         lambda: {"kernels": {"k": X}, "images": {"i": X}, "responses": {"i": {"k": X}}, "title": ""},
         {
             "kernels": [*MAPPING, {"k": np.ones(3)}],
@@ -321,23 +258,41 @@ OF_LAYERS = [
             "title": TITLE,
         },
     ),
-]
-OF_THE_PLANE = [
     Row(
-        "plot.plane.Surface",
-        plane.Surface,
-        lambda: {"title": "t", "x": X, "y": Y, "probabilities": halves, "support": np.array([1])},
+        "plot.surface",
+        plot.surface,
+        lambda: {
+            "model": halves,
+            "x": X,
+            "y": Y,
+            "class_names": NAMES,
+            "feature_names": ["a", "b"],
+            "title": "t",
+        },
+        {
+            "model": [*FUNCTION, None, lambda x: None, lambda x: np.ones(3), lambda x: x[:, :, None]],
+            "x": POINTS,
+            "y": POINT_LABELS,
+            "class_names": OTHERS,
+            "feature_names": [*OTHERS, None],
+            "title": TITLE,
+        },
+    ),
+    Row(
+        "plot.Surface",
+        plot.Surface,
+        lambda: {"title": "t", "x": X, "y": Y, "model": halves, "support": np.array([1])},
         {
             "title": TITLE,
             "x": POINTS,
             "y": [*ARRAY, np.array([0, 9]), np.array([-1, 0]), np.array([0.0, 1.0])],
-            "probabilities": [None, *FUNCTION],
+            "model": [None, *FUNCTION],
             "support": [*ARRAY[1:], np.array([2]), np.array([-1]), np.array([0.5])],
         },
     ),
     Row(
-        "plot.plane.surfaces",
-        plane.surfaces,
+        "plot.surfaces",
+        plot.surfaces,
         lambda: {"shown": [surface()], "class_names": NAMES, "columns": np.int64(1), "title": ""},
         {
             "shown": SURFACES,
@@ -347,14 +302,14 @@ OF_THE_PLANE = [
         },
     ),
     Row(
-        "plot.plane.film",
-        plane.film,
+        "plot.film",
+        plot.film,
         lambda: {"frames": [surface()], "class_names": NAMES, "title": ""},
         {"frames": [*SURFACES[:-1], [None]], "class_names": [*FEW, list("abcdefghi")], "title": TITLE},
     ),
     Row(
-        "plot.plane.Fit",
-        plane.Fit,
+        "plot.Fit",
+        plot.Fit,
         lambda: {
             "title": "t",
             "x": X[0],
@@ -373,41 +328,9 @@ OF_THE_PLANE = [
         },
     ),
     Row(
-        "plot.plane.fits",
-        plane.fits,
-        lambda: {"shown": [plane.Fit("t", X[0], X[1], {"a": (1.0, 0.0)})], "title": ""},
+        "plot.fits",
+        plot.fits,
+        lambda: {"shown": [plot.Fit("t", X[0], X[1], {"a": (1.0, 0.0)})], "title": ""},
         {"shown": [None, 3, "a", [], [3], [None], {}], "title": TITLE},
     ),
-    Row(
-        "plot.plane.losses",
-        plane.losses,
-        lambda: {"panels": {"p": {"a": [2.0, 1.0]}}, "loss_label": "l", "columns": 2, "title": ""},
-        {
-            "panels": [
-                *MAPPING,
-                *({"p": each} for each in MAPPING),
-                {"p": {"a": []}},
-                {"p": {"a": [float("nan")]}},
-            ],
-            "loss_label": TITLE,
-            "columns": POSITIVE,
-            "title": TITLE,
-        },
-    ),
-    Row(
-        "plot.plane.duel",
-        plane.duel,
-        lambda: {"scores": {"accuracy": {"a": np.array([0.5]), "b": np.array([0.6])}}, "title": ""},
-        {
-            "scores": [
-                *MAPPING,
-                *({"accuracy": each} for each in MAPPING),
-                {"accuracy": {"a": np.ones(2)}},
-                {"accuracy": {"a": np.ones(2), "b": np.ones(3)}},
-                {"accuracy": {"a": np.ones(2), "b": np.full(2, np.nan)}},
-            ],
-            "title": TITLE,
-        },
-    ),
 ]
-ROWS = [*PUBLIC, *OF_PHOTOGRAPHS, *OF_DIGITS, *OF_LAYERS, *OF_THE_PLANE]

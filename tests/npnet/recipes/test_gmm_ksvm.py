@@ -3,8 +3,7 @@ import pytest
 from matplotlib.collections import PathCollection
 from sklearn.svm import SVC
 
-from npnet import recipes
-from npnet.plot import plane as plot_plane
+from npnet import plot, recipes
 from npnet.recipes import Options
 from npnet.recipes.gmm_ksvm import KSVMWrap, seeds, two_scores
 
@@ -54,8 +53,8 @@ def test_two_scores_predict_what_the_svm_predicts():
 def test_support_vectors_are_drawn_double_size():
     part = SPLITS.train
     svm = KSVMWrap(part.x, part.y)
-    surface = plot_plane.Surface("svm", part.x, part.y, lambda x: np.eye(2)[svm.predict(x)], svm.support)
-    figure = plot_plane.surfaces([surface], SPLITS.classes)
+    surface = plot.Surface("svm", part.x, part.y, lambda x: np.eye(2)[svm.predict(x)], svm.support)
+    figure = plot.surfaces([surface], SPLITS.classes)
     sizes = np.concatenate([points.get_sizes() for points in figure.axes[0].collections
                             if type(points) is PathCollection])  # fmt: skip
     small, large = np.unique(sizes)

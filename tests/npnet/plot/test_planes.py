@@ -1,68 +1,18 @@
 import io
 
 import matplotlib as mpl
-import matplotlib.style
 import numpy as np
 import pytest
-from matplotlib.image import imread
 from PIL import Image
 
 from npnet import functional as F
 from npnet import nn, plot
 from npnet.errors import InputError
-from npnet.plot import plane as plot_plane
-from npnet.plot.plane import Fit, Surface
-
-CLASSES = ("class 0", "class 1")
-X = np.array([[-2.0, 0.0], [-1.0, 1.0], [1.0, 0.0], [2.0, 1.0]])
-Y = np.array([0, 0, 1, 0])  # the last is misclassified
+from tests.npnet.plot.figures import CLASSES, SURFACE, X, Y, halves
 
 
-def halves(x):
-    """Choose class 1 to the right of the axis, the surer the further."""
-    right = 1 / (1 + np.exp(-2 * x[:, 0]))
-    return np.stack([1 - right, right], axis=1)
-
-
-def thirds(x):
-    score = np.exp(np.stack([x[:, 0], -x[:, 0], x[:, 1]], axis=1))
-    return score / score.sum(axis=1, keepdims=True)
-
-
-SURFACE = Surface("halves", X, Y, halves)
-
-
-def figures():
-    values = {"SVM": np.array([0.9, 0.8, 0.7]), "network": np.array([0.8, 0.8, 0.9])}
-    return {
-        "surfaces": plot_plane.surfaces(
-            [SURFACE, None, Surface("thirds", X, Y, thirds)], (*CLASSES, "class 2")
-        ),
-        "fits": plot_plane.fits([Fit("line", X[:, 0], X[:, 1], {"now": (1.0, 0.0)}, (2.0, 0.0), "true")]),
-        "losses": plot_plane.losses({"run": {"a": [3.0, 0.2], "b": [2.0, 0.1]}}, loss_label="loss"),
-        "duel": plot_plane.duel({"accuracy": values}),
-    }
-
-
-@pytest.mark.parametrize("style", ["default", "dark_background"])
-@pytest.mark.parametrize("name", figures())
-def test_figures_read_the_same_under_any_style(style, name):
-    with matplotlib.style.context(style):
-        figure = figures()[name]
-        file = io.BytesIO()
-        figure.savefig(file, format="png")
-    file.seek(0)
-    pixels = imread(file)
-    np.testing.assert_array_equal(pixels[..., 3], 1)
-    np.testing.assert_array_equal(pixels[0, 0], 1)
-    for text in figure.findobj(mpl.text.Text):
-        assert sum(mpl.colors.to_rgb(text.get_color())) < 1.5
-    for axes in figure.axes:
-        assert not axes.axison or (axes.get_ylabel() and (axes.get_xlabel() or axes.get_xticklabels()))
-
-
-def test_the_ground_has_the_colour_of_the_class_and_is_pale_at_the_boundary():
-    figure = plot_plane.surfaces([SURFACE], CLASSES)
+def test_the_background_has_the_colour_of_the_class_and_is_pale_at_the_boundary():
+    figure = plot.surfaces([SURFACE], CLASSES)
     image = figure.axes[0].get_images()[0].get_array()
     left, middle, right = image[0, 0], image[0, image.shape[1] // 2], image[0, -1]
     blue, orange = np.array([0, 0.447, 0.698]), np.array([0.835, 0.369, 0])
@@ -72,20 +22,20 @@ def test_the_ground_has_the_colour_of_the_class_and_is_pale_at_the_boundary():
 
 
 def test_the_boundary_stands_where_the_choice_changes():
-    figure = plot_plane.surfaces([SURFACE], CLASSES)
+    figure = plot.surfaces([SURFACE], CLASSES)
     (contour,) = [c for c in figure.axes[0].collections if isinstance(c, mpl.contour.QuadContourSet)]
     (path,) = [p for p in contour.get_paths() if len(p.vertices)]
     np.testing.assert_allclose(path.vertices[:, 0], 0, atol=1e-6)
 
 
 def test_a_classifier_that_never_changes_its_mind_has_no_boundary():
-    surface = Surface("all of class 1", X, Y, lambda x: np.tile([0.0, 1.0], (len(x), 1)))
-    axes = plot_plane.surfaces([surface], CLASSES).axes[0]
+    surface = plot.Surface("all of class 1", X, Y, lambda x: np.tile([0.0, 1.0], (len(x), 1)))
+    axes = plot.surfaces([surface], CLASSES).axes[0]
     assert not [c for c in axes.collections if isinstance(c, mpl.contour.QuadContourSet)]
 
 
 def test_the_misclassified_are_ringed_and_classes_named():
-    figure = plot_plane.surfaces([SURFACE], CLASSES)
+    figure = plot.surfaces([SURFACE], CLASSES)
     ringed = [
         points.get_offsets()
         for points in figure.axes[0].collections
@@ -99,31 +49,21 @@ def test_the_misclassified_are_ringed_and_classes_named():
 
 
 def test_a_film_has_all_frames_and_stays_on_the_last():
-    moving = [Surface(f"{i}", X, Y, lambda x, i=i: halves(x - i)) for i in range(3)]
-    with Image.open(io.BytesIO(plot_plane.film(moving, CLASSES))) as gif:
+    moving = [plot.Surface(f"{i}", X, Y, lambda x, i=i: halves(x - i)) for i in range(3)]
+    with Image.open(io.BytesIO(plot.film(moving, CLASSES))) as gif:
         assert (gif.n_frames, gif.info["loop"]) == (3, 0)
         assert gif.info["duration"] == 120
         gif.seek(2)
         assert gif.info["duration"] > 1000
 
 
-def test_differences_of_a_duel_are_in_points():
-    figure = figures()["duel"]
-    heights = sorted(bar.get_height() for bar in figure.axes[-1].patches)
-    np.testing.assert_allclose(heights, [-20, 10], atol=1e-9)
-
-
 @pytest.mark.usefixtures("bare")
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
-        (lambda: plot_plane.surfaces([], CLASSES), "surfaces: shown must be a list of 1 to 64, got 0"),
-        (lambda: plot_plane.surfaces([SURFACE], list("abcdefghi")), "a list of 1 to 8 names, got 9"),
-        (lambda: plot_plane.film([], CLASSES), "film: frames must be a list of 1 to"),
-        (lambda: plot_plane.fits([]), "fits: shown must be a list of 1 to"),
-        (lambda: plot_plane.losses({}, loss_label="loss"), "losses: panels must hold 1 to 20 by name, got 0"),
-        (lambda: plot_plane.duel({"AP": {"SVM": np.ones(2)}}), "of two names"),
-        (lambda: plot_plane.duel({"AP": {"a": np.ones(2), "b": np.ones(3)}}), "as many of each"),
+        (lambda: plot.surfaces([], CLASSES), "surfaces: shown must be a list of 1 to 64, got 0"),
+        (lambda: plot.surfaces([SURFACE], list("abcdefghi")), "a list of 1 to 8 names, got 9"),
+        (lambda: plot.film([], CLASSES), "film: frames must be a list of 1 to"),
     ],
 )
 def test_what_does_not_fit_is_refused(draw, message):
@@ -131,8 +71,8 @@ def test_what_does_not_fit_is_refused(draw, message):
         draw()
 
 
-def test_the_ground_of_a_film_is_white():
-    with Image.open(io.BytesIO(plot_plane.film([SURFACE, SURFACE], CLASSES))) as gif:
+def test_the_background_of_a_film_is_white():
+    with Image.open(io.BytesIO(plot.film([SURFACE, SURFACE], CLASSES))) as gif:
         assert gif.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
@@ -213,17 +153,30 @@ def test_eight_classes_have_eight_colours_and_markers():
     assert len(figure.legends[0].get_texts()) == 9
 
 
+def test_labels_may_be_of_any_class_that_has_a_name():
+    figure = plot.surface(lambda p: (p[:, 0] > 0) * 2, X, Y, ["a", "b", "c"])
+    assert len(figure.legends[0].get_texts()) == 4
+
+
+def test_every_panel_takes_any_kind_of_model():
+    models = ("logits", "one probability", "labels", "scikit-learn")
+    figure = plot.surfaces([plot.Surface(name, X, Y, MODELS[name]) for name in models], CLASSES, columns=2)
+    for axes, name in zip(figure.axes, models, strict=True):
+        assert axes.get_title() == name
+        assert [c for c in axes.collections if isinstance(c, mpl.contour.QuadContourSet)]
+
+
 @pytest.mark.usefixtures("bare")
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (lambda x: None, r"model must give numbers of shape \(1, classes\) or \(1,\)"),
+        (lambda x: None, r"model must return numbers of shape \(1, classes\) or \(1,\)"),
         (lambda x: np.ones((3, 2)), r"got a float64 array of shape \(3, 2\)"),
-        (lambda x: np.full((len(x), 2), np.nan), "what model gives must hold finite numbers"),
-        (lambda x: np.full(len(x), 7.5), r"probability that model gives must be in 0…1, got 7\.5"),
-        (lambda x: np.full(len(x), 9), "must give labels in 0…7, got 9"),
-        (lambda x: np.ones((len(x), 9)), "class_names must be of at most 8 classes, got 9"),
-        (lambda x: np.ones((len(x), 1, 1)), "must give numbers of shape"),
+        (lambda x: np.full((len(x), 2), np.nan), "what model returns must hold finite numbers"),
+        (lambda x: np.full(len(x), 7.5), r"probability that model returns must be in 0…1, got 7\.5"),
+        (lambda x: np.full(len(x), 9), "must return labels in 0…1, got 9"),
+        (lambda x: np.ones((len(x), 9)), "class_names must be at most 8, got 9 classes"),
+        (lambda x: np.ones((len(x), 1, 1)), "must return numbers of shape"),
         (nn.Linear(3, 2, generator=np.random.default_rng(0)), "3"),
     ],
 )
