@@ -13,4 +13,4 @@ def test_lines_are_drawn_beyond_the_points_and_the_later_the_darker():
     np.testing.assert_allclose(second.get_xydata(), [[-1.5, -2.0], [11.5, 24.0]])
     assert sum(second.get_color()) < sum(first.get_color())
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["5", "9", "r"]
-    assert reference.get_color() == "black"
+    assert reference.get_color() == (0.0, 0.0, 0.0, 1)  # black
