@@ -55,7 +55,7 @@ def _params(model: nn.Layer) -> Params:
             name: _turned(value) if value.ndim == 4 else value.copy()
             for name, value in layer.parameters.items()
         }
-        for layer in model.children().values()
+        for layer in model.children.values()
     ]
 
 
@@ -64,7 +64,7 @@ def _turned(kernels: ndarray) -> ndarray:
 
 
 def _outputs(model: nn.Layer, params: Params, x: Any) -> Any:
-    for layer, of_layer in zip(model.children().values(), params, strict=True):
+    for layer, of_layer in zip(model.children.values(), params, strict=True):
         x = APPLY[type(layer)](layer, of_layer, x)
     return x
 

@@ -86,13 +86,13 @@ def _params(model: nn.Layer) -> list[dict[str, Any]]:
     """Copy the weights, layer by layer."""
     return [
         {name: jnp.array(_turned(value, KERNELS)) for name, value in layer.parameters.items()}
-        for layer in model.children().values()
+        for layer in model.children.values()
     ]
 
 
 def _inputs(model: nn.Layer, x: ndarray) -> Any:
     """Copy the samples, flat for a model that begins by flattening them: that costs others nothing."""
-    first = next(iter(model.children().values()))
+    first = next(iter(model.children.values()))
     return jnp.array(x.reshape(len(x), -1) if type(first) is nn.Flatten else _turned(x, IMAGES))
 
 

@@ -219,7 +219,7 @@ def to_torch(model: Layer) -> nn.Module:
         raise InputError(f"to_torch: model must be a layer of npnet.nn, got {check.described(model)}")
     obstacles: list[InputError] = []
     for place, layer in model.named_layers():
-        if not layer.children() and type(layer) not in TWINS and _pair_of(layer) is None:
+        if not layer.children and type(layer) not in TWINS and _pair_of(layer) is None:
             if type(layer) in {npn.Sequential, npn.Residual}:
                 continue  # an empty one
             obstacles.append(InputError(f"to_torch: {named('layer', place, layer)}: {UNREGISTERED}"))
@@ -266,7 +266,7 @@ def _registered_module(layer: Layer, place: str, pair: _Pair) -> nn.Module:
 
 def _sequential(layer: npn.Sequential, place: str) -> nn.Module:
     modules = OrderedDict(
-        (name, _module(child, join(place, name))) for name, child in layer.children().items()
+        (name, _module(child, join(place, name))) for name, child in layer.children.items()
     )
     try:
         return nn.Sequential(modules)

@@ -280,7 +280,7 @@ class Noise:
         sizes = [part.stop - part.start for part in division.shards]
         self._sharded = list(zip(sizes, shard_generators(generator, len(sizes)), strict=True))
         self._whole = [(len(x), generator)]
-        self._head = set(division.head.children())
+        self._head = set(division.head.children)
         self._rows = rows
 
     def kept(self, layer: str, sample: tuple[int, ...], p: float) -> ndarray:

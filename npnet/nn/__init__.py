@@ -1,7 +1,11 @@
-"""Layers: each owns its parameters and names the operation of `npnet.functional` it applies.
+"""Layers and losses: each owns its arrays and applies one operation of `npnet.functional`.
 
-``y, backward = layer.forward(x)`` runs a layer in training, ``grad_x, grads = backward(grad_y)`` runs it
+``y, backward = layer.forward(x)`` runs a layer in training mode, ``grad_x, grads = backward(grad_y)`` runs it
 backward, and ``layer(x)`` is inference. Names, arguments and defaults are those of ``torch.nn``.
+
+Two conventions hold throughout. A class of your own implements `apply`, and users call `forward`. What a
+layer has is an attribute, without brackets, and it is the layer's own: ``parameters``, ``buffers``,
+``children``. What must be computed or copied is a method: ``state_dict()``, ``summary(shape)``.
 """
 
 from npnet.nn.activations import (

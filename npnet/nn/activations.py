@@ -1,4 +1,4 @@
-"""Layers without parameters: activations, flattening and dropout."""
+"""Layers without parameters: identity, activations, flattening and dropout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Identity(Layer):
     """y = x."""
 
     def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
-        """Return x as it is."""
+        """Return x itself."""
         check.float_arrays("Identity", x=x)
 
         def backward(grad_y: ndarray) -> ndarray:
@@ -125,7 +125,7 @@ class LogSoftmax(Layer):
 
 
 class Flatten(Layer):
-    """Merge axes, all but the first if nothing else is said; see `npnet.functional.flatten`.
+    """Merge axes, by default all but the first; see `npnet.functional.flatten`.
 
     Parameters
     ----------
@@ -151,14 +151,14 @@ class Flatten(Layer):
 
 
 class Dropout(Layer):
-    """Zero values at random in training; see `npnet.functional.dropout`.
+    """Set values to zero at random in training; see `npnet.functional.dropout`.
 
-    The generator comes with each ``forward(x, generator=…)``, so that the layer itself keeps no state.
+    The generator is passed to each ``forward(x, generator=…)``, so the layer keeps no state.
 
     Parameters
     ----------
     p : float
-        Probability of being dropped.
+        Probability that a value is dropped.
 
     Raises
     ------

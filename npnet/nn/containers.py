@@ -1,33 +1,59 @@
-"""Layers made of layers: one after another, and around a shortcut."""
+"""Layers made of layers: one after another, and around a shortcut.
+
+A container of your own keeps its layers in attributes and implements `forward`, which applies the chain rule
+by hand. The names of its parameters, and of their gradients, begin with the attribute.
+
+>>> from npnet import nn
+>>> class Hidden(nn.Layer):
+...     def __init__(self, features, units, generator):
+...         self.linear = nn.Linear(features, units, generator=generator)
+...         self.act = nn.ReLU()
+...
+...     def forward(self, x, *, training=True, generator=None):
+...         h, linear_backward = self.linear.forward(x, training=training, generator=generator)
+...         y, act_backward = self.act.forward(h, training=training, generator=generator)
+...
+...         def backward(grad_y, *, needs_grad_x=True):
+...             grad_h, _ = act_backward(grad_y)
+...             grad_x, grads = linear_backward(grad_h, needs_grad_x=needs_grad_x)
+...             return grad_x, {f"linear.{name}": grad for name, grad in grads.items()}
+...
+...         return y, backward
+>>> model = nn.Sequential(Hidden(3, 4, np.random.default_rng(0)), nn.Tanh())
+>>> list(model.parameters), model.summary(3).multiply_adds
+(['0.linear.weight', '0.linear.bias'], 12)
+"""
 
 from __future__ import annotations
 
 from collections import UserDict
 from collections.abc import Iterator, Mapping
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._from_pytorch import not_a_method
 from npnet._quiet import quietly
 from npnet._words import counted
 from npnet.errors import DTypeError, InputError
-from npnet.nn.layer import Exchanges, Gradients, Layer, LayerBackward, run_in
+from npnet.nn._checks import checked_mode
+from npnet.nn.layer import Children, Gradients, Layer, LayerBackward, LayerChanges, short_repr
 
-HINT = "a batch axis is missing"  # at the beginning of all that is said of it
+HINT = "a batch axis is missing"  # how the hint begins, by which a container sees that it is there already
 
 
-class PlaceError(InputError, IndexError):
-    """There is no layer at that place; an IndexError too, as for a list."""
+class LayerIndexError(InputError, IndexError):
+    """No layer has that index; also an IndexError, as a list would raise."""
 
 
 class Layers(UserDict[str, Layer]):
-    """The layers of a Sequential, by name, in their order; one may be put in another's place."""
+    """The layers of a Sequential by name, in their order; they can be replaced, added and removed."""
 
     def __setitem__(self, name: str, layer: Layer) -> None:
-        """Put a layer at a name, checked; a new name comes last."""
+        """Check a layer and set it at a name; a new name comes last."""
         if not isinstance(layer, Layer):
             raise InputError(f"Sequential: layers '{name}' must be a layer, got {check.described(layer)}")
         if not isinstance(name, str) or "." in name or not name:
@@ -35,30 +61,35 @@ class Layers(UserDict[str, Layer]):
                 "Sequential: names in layers must be text, non-empty and without dots, "
                 f"got {check.described(name)}"
             )
-        Exchanges.count += 1
+        if name in self.data:
+            LayerChanges.count += 1
         super().__setitem__(name, layer)
 
     def __delitem__(self, name: str) -> None:
-        """Take a layer out."""
-        Exchanges.count += 1
+        """Remove a layer."""
+        LayerChanges.count += 1
         super().__delitem__(name)
+
+    def __call__(self) -> NoReturn:
+        """Tell users of PyTorch, where `children` is a method, to leave out the brackets."""
+        not_a_method("children", "layers")
 
 
 class Sequential(Layer):
     """Layers applied one after another: y = fₖ(… f₂(f₁(x))).
 
     Backward is the chain rule read from right to left: each layer turns the gradient of its output into
-    the gradient of its input, which is the gradient of the output of the layer before.
+    the gradient of its input, which is the gradient of the previous layer's output.
 
     Parameters
     ----------
     *layers : Layer, or one mapping from names to layers
-        Without names they are called "0", "1", …, so that parameters are named as in PyTorch.
+        Without names they are called "0", "1", …; parameters are then named as in PyTorch.
 
     Raises
     ------
     InputError
-        If something given is not a layer.
+        If an argument is not a layer, or a name is empty or has a dot.
 
     Examples
     --------
@@ -85,12 +116,23 @@ class Sequential(Layer):
         self.layers = _by_name(layers)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Check layers that are assigned all at once."""
-        super().__setattr__(name, _by_name((value,)) if name == "layers" else value)
+        """Check layers that are assigned together, ``model.layers = {…}``."""
+        if name == "layers":
+            value = _by_name((value,))
+            LayerChanges.count += "layers" in vars(self)
+        super().__setattr__(name, value)
 
+    @property
     def children(self) -> Mapping[str, Layer]:
-        """Return the layers by name, first to last."""
+        """The layers by name, first to last."""
         return self.layers
+
+    @property
+    def stages(self) -> Mapping[str, Layer]:
+        """The layers by name, unless a subclass runs them in a way of its own."""
+        cls = type(self)
+        runs_them_in_order = cls.forward is Sequential.forward and cls.__call__ is Sequential.__call__
+        return self.layers if runs_them_in_order else Children()
 
     def forward(
         self, x: ndarray, *, training: bool = True, generator: Generator | None = None
@@ -98,7 +140,7 @@ class Sequential(Layer):
         """Run the layers first to last; the function returned beside y runs them last to first."""
         if type(x) is not ndarray:
             check.array("Sequential", "x", x)
-        training = run_in("Sequential", training, generator)
+        training = checked_mode("Sequential", training, generator)
         y = x
         backwards: list[tuple[str, Layer, LayerBackward]] = []
         for name, layer in self.layers.data.items():
@@ -111,7 +153,7 @@ class Sequential(Layer):
         def backward(grad_y: ndarray, *, needs_grad_x: bool = True) -> tuple[ndarray | None, Gradients]:
             check.upstream("Sequential", grad_y, y)
             needs_grad_x = check.flag("Sequential", "needs_grad_x", needs_grad_x)
-            # If grad_x is not wanted, the gradient need not travel beyond the first layer that is trained.
+            # If grad_x is not needed, backward stops at the first layer that is trained.
             first = 0 if needs_grad_x else self._first_trainable()
             grads: Gradients = {}
             grad: ndarray | None = grad_y
@@ -129,7 +171,7 @@ class Sequential(Layer):
         return y, backward
 
     def __call__(self, x: ndarray) -> ndarray:
-        """Return the output alone, in evaluation mode, keeping nothing of the layers in between."""
+        """Return the output alone, in evaluation mode; no intermediate output is kept."""
         if type(x) is not ndarray:
             check.array("Sequential", "x", x)
         y = x
@@ -141,7 +183,7 @@ class Sequential(Layer):
         return y
 
     def _explained(self, error: InputError, x: ndarray) -> InputError:
-        """Return the error with a hint: x has another dtype, or lacks the batch axis."""
+        """Return the error with a hint if x has another dtype than the model, or lacks the batch axis."""
         own = next((array.dtype for array in self.parameters.values()), x.dtype)
         if (
             type(error) is DTypeError
@@ -159,12 +201,12 @@ class Sequential(Layer):
             y = x[np.newaxis]
             for layer in self.layers.values():
                 y = layer(y)
-        except Exception:  # noqa: BLE001 - whatever happens on the trial run, the first error is to be told
+        except Exception:  # noqa: BLE001 - the trial run may fail in any way; the first error stands
             return error
         return InputError(f"{error}; {HINT}: for the one sample x {x.shape} write x[np.newaxis]")
 
     def _first_trainable(self) -> int:
-        """Return the place of the first layer with something to learn, or how many layers there are."""
+        """Return the index of the first layer with a trained parameter, or the number of layers."""
         trainable = (i for i, layer in enumerate(self.layers.values()) if layer.trainable)
         return next(trainable, len(self.layers))
 
@@ -181,48 +223,45 @@ class Sequential(Layer):
     def __getitem__(self, index: slice) -> Sequential: ...
 
     def __getitem__(self, index: int | str | slice) -> Layer:
-        """Return a layer by its place or its name; of a slice, a Sequential of the same layers."""
+        """Return the layer of an index or a name; of a slice, a Sequential of the same layers."""
         if isinstance(index, slice):
-            return Sequential(dict(list(self.layers.items())[_plain(index)]))
+            return Sequential(dict(list(self.layers.items())[_plain_slice(index)]))
         return self.layers[self._name(index)]
 
     def _name(self, index: int | str) -> str:
-        """Return the name of a layer, given by its name or by its place."""
+        """Return the name of a layer that is given by its index or its name."""
         if isinstance(index, str):
             if index not in self.layers:
                 raise InputError(f"Sequential: index must be one of {', '.join(self.layers)}, got {index!r}")
             return index
-        place = check.integer("Sequential", "index", index)
-        if not -len(self) <= place < len(self):
-            raise PlaceError(
-                f"Sequential: index must be that of one of {counted(len(self), 'layer')}, got {place}"
+        number = check.integer("Sequential", "index", index)
+        if not -len(self) <= number < len(self):
+            raise LayerIndexError(
+                f"Sequential: index must be that of one of {counted(len(self), 'layer')}, got {number}"
             )
-        return list(self.layers)[place]
+        return list(self.layers)[number]
 
     def __setitem__(self, index: int | str, layer: Layer) -> None:
-        """Put a layer in the place of another; make the optimizer after that."""
+        """Replace a layer; make the optimizer afterwards."""
         self.layers[self._name(index)] = layer
 
     def __delitem__(self, index: int | str) -> None:
-        """Take a layer out; the others keep their names."""
+        """Remove a layer; the others keep their names."""
         del self.layers[self._name(index)]
-
-    def __repr__(self) -> str:
-        return _tree_repr(self)
 
 
 class Residual(Layer):
     """A body with a shortcut around it: y = body(x) + shortcut(x).
 
-    ∂L/∂x is the sum of what comes back through the body and what comes back through the shortcut; without
-    a layer on the shortcut that is ∂L/∂y itself, which reaches early layers undiminished.
+    ∂L/∂x is the sum of the gradients that come back through the body and through the shortcut. Without a
+    layer on the shortcut the second is ∂L/∂y itself, so it reaches early layers undiminished.
 
     Parameters
     ----------
     body : Layer
         Usually a `Sequential`.
     shortcut : Layer, optional
-        Brings x to the shape of the body's output; without it x is added as it is.
+        Brings x to the shape of the body's output; without it, x itself is added.
 
     References
     ----------
@@ -243,16 +282,17 @@ class Residual(Layer):
         self.shortcut = shortcut
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Require layers, also where one is exchanged."""
+        """Require layers, also when one is replaced."""
         if name == "body" or (name == "shortcut" and value is not None):
             check.instance("Residual", name, value, Layer, "a layer")
         super().__setattr__(name, value)
 
+    @property
     def children(self) -> Mapping[str, Layer]:
-        """Return the body and, where there is one, the shortcut."""
-        return (
-            {"body": self.body} if self.shortcut is None else {"body": self.body, "shortcut": self.shortcut}
-        )
+        """The body and, where there is one, the shortcut."""
+        if self.shortcut is None:
+            return Children(body=self.body)
+        return Children(body=self.body, shortcut=self.shortcut)
 
     def forward(
         self, x: ndarray, *, training: bool = True, generator: Generator | None = None
@@ -260,10 +300,10 @@ class Residual(Layer):
         """Run body and shortcut on the same x and add; the gradient goes back through both."""
         if type(x) is not ndarray:
             check.array("Residual", "x", x)
-        training = run_in("Residual", training, generator)
+        training = checked_mode("Residual", training, generator)
         backwards: dict[str, LayerBackward] = {}
         outputs: list[ndarray] = []
-        for name, layer in self.children().items():
+        for name, layer in self.children.items():
             try:
                 output, backwards[name] = layer.forward(x, training=training, generator=generator)
             except InputError as error:
@@ -281,7 +321,7 @@ class Residual(Layer):
                 try:
                     branch_grad, branch_grads = branch_backward(grad_y, needs_grad_x=needs_grad_x)
                 except InputError as error:
-                    raise _named(error, name, self.children()[name]) from None
+                    raise _named(error, name, self.children[name]) from None
                 grads |= {f"{name}.{key}": value for key, value in branch_grads.items()}
                 if branch_grad is not None:
                     grad_x = branch_grad if grad_x is None else _sum(grad_x, branch_grad)
@@ -294,19 +334,16 @@ class Residual(Layer):
         if type(x) is not ndarray:
             check.array("Residual", "x", x)
         outputs = []
-        for name, layer in self.children().items():
+        for name, layer in self.children.items():
             try:
                 outputs.append(layer(x))
             except InputError as error:
                 raise _named(error, name, layer) from None
         return _add(outputs[0], x if self.shortcut is None else outputs[1])
 
-    def __repr__(self) -> str:
-        return _tree_repr(self)
 
-
-def _plain(index: slice) -> slice:
-    """Return a slice whose ends are plain integers."""
+def _plain_slice(index: slice) -> slice:
+    """Return a slice whose ends are Python integers."""
     ends = (index.start, index.stop, index.step)
     start, stop, step = (None if end is None else check.integer("Sequential", "index", end) for end in ends)
     if step == 0:
@@ -336,10 +373,4 @@ def _by_name(layers: tuple[Layer | Mapping[str, Layer], ...]) -> Layers:
 
 def _named(error: InputError, name: str, layer: Layer) -> InputError:
     """Return the error with the layer it arose in."""
-    shown = type(layer).__name__ if layer.children() else repr(layer)
-    return error.inside(f"layer '{name}' {shown}")
-
-
-def _tree_repr(layer: Layer) -> str:
-    lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in layer.children().items()]
-    return "\n  ".join([f"{type(layer).__name__}(", *lines]) + "\n)"
+    return error.inside(f"layer '{name}' {short_repr(layer)}")

@@ -30,11 +30,11 @@ class Conv2d(Layer):
     stride, padding, dilation, groups
         As in `npnet.functional.conv2d`.
     bias : bool
-        Whether a number is added to each output channel.
+        Whether a learnt number is added to each output channel.
     init : str
-        How weights start, one of `npnet.nn.init.SCHEMES`; "default" is PyTorch's default.
+        How weights are initialised, one of `npnet.nn.init.SCHEMES`; "default" is PyTorch's default.
     generator : numpy.random.Generator
-        Draws the initial weights and biases; needed, so that nothing is drawn behind your back.
+        Draws the initial weights and biases; required, since npnet has no global random state.
     dtype : float32 or float64
 
     Raises
@@ -116,5 +116,5 @@ class Conv2d(Layer):
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
-        """Return (in_channels/groups)·kh·kw multiply-adds for every output."""
+        """Return (in_channels/groups)·kh·kw multiply-adds for each output value."""
         return prod(y_shape) * prod(self.weight.shape[1:])

@@ -1,4 +1,4 @@
-"""Initial weights: the distributions PyTorch starts from, and Xavier's and He's by name."""
+"""Initial weights: PyTorch's default distributions, and Xavier's and He's by name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def initial(
 ) -> tuple[ndarray, ndarray | None]:
     """Draw the initial weight and bias of a linear or convolutional layer.
 
-    With fan_in inputs to each output and fan_out outputs of each input:
+    fan_in is the number of inputs that an output depends on, fan_out the number of outputs that an input
+    reaches:
 
     =================  ===========================================  =======================
     scheme             weight                                       bias
@@ -46,25 +47,25 @@ def initial(
     shape : tuple of int
         Shape of the weight: (out, in), or (out, in/groups, kh, kw).
     bias : bool
-        Whether a bias is wanted.
+        Whether to draw a bias.
     init : str
         One of `SCHEMES`.
     generator : numpy.random.Generator
-        Draws the numbers, always in float64 and then rounded, so that both dtypes start alike.
+        Draws the numbers in float64, which are then rounded, so that both dtypes start alike.
     dtype : float32 or float64
     owner : str
         The layer whose weights these are, for error messages.
 
     Returns
     -------
-    weight : array of the given shape
+    weight : array, of `shape`
     bias : array, shape (out,), or None
 
     Raises
     ------
     InputError
-        If the shape is none, the scheme is unknown, the generator is not a NumPy generator, or bias is not a
-        bool.
+        If `shape` is no shape of a weight, the scheme is unknown, the generator is not a NumPy generator, or
+        bias is not a bool.
     DTypeError
         If dtype is neither float32 nor float64.
 
@@ -90,7 +91,7 @@ def initial(
     kernel = prod(shape[2:])
     fan_in, fan_out = shape[1] * kernel, shape[0] * kernel
     variance = {
-        "default": 1 / (3 * fan_in),  # that of a uniform distribution in ±1/√fan_in
+        "default": 1 / (3 * fan_in),  # the variance of a uniform distribution in ±1/√fan_in
         "xavier": 2 / (fan_in + fan_out),
         "kaiming": 2 / fan_in,
     }[init.partition("_")[0]]
@@ -108,8 +109,8 @@ def initial(
 
 
 def _shape(owner: str, shape: Any) -> tuple[int, ...]:
-    """Return the shape of a weight: at least two positive sizes."""
-    several = shape if isinstance(shape, tuple | list) else ()
-    if len(several) < 2:
+    """Require the shape of a weight: at least two positive sizes."""
+    sizes = shape if isinstance(shape, tuple | list) else ()
+    if len(sizes) < 2:
         raise InputError(f"{owner}: shape must be (out, in, …), got {shape!r:.60}")
-    return tuple(check.integer(owner, "shape", size, least=1) for size in several)
+    return tuple(check.integer(owner, "shape", size, least=1) for size in sizes)

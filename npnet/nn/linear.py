@@ -24,11 +24,11 @@ class Linear(Layer):
     in_features, out_features : int
         Sizes of the last axis of x and of y.
     bias : bool
-        Whether there is a b.
+        Whether the layer has a bias b.
     init : str
-        How weights start, one of `npnet.nn.init.SCHEMES`; "default" is PyTorch's default.
+        How weights are initialised, one of `npnet.nn.init.SCHEMES`; "default" is PyTorch's default.
     generator : numpy.random.Generator
-        Draws the initial weights and biases; needed, so that nothing is drawn behind your back.
+        Draws the initial weights and biases; required, since npnet has no global random state.
     dtype : float32 or float64
 
     Raises
@@ -76,5 +76,5 @@ class Linear(Layer):
         return F.linear(x, self.weight, self.bias)
 
     def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
-        """Return in_features multiply-adds for every output."""
+        """Return in_features multiply-adds for each output value."""
         return prod(y_shape) * self.in_features

@@ -1,4 +1,4 @@
-"""Losses: what training makes small.
+"""Losses: the functions that training minimises.
 
 ``loss, backward = criterion.forward(x, target)``, then ``grad_x = backward()``; ``criterion(x, target)`` is
 the value alone.
@@ -6,7 +6,7 @@ the value alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 from numpy import ndarray
@@ -22,12 +22,12 @@ REDUCTIONS = ("none", "mean", "sum")
 
 
 class Loss:
-    """A loss; one of your own implements `forward`.
+    """A loss; one of your own implements `apply`, and `divisor` if its mean is not over samples.
 
     Parameters
     ----------
     reduction : "mean", "sum" or "none"
-        How the losses of single samples are put together.
+        How the losses of single samples are combined.
 
     Raises
     ------
@@ -36,10 +36,11 @@ class Loss:
 
     Examples
     --------
-    One that averages over all elements says so, and means over minibatches become the mean over all data:
+    This loss averages over all elements. It says so in `divisor`, so that means over minibatches combine to
+    the mean over all data:
 
     >>> class Absolute(Loss):
-    ...     def forward(self, x, target):
+    ...     def apply(self, x, target):
     ...         return np.asarray(np.abs(x - target).mean()), lambda: np.sign(x - target) / x.size
     ...
     ...     def divisor(self, x, target):
@@ -52,16 +53,51 @@ class Loss:
         check.choice(type(self).__name__, "reduction", reduction, REDUCTIONS)
         self.reduction: Reduction = reduction
 
+    def apply(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
+        """Compute the loss and return what the operation returns, ``(loss, backward)``.
+
+        A loss of your own implements this; ``backward(grad_loss=1)`` returns grad_x.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement apply")
+
     def forward(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
-        """Return the loss and ``grad_x = backward(grad_loss=1)``."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement forward")
+        """Return the loss with the function that runs it backward.
+
+        Parameters
+        ----------
+        x : array
+            Outputs of a model.
+        target : array
+            What they are compared with.
+
+        Returns
+        -------
+        loss : array
+            One number without axes, or with ``reduction="none"`` one for each sample or element.
+        backward : callable
+            ``grad_x = backward(grad_loss=1)``.
+
+        Raises
+        ------
+        InputError
+            If x and target do not fit, or `apply` returns no pair.
+        DTypeError
+            If x or target is not an array of a dtype that the loss takes.
+        """
+        applied: Any = self.apply(x, target)
+        if not isinstance(applied, tuple) or len(applied) != 2:
+            raise InputError(f"{type(self).__name__}.apply must return (loss, backward), got {applied!r:.60}")
+        loss, backward = applied
+        if not callable(backward):
+            check.function(type(self).__name__, "the backward that apply returns", backward)
+        return loss, backward
 
     def divisor(self, x: ndarray, target: ndarray) -> float:
-        """Return what ``reduction="mean"`` divides the sum of all losses by.
+        """Return the number by which ``reduction="mean"`` divides the sum of all losses.
 
-        By it the means of several minibatches are put together: Σ meanᵢ · divisorᵢ / Σ divisorᵢ is the mean
-        over all data, however it is cut. 0 says that nothing counts in this minibatch. Here it is the number
-        of samples; a loss of your own that divides by something else says so by a method of its own.
+        It combines the means of several minibatches: Σ meanᵢ · divisorᵢ / Σ divisorᵢ is the mean over all
+        data, whatever the batch size. 0 means that nothing in this minibatch counts. Here it is the number
+        of samples; a loss of your own that divides by another number overrides this method.
 
         Parameters
         ----------
@@ -75,13 +111,13 @@ class Loss:
         """
         owner = type(self).__name__
         if check.array(owner, "target", target).ndim == 0:
-            raise InputError(f"{owner}: target must have a sample on each place of axis 0, got one number")
+            raise InputError(f"{owner}: target must have an axis of samples, axis 0, got one number")
         return float(len(target))
 
-    if not TYPE_CHECKING:  # a type checker is to find what is missing
+    if not TYPE_CHECKING:  # a type checker must report unknown attributes itself
 
         def __getattr__(self, name: str) -> NoReturn:
-            """Say of what PyTorch's losses have and these have not how it is done here."""
+            """Name the counterpart of an attribute that PyTorch's losses have and these do not."""
             missing(self, name, LOSS)
 
     def __call__(self, x: ndarray, target: ndarray) -> ndarray:
@@ -96,7 +132,7 @@ class Loss:
 
 
 class _LabelLoss(Loss):
-    """What the losses of class labels share: weights of classes, and a label that does not count."""
+    """Common to losses of class labels: weights of classes, and a label that is ignored."""
 
     def __init__(self, weight: ndarray | None, ignore_index: int, reduction: Reduction) -> None:
         super().__init__(reduction)
@@ -120,7 +156,7 @@ class _LabelLoss(Loss):
 
 
 class _ElementLoss(Loss):
-    """What the losses of numbers in the shape of the outputs share: the mean is over all elements."""
+    """Common to losses whose target has the shape of the outputs: the mean is over all elements."""
 
     def divisor(self, x: ndarray, target: ndarray) -> float:
         """Return the number of elements."""
@@ -163,7 +199,7 @@ class CrossEntropyLoss(_LabelLoss):
             "CrossEntropyLoss", "label_smoothing", label_smoothing, least=0.0, most=1.0
         )
 
-    def forward(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
+    def apply(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
         """Apply `npnet.functional.cross_entropy` to logits x."""
         return F.cross_entropy(
             x, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
@@ -191,7 +227,7 @@ class NLLLoss(_LabelLoss):
     ) -> None:
         super().__init__(weight, ignore_index, reduction)
 
-    def forward(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
+    def apply(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
         """Apply `npnet.functional.nll_loss` to log-probabilities x."""
         return F.nll_loss(x, target, self.weight, self.ignore_index, self.reduction)
 
@@ -210,7 +246,7 @@ class MSELoss(_ElementLoss):
         If there is no such reduction.
     """
 
-    def forward(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
+    def apply(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
         """Apply `npnet.functional.mse_loss`."""
         return F.mse_loss(x, target, self.reduction)
 
@@ -236,7 +272,7 @@ class BCELoss(_ElementLoss):
         check.float_arrays("BCELoss", weight=weight, optional=("weight",))
         self.weight = weight
 
-    def forward(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
+    def apply(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
         """Apply `npnet.functional.binary_cross_entropy` to probabilities x."""
         return F.binary_cross_entropy(x, target, self.weight, self.reduction)
 
@@ -268,6 +304,6 @@ class BCEWithLogitsLoss(_ElementLoss):
         check.float_arrays("BCEWithLogitsLoss", weight=weight, pos_weight=pos_weight, optional=optional)
         self.weight, self.pos_weight = weight, pos_weight
 
-    def forward(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
+    def apply(self, x: ndarray, target: ndarray) -> tuple[ndarray, LossBackward]:
         """Apply `npnet.functional.binary_cross_entropy_with_logits` to logits x."""
         return F.binary_cross_entropy_with_logits(x, target, self.weight, self.reduction, self.pos_weight)

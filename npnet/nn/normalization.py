@@ -20,7 +20,7 @@ class _BatchNorm(Layer):
     parameter_names = ("weight", "bias")
     buffer_names = ("running_mean", "running_var", "num_batches_tracked")
     setting_names = ("num_features", "eps", "momentum", "affine", "track_running_stats", "bias")
-    layouts: ClassVar[dict[int, str]]  # what shapes x may have, by their number of axes
+    layouts: ClassVar[dict[int, str]]  # the shapes that x may have, by their number of axes
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class _BatchNorm(Layer):
         self.num_batches_tracked = np.array(0, np.int64) if track_running_stats else None
 
     def couples_samples(self, training: bool) -> bool:
-        """Say that statistics are of the whole minibatch, unless the running ones are used."""
+        """Say yes where the minibatch's own statistics are used, no where the running ones are."""
         return training or not self.track_running_stats
 
     def apply(
@@ -63,7 +63,7 @@ class _BatchNorm(Layer):
             hint = "; a single sample needs a batch axis: write x[np.newaxis]" if single else ""
             raise InputError(f"{type(self).__name__}: x must have shape {layouts}, got {x.shape}{hint}")
         momentum = self.momentum
-        if momentum is None:  # the plain average over all minibatches seen, this one included
+        if momentum is None:  # the average over all minibatches seen, this one included
             momentum = 0.0 if self.num_batches_tracked is None else 1 / (1 + int(self.num_batches_tracked))
         y, backward = F.batch_norm(
             x,
@@ -90,13 +90,13 @@ class BatchNorm1d(_BatchNorm):
     eps : float
         Added to the variance.
     momentum : float or None
-        How fast the running statistics follow; None averages over all minibatches seen.
+        Weight of a new minibatch in the running statistics; None averages over all minibatches seen.
     affine : bool
-        Whether there are a weight and a bias to learn.
+        Whether the layer learns a weight and a bias.
     track_running_stats : bool
-        Whether running statistics are kept for evaluation; without them each minibatch's own are used.
+        Whether running statistics are kept for evaluation; otherwise each minibatch's own are used.
     bias : bool
-        Whether there is a bias beside the weight.
+        Whether an affine layer has a bias beside its weight.
     dtype : float32 or float64
 
     Raises
@@ -128,13 +128,13 @@ class BatchNorm2d(_BatchNorm):
     eps : float
         Added to the variance.
     momentum : float or None
-        How fast the running statistics follow; None averages over all minibatches seen.
+        Weight of a new minibatch in the running statistics; None averages over all minibatches seen.
     affine : bool
-        Whether there are a weight and a bias to learn.
+        Whether the layer learns a weight and a bias.
     track_running_stats : bool
-        Whether running statistics are kept for evaluation; without them each minibatch's own are used.
+        Whether running statistics are kept for evaluation; otherwise each minibatch's own are used.
     bias : bool
-        Whether there is a bias beside the weight.
+        Whether an affine layer has a bias beside its weight.
     dtype : float32 or float64
 
     Raises

@@ -16,17 +16,17 @@ from npnet.nn.layer import Layer
 def _sizes(
     layer: str, kernel_size: Size, stride: Size | None, padding: Size, dilation: Size
 ) -> tuple[Size, Size | None, Size, Size]:
-    """Return the sizes of a pooling layer as plain Python has them."""
+    """Return kernel size, stride, padding and dilation, checked, as Python integers or pairs of them."""
     kernel = size(layer, "kernel_size", kernel_size, least=1)
-    steps = pooling_size(layer, "stride", stride, least=1)
-    border = size(layer, "padding", padding, least=0)
-    spread = size(layer, "dilation", dilation, least=1)
-    check_border(layer, pair(layer, "kernel_size", kernel, least=1), pair(layer, "padding", border, least=0))
-    return kernel, steps, border, spread
+    stride = pooling_size(layer, "stride", stride, least=1)
+    padding = size(layer, "padding", padding, least=0)
+    dilation = size(layer, "dilation", dilation, least=1)
+    check_border(layer, pair(layer, "kernel_size", kernel, least=1), pair(layer, "padding", padding, least=0))
+    return kernel, stride, padding, dilation
 
 
 class MaxPool2d(Layer):
-    """Keep the largest value under each window; see `npnet.functional.max_pool2d`.
+    """Keep the maximum of each window; see `npnet.functional.max_pool2d`.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class MaxPool2d(Layer):
 
 
 class AvgPool2d(Layer):
-    """Average the pixels under each window; see `npnet.functional.avg_pool2d`.
+    """Average the pixels of each window; see `npnet.functional.avg_pool2d`.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class AvgPool2d(Layer):
 
 
 class AdaptiveAvgPool2d(Layer):
-    """Average into a given number of windows; see `npnet.functional.adaptive_avg_pool2d`.
+    """Average into an output of a given size; see `npnet.functional.adaptive_avg_pool2d`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One minibatch forward and backward through model and loss, without the update."""
+"""The step of training before the update: one minibatch forward and backward through model and loss."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from npnet.errors import InputError
 from npnet.nn.layer import Gradients, Layer
 from npnet.nn.losses import Loss
 
-# Forward and backward for one minibatch, without the update: the model, the loss, x, target and a source of
-# noise go in; the loss, the model's outputs and the gradients by parameter name come out.
+# value, y, grads = step(model, loss, x, target, generator): the value of the loss, the model's outputs, and
+# the gradients by parameter name.
 Step = Callable[[Layer, Loss, ndarray, ndarray, Generator], tuple[float, ndarray, Gradients]]
 
 
 def plain_step(
     model: Layer, loss: Loss, x: ndarray, target: ndarray, generator: Generator
 ) -> tuple[float, ndarray, Gradients]:
-    """Run the whole minibatch forward and backward at once: backpropagation in four lines.
+    """Run a whole minibatch forward and backward: backpropagation in four lines.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def plain_step(
     x, target : array
         A minibatch.
     generator : numpy.random.Generator
-        The source of noise, for dropout.
+        The source of randomness for dropout.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def plain_step(
     Raises
     ------
     InputError
-        If model, loss or generator is something else, or the minibatch does not fit.
+        If model, loss or generator is of another kind, or the minibatch does not fit.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def plain_step(
 
 
 def check_model(owner: str, model: Any) -> None:
-    """Require a model of npnet."""
+    """Require a model of npnet; a module of PyTorch is told how to be converted."""
     if hasattr(model, "state_dict") and hasattr(model, "named_modules"):  # a module of PyTorch
         raise InputError(
             f"{owner}: model must be a layer of npnet.nn, got {check.described(model)}; "
@@ -76,7 +76,7 @@ def check_model(owner: str, model: Any) -> None:
 
 
 def check_loss(owner: str, loss: Any) -> None:
-    """Require a loss that gives one number for a minibatch."""
+    """Require a loss that returns one number for a minibatch."""
     check.instance(owner, "loss", loss, Loss, "a loss such as nn.CrossEntropyLoss()")
     if getattr(loss, "reduction", "mean") == "none":
         raise InputError(f"{owner}: loss must be one number for a minibatch, got reduction='none'")

@@ -1,4 +1,4 @@
-"""What an optimizer is: arrays to update, settings, and a state that can be saved and continued from."""
+"""The base class of optimizers: arrays to update, settings, and a state that can be saved and resumed."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ from npnet._from_pytorch import OPTIMIZER, missing
 from npnet.errors import DTypeError, InputError
 from npnet.kernels.fused_update import Group, grouped, update_in_blocks
 from npnet.nn import Layer
-from npnet.nn.layer import Exchanges
+from npnet.nn.layer import LayerChanges
 from npnet.optim._memory import overlapping, overlaps_itself
 from npnet.optim._settings import Configured, Number, require_names, require_takes, saved_arrays
 
-# Steps from one look at the model's arrays to the next, after the first few.
-EVERY = 64
-# What a copy makes for itself.
-LEFT_OUT = ("_groups", "_forms", "_model")
+# Steps between two checks that the arrays are still the model's; among the first, steps 1, 2, 4, 8, … check.
+CHECK_INTERVAL = 64
+# Attributes that are not copied: a copy makes its own.
+NOT_COPIED = ("_groups", "_forms", "_model")
 
 
 class Optimizer(Configured):
-    """An optimizer: it owns an update rule, and applies it to arrays in place.
+    """An optimizer: it applies an update rule to arrays in place.
 
-    A rule of your own subclasses this one, hands its settings to this constructor, and implements
-    `update`; where it keeps something for each parameter (a momentum, say), it names that in
-    `state_names`. Saving, loading and the checks of gradients come with it.
+    An optimizer of your own subclasses this one, passes its settings to this constructor, and implements
+    `update`. If it keeps state for each parameter, such as a momentum, it names it in `state_names`. Saving,
+    loading and the checks of gradients are inherited.
 
     Parameters
     ----------
     parameters : mapping from names to arrays
-        What is updated, usually ``model.parameters``. The arrays themselves are written to.
+        The arrays to update in place, usually ``model.parameters``.
     lr : float
-        Learning rate, the one setting that schedules change.
+        Learning rate, the setting that schedules change.
     **settings
         The other numbers and flags of the rule. Each becomes an attribute and is part of the saved state.
 
     Raises
     ------
     InputError
-        If a setting does not fit, there are no parameters, one is read-only, or two share memory.
+        If a setting is invalid, there are no parameters, one is read-only, or two share memory.
     DTypeError
         If a parameter is not a float32 or float64 array.
 
     Notes
     -----
-    A parameter without a gradient is left alone: neither it nor what is kept for it changes. The
-    rules are PyTorch's, their operations in the same order, each rounded to the dtype of the
-    parameter. PyTorch rounds differently in two places, and then in the last place only: on processors
-    with a fused multiply-add its vectorized loops skip the rounding of a product that is added to
-    something, and its square root may come from a library that is not correctly rounded. Without
-    these the bits are the same.
+    A parameter without a gradient is skipped: neither it nor its state changes.
+
+    The rules are PyTorch's. They apply the same operations in the same order, each rounded to the
+    parameter's dtype, so results are equal to the bit but for two differences in the last place: on
+    processors with fused multiply-add, PyTorch's vectorized loops do not round a product before they add to
+    it, and its square root may come from a library that does not round correctly.
 
     Examples
     --------
@@ -77,23 +77,23 @@ class Optimizer(Configured):
     lr: float
 
     _parameters: dict[str, ndarray]
-    _model: ref[Layer] | None  # whose parameters they are, where that is known
+    _model: ref[Layer] | None  # the model whose parameters these are, if known
     _calls: int
-    _exchanges: int
+    _layer_changes: int
 
     def __new__(cls, *_args: Any, **_settings: Any) -> Optimizer:  # noqa: PYI034 - see the shape checks in the tests
-        """Make an optimizer without parameters, which says so when it is used."""
+        """Make an optimizer without parameters, in case a subclass never calls ``super().__init__``."""
         made = super().__new__(cls)
         assert isinstance(made, Optimizer)
         made._parameters = {}
         made._model = None
         made._calls = 0
-        made._exchanges = Exchanges.count
-        made._start_over()
+        made._layer_changes = LayerChanges.count
+        made._reset()
         return made
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """Refuse a rule that could not be called."""
+        """Check the signatures of a user's methods."""
         super().__init_subclass__(**settings)
         arguments = {
             "update": ("parameter", "grad", "state", "step", "scratch"),
@@ -114,29 +114,29 @@ class Optimizer(Configured):
         self._configure({"lr": lr, **settings}, taken=set(dir(Optimizer)))
         self._parameters = own
         self._model = getattr(parameters, "layer", None)
-        self._start_over()
+        self._reset()
 
-    def _start_over(self) -> None:
-        """Group the parameters, and keep nothing for them yet."""
+    def _reset(self) -> None:
+        """Group the parameters, and forget their state."""
         self._groups = grouped(self._parameters)
-        # Asked for at every step, and so looked up once.
+        # Every step compares these, so they are looked up once.
         self._forms = {name: (array, array.dtype, array.shape) for name, array in self._parameters.items()}
-        self._state: dict[str, dict[str, ndarray]] = {}  # by parameter, then by what is kept: views of groups
+        self._state: dict[str, dict[str, ndarray]] = {}  # by parameter, then by kind: views into groups
         self._steps: dict[str, int] = {}
 
     @property
     def parameters(self) -> Mapping[str, ndarray]:
-        """The arrays it updates, by name; which they are is settled when the optimizer is made."""
+        """The arrays that are updated, by name; fixed when the optimizer is made."""
         return MappingProxyType(self._parameters)
 
-    if not TYPE_CHECKING:  # a type checker is to find what is missing
+    if not TYPE_CHECKING:  # a type checker must report unknown attributes itself
 
         def __getattr__(self, name: str) -> NoReturn:
-            """Say of what PyTorch's optimizers have and these have not how it is done here."""
+            """Name the counterpart of an attribute that PyTorch's optimizers have and these do not."""
             missing(self, name, OPTIMIZER)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse a setting that does not fit, and other parameters."""
+        """Check a setting; refuse to exchange the parameters."""
         if name == "parameters":
             raise InputError(
                 f"{type(self).__name__}: parameters must stay those it was made with: make another optimizer"
@@ -146,8 +146,8 @@ class Optimizer(Configured):
     # ---- copies ------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy is made of, without groups: a copy needs views of its own arrays."""
-        kept = {name: value for name, value in vars(self).items() if name not in LEFT_OUT}
+        """Return what is copied; the groups are not, since a copy needs views of its own arrays."""
+        kept = {name: value for name, value in vars(self).items() if name not in NOT_COPIED}
         kept["_steps"] = dict(self._steps)
         kept["_state"] = {
             name: {kind: array.copy() for kind, array in state.items()} for name, state in self._state.items()
@@ -155,14 +155,14 @@ class Optimizer(Configured):
         return kept
 
     def __setstate__(self, kept: Mapping[str, Any]) -> None:
-        """Become the copy: the parameters are those copied with the optimizer, such as the model's."""
+        """Restore a copy, with the parameters that were copied together with the optimizer."""
         vars(self).update(kept)
-        self._start_over()
+        self._reset()
         self._steps = dict(kept["_steps"])
-        self._keep(kept["_state"])
+        self._restore_state(kept["_state"])
 
-    def _keep(self, state: Mapping[str, Mapping[str, ndarray]]) -> None:
-        """Take over what was kept for each parameter."""
+    def _restore_state(self, state: Mapping[str, Mapping[str, ndarray]]) -> None:
+        """Copy the saved state of each parameter into the groups."""
         self._state = {
             name: {kind: group.allocate(name, kind) for kind in state[name]}
             for group in self._groups
@@ -173,7 +173,7 @@ class Optimizer(Configured):
             for kind, array in kept.items():
                 array[...] = state[name][kind]
 
-    # ---- what a rule of one's own implements -------------------------------------------------------
+    # ---- for subclasses to implement ---------------------------------------------------------------
 
     def update(
         self,
@@ -183,33 +183,33 @@ class Optimizer(Configured):
         step: int,
         scratch: tuple[ndarray, ndarray],
     ) -> None:
-        """Apply the rule to one block, in place; blocks may be in different threads.
+        """Apply the rule to one block, in place; several blocks may run in different threads.
 
-        A block is a stretch of a large parameter, or small parameters end to end: a rule treats each element
-        by itself.
+        A block is part of a large parameter, or several small parameters laid end to end. A rule must
+        therefore treat every element by itself.
 
         Parameters
         ----------
         parameter : array, shape (n,)
             To be updated in place.
         grad : array, shape (n,)
-            Its gradient, to be left unchanged.
+            Its gradient, which must not be changed.
         state : mapping from names to arrays, shape (n,)
-            What is kept for these elements, one array for each of `state_names`, zeros at first; to be
-            updated in place.
+            The state of these elements, one array for each of `state_names`, zeros at first; to be updated
+            in place.
         step : int
             1 at the first update of this parameter, and so on.
         scratch : two arrays, shape (n,)
-            Room for intermediate results, of arbitrary content.
+            Buffers for intermediate results, of arbitrary content.
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement update")
 
     def state_names(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name what the rule keeps for each parameter under these settings."""
+        """Return the names of the state that the rule keeps for each parameter under these settings."""
         return ()
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
-        """Require settings the rule can work with; each call checks all of them."""
+        """Require valid settings; each call checks all of them together."""
         check.number(type(self).__name__, "lr", settings["lr"], least=0.0)
 
     # ---- running -----------------------------------------------------------------------------------
@@ -220,24 +220,24 @@ class Optimizer(Configured):
         Parameters
         ----------
         grads : mapping from names to arrays
-            Gradients by the names of their parameters; a parameter that is absent, or None, is left
-            alone. They are not modified. That of a parameter without axes may be a NumPy scalar.
+            Gradients by the names of their parameters; a parameter without one, or with None, is skipped.
+            They are not modified. The gradient of a parameter without axes may be a NumPy scalar.
 
         Raises
         ------
         InputError
-            If it is no mapping, a name is unknown, a shape differs, or the model was found to have another
-            array in a parameter's place; nothing is updated then.
+            If it is no mapping, a name is unknown, a shape differs, or the model has another array under a
+            parameter's name by now; nothing is updated then.
         DTypeError
             If a gradient is not an array of its parameter's dtype; nothing is updated then.
 
         Notes
         -----
-        Made with ``model.parameters``, it looks now and then whether these are the model's still.
+        An optimizer made with ``model.parameters`` checks now and then that these are still the model's.
         """
         present = self._checked_grads(grads)
         kinds = self._kinds(self.settings)
-        # What overflows or is not a number shows in the loss; here it passes, as in PyTorch.
+        # Overflow and NaN will show in the loss; here they pass without a warning, as in PyTorch.
         with np.errstate(all="ignore"):
             for group in self._groups:
                 names = [name for name in group.parts if name in present]
@@ -252,7 +252,7 @@ class Optimizer(Configured):
                         self._update_parameter(name, present[name], kinds, step)
 
     def _kinds(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return what the rule keeps for each parameter."""
+        """Return `state_names`, checked."""
         kinds = self.state_names(settings)
         if type(kinds) is not tuple:
             raise InputError(
@@ -262,7 +262,7 @@ class Optimizer(Configured):
         return kinds
 
     def _begin_step(self, group: Group, name: str, kinds: tuple[str, ...]) -> int:
-        """Count an update of a parameter, and start what is kept for it where anything is not there yet."""
+        """Count an update of a parameter; allocate its state if any of it is missing."""
         kept = self._state.setdefault(name, {})
         if not all(kind in kept for kind in kinds):
             self._state[name] = {kind: group.allocate(name, kind) for kind in kinds}
@@ -293,10 +293,10 @@ class Optimizer(Configured):
     # ---- state -------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, ndarray]:
-        """Return copies of all that the next step depends on, beside parameters and gradients.
+        """Return copies of all that the next step depends on, besides parameters and gradients.
 
-        Settings are found under their own name (``"lr"``), and of every parameter updated so far the
-        number of its updates (``"step.0.weight"``) and what is kept for it (``"momentum.0.weight"``).
+        Settings have their own names (``"lr"``). Each parameter updated so far has the number of its updates
+        (``"step.0.weight"``) and its state (``"momentum.0.weight"``).
         """
         state = {name: np.array(value) for name, value in self.settings.items()}
         kinds = self._kinds(self.settings)
@@ -314,8 +314,7 @@ class Optimizer(Configured):
         Raises
         ------
         InputError
-            If a name is missing or unknown, a shape differs, or a value does not fit; nothing is
-            changed then.
+            If a name is missing or unknown, a shape differs, or a value is invalid; nothing is changed then.
         """
         owner = type(self).__name__
         arrays = saved_arrays(f"{owner}.load_state_dict", state)
@@ -325,12 +324,12 @@ class Optimizer(Configured):
         expected = {f"{kind}.{name}" for name in names for kind in ("step", *kinds)}
         require_names(owner, arrays, expected | set(self.setting_names))
         for name in names:
-            self._check_kept(arrays, name, kinds)
+            self._check_state(arrays, name, kinds)
 
         self._set(settings)
         self._steps = {name: int(arrays[f"step.{name}"]) for name in names}
-        with np.errstate(all="ignore"):  # of float64 what float32 cannot hold
-            self._keep({name: {kind: arrays[f"{kind}.{name}"] for kind in kinds} for name in names})
+        with np.errstate(all="ignore"):  # a float64 too large for float32 becomes ∞
+            self._restore_state({name: {kind: arrays[f"{kind}.{name}"] for kind in kinds} for name in names})
 
     def _loaded_settings(self, arrays: Mapping[str, ndarray]) -> dict[str, Any]:
         settings = {}
@@ -343,12 +342,12 @@ class Optimizer(Configured):
         return {name: self._plain(name, value) for name, value in settings.items()}
 
     def _number(self, value: Real) -> float:
-        """Return a number as a float, in which rules compute."""
+        """Return a number as a float, the type that rules compute with."""
         return float(value)
 
     # ---- checks ------------------------------------------------------------------------------------
 
-    def _check_kept(self, arrays: Mapping[str, ndarray], name: str, kinds: tuple[str, ...]) -> None:
+    def _check_state(self, arrays: Mapping[str, ndarray], name: str, kinds: tuple[str, ...]) -> None:
         owner, step = type(self).__name__, arrays[f"step.{name}"]
         if step.shape != () or step.dtype.kind not in "iu" or step < 1:
             raise InputError(f"{owner}: step.{name} must be a positive integer in the state, got {step!r}")
@@ -385,7 +384,7 @@ class Optimizer(Configured):
             )
 
     def _checked_grads(self, grads: Any) -> dict[str, ndarray]:
-        """Return the gradients that are there, as arrays."""
+        """Return the gradients that are not None, as arrays."""
         owner = type(self).__name__
         if type(grads) is not dict:
             check.mapping(f"{owner}.step", "grads", grads, "a dict from names to arrays, as backward gives")
@@ -398,17 +397,17 @@ class Optimizer(Configured):
                 self._require_writable(name, parameter)
             if type(grad) is not ndarray or grad.dtype is not dtype or grad.shape != shape:
                 present[name] = self._checked_grad(name, grad)
-        vars(self)["_calls"] += 1  # past __setattr__, whose questions take longer
-        # At every step it would take as long as the update of a small model.
-        often = self._calls & (self._calls - 1) == 0 or self._calls % EVERY == 0
-        if self._model is not None and (often or self._exchanges != Exchanges.count):
+        vars(self)["_calls"] += 1  # not through __setattr__, which takes longer
+        # Checking at every step would take as long as the update of a small model.
+        due = self._calls & (self._calls - 1) == 0 or self._calls % CHECK_INTERVAL == 0
+        if self._model is not None and (due or self._layer_changes != LayerChanges.count):
             self._check_not_replaced(present)
-            vars(self)["_exchanges"] = Exchanges.count
+            vars(self)["_layer_changes"] = LayerChanges.count
         return present
 
     def _checked_grad(self, name: str, grad: Any) -> ndarray:
         owner, label, parameter = type(self).__name__, f"grads[{name!r}]", self._parameters[name]
-        if isinstance(grad, np.floating):  # what NumPy makes of an array without axes
+        if isinstance(grad, np.floating):  # arithmetic on an array without axes gives a scalar
             grad = np.asarray(grad)
         check.float_arrays(owner, optional=(), **{label: grad})
         if grad.dtype != parameter.dtype:
@@ -429,11 +428,11 @@ class Optimizer(Configured):
         one = min(map(str, names))
         return InputError(
             f"{owner}: grads must be named like parameters, got {_listed(names)}; parameters are "
-            f"{_listed(self._parameters)}. What is not to be trained is frozen: model.freeze({one!r})"
+            f"{_listed(self._parameters)}. To leave a parameter untrained, freeze it: model.freeze({one!r})"
         )
 
     def _check_not_replaced(self, names: Collection[str]) -> None:
-        """Refuse to update arrays that the model does not have any more."""
+        """Refuse to update arrays that are no longer the model's."""
         model = self._model() if self._model is not None else None
         present = {} if model is None else model.parameters
         for name in names:

@@ -1,14 +1,14 @@
-"""A training step over threads, whose result does not depend on how many there are.
+"""A training step over threads whose result is the same to the bit for any number of threads.
 
-The minibatch is cut into shards. Each goes forward on its own through the model's trunk, in whichever thread
-is free. The head, the fully connected layers at the end, sees all samples together, and so does the loss;
-then each shard goes backward through the trunk on its own, and the gradients of the shards are added up in
-their order. What is trunk and how many shards there are follows from the model and the minibatch alone, so
-that the same numbers are added in the same order for 1, 2 or 16 threads, and the result is the same to the
-bit.
+The minibatch is cut into shards. Each shard goes forward through the model's trunk by itself, in the next
+free thread. The head, the fully connected layers at the end, takes all samples together, and so does the
+loss. Then each shard goes backward through the trunk, and the gradients of the shards are summed in their
+order. The trunk and the number of shards depend on the model and the minibatch alone, so the same numbers are
+added in the same order by 1, 2 or 16 threads.
 
-NumPy lets go of the interpreter within its calls, so threads run side by side as long as calls are large:
-that, and a shard's activations fitting into a core's cache, is what the size of a shard is chosen by.
+NumPy releases Python's global interpreter lock within its calls, so threads run at the same time while calls
+are large. Shards are therefore as large as possible, yet small enough that the activations of one fit into a
+core's cache.
 """
 
 from npnet.parallel._plan import Plan, plan, shards

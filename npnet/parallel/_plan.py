@@ -1,4 +1,4 @@
-"""What threads share of a step: which layers work on shards, and what the shards are."""
+"""The plan of a step over threads: which layers work on shards of the minibatch, and what the shards are."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from npnet import check
 from npnet.errors import InputError
 from npnet.kernels.pieces import equal_slices
 from npnet.nn import Identity, Layer, Sequential
+from npnet.nn.summary import Summary
 
-# A shard has at least so many samples.
+# The least number of samples in a shard.
 SAMPLES = 16
-# While the interpreter works on one shard it works on no other: time that grows with the number of shards,
-# as what each has of the work shrinks. So twice as many ask for four times the work, count² · WORK
-# multiply-adds going forward.
+# Multiply-adds that make sharding worthwhile. Python's interpreter works on one shard at a time, and the time
+# it takes grows with the number of shards while the work in each shrinks. So twice as many shards need four
+# times the work: count² · WORK multiply-adds in the forward pass.
 WORK = 8_000_000
-# And so many multiply-adds for each parameter: adding up gradients takes one for each, but from main memory.
+# Multiply-adds per parameter that make sharding worthwhile: the gradients of all shards are summed, which is
+# one addition per parameter, but in main memory.
 WORK_FOR_PARAMETER = 128
 
-NOTHING = Identity()  # the head where the trunk is the whole model
+NO_HEAD = Identity()
 
 
 class Plan(NamedTuple):
-    """How a minibatch goes through a model.
+    """A model in two parts, and the shards of a minibatch.
 
     Parameters
     ----------
     trunk : Layer
-        What works on shards; the whole model where the minibatch stays whole.
+        The part that works on shards; the whole model if the minibatch is not cut.
     head : Layer
-        What then works on the whole minibatch: a Sequential of the model's last layers, which keep their
-        names, or an Identity.
+        The part that then works on the whole minibatch: a Sequential of the model's last layers, which keep
+        their names, or an Identity.
     shards : list of slices
         Together all of the minibatch, in order.
     """
@@ -46,10 +48,10 @@ class Plan(NamedTuple):
 
 
 def shards(model: Layer, x: ndarray, *, training: bool = True) -> list[slice]:
-    """Cut a minibatch into shards, by its size and the model alone.
+    """Cut a minibatch into shards, which depend on its size and the model alone.
 
-    They are as many as a power of two, so that threads share them evenly, and each is large enough to be
-    worth a thread's while.
+    Their number is a power of two, so that threads share them evenly, and each has enough work to pay for
+    the thread that takes it.
 
     Parameters
     ----------
@@ -75,14 +77,14 @@ def shards(model: Layer, x: ndarray, *, training: bool = True) -> list[slice]:
     --------
     >>> import numpy as np
     >>> from npnet import nn
-    >>> shards(nn.ReLU(), np.zeros((1000, 2)))  # nothing to share
+    >>> shards(nn.ReLU(), np.zeros((1000, 2)))  # too little work to share
     [slice(0, 1000, None)]
     """
-    return divided("shards", model, x, training=training).shards
+    return checked_plan("shards", model, x, training=training).shards
 
 
 def plan(model: Layer, x: ndarray, *, training: bool) -> Plan:
-    """Divide a model and a minibatch; a minibatch that stays whole goes through the model as it is.
+    """Divide a model into trunk and head and a minibatch into shards, or into a single one.
 
     Parameters
     ----------
@@ -103,31 +105,34 @@ def plan(model: Layer, x: ndarray, *, training: bool) -> Plan:
     DTypeError
         If x is not an array.
     """
-    return divided("plan", model, x, training=training)
+    return checked_plan("plan", model, x, training=training)
 
 
-def divided(owner: str, model: Layer, x: ndarray, *, training: bool) -> Plan:
-    """Do what `plan` does, in the name of whoever was called."""
+def checked_plan(owner: str, model: Layer, x: ndarray, *, training: bool) -> Plan:
+    """Return what `plan` returns; messages name `owner`."""
     check.instance(owner, "model", model, Layer, "a layer, such as nn.Sequential(…)")
     check.array(owner, "x", x)
     if not x.ndim:
         raise InputError(f"{owner}: x must have shape (n, …) with an axis of samples, got ()")
     training = check.flag(owner, "training", training)
-    cut, count = _division(model, x.shape)
-    whole = Plan(model, NOTHING, [slice(0, len(x))])
+    length, count = _division(model, x.shape)
+    whole = Plan(model, NO_HEAD, [slice(0, len(x))])
     if count == 1:
         return whole
-    trunk, head = model, whole.head
-    if cut:
-        layers = list(model.children().items())
-        trunk, head = Sequential(dict(layers[:cut])), Sequential(dict(layers[cut:]))
-    if any(layer.couples_samples(training) for _, layer in trunk.named_layers()):
-        return whole
-    return Plan(trunk, head, equal_slices(len(x), count))
+    trunk, head = _split(model, length)
+    return whole if trunk.couples_samples(training) else Plan(trunk, head, equal_slices(len(x), count))
+
+
+def _split(model: Layer, length: int) -> tuple[Layer, Layer]:
+    """Return the first stages of a model and the rest; with a length of 0 the model and an empty head."""
+    if not length:
+        return model, NO_HEAD
+    stages = list(model.stages.items())
+    return Sequential(dict(stages[:length])), Sequential(dict(stages[length:]))
 
 
 class _Division(NamedTuple):
-    cut: int  # how many of a Sequential's layers make up the trunk; 0 where it is the whole model
+    length: int  # of the trunk, in stages of the model; 0 if it is the whole model
     shards: int
 
 
@@ -135,14 +140,14 @@ _divisions: dict[tuple[int, tuple[int, ...]], tuple[ref[Layer], _Division]] = {}
 
 
 def _division(model: Layer, shape: tuple[int, ...]) -> _Division:
-    """Return how to divide a model and a minibatch of a shape, worked out once for each of these pairs.
+    """Return the division of a model and a minibatch of a shape, which is computed once for each such pair.
 
-    A model that is changed meanwhile gives the same results, if perhaps more slowly.
+    A model that is changed afterwards still gives right results, though perhaps more slowly.
     """
     key = id(model), shape
     if key not in _divisions:
-        forgotten_with_model = ref(model, lambda _: _divisions.pop(key, None))
-        _divisions[key] = forgotten_with_model, _divide(model, shape)
+        dropped_with_model = ref(model, lambda _: _divisions.pop(key, None))
+        _divisions[key] = dropped_with_model, _divide(model, shape)
     return _divisions[key][1]
 
 
@@ -151,40 +156,32 @@ def _divide(model: Layer, shape: tuple[int, ...]) -> _Division:
     if n < 2 * SAMPLES:
         return _Division(0, 1)
     try:
-        with np.errstate(all="ignore"):  # it is only a trial, on zeros
+        with np.errstate(all="ignore"):  # a trial run on zeros
             costs = _costs(model, shape[1:])
-    except Exception:  # noqa: BLE001 - the minibatch itself will show what is wrong, if anything is
+    except Exception:  # noqa: BLE001 - an error that matters will come again with the minibatch itself
         return _Division(0, 1)
-    cut = _trunk_length(costs, n)
-    work = n * sum(cost.multiply_adds for cost in costs[:cut])
-    adding_up = WORK_FOR_PARAMETER * sum(cost.parameters for cost in costs[:cut])
+    length = _trunk_length(costs, n)
+    work = n * sum(cost.multiply_adds for cost in costs[:length])
+    summing = WORK_FOR_PARAMETER * sum(cost.parameters for cost in costs[:length])
     count, more = 1, 2
-    while n >= more * SAMPLES and work >= more * max(more * WORK, adding_up):
+    while n >= more * SAMPLES and work >= more * max(more * WORK, summing):
         count, more = more, 2 * more
-    return _Division(cut if cut < len(costs) else 0, count)
+    return _Division(length if length < len(costs) else 0, count)
 
 
-class _Cost(NamedTuple):
-    multiply_adds: int  # of one sample going forward
-    parameters: int
+def _costs(model: Layer, sample: tuple[int, ...]) -> list[Summary]:
+    """Return what one sample costs in each stage of a model, or in a model without stages as a whole."""
+    costs = []
+    for stage in list(model.stages.values()) or [model]:
+        costs.append(stage.summary(sample))
+        sample = costs[-1].output_shape
+    return costs
 
 
-def _costs(model: Layer, sample: tuple[int, ...]) -> list[_Cost]:
-    """Return what a sample costs in each layer of a Sequential, or in the model as one."""
-    # What only inherits from Sequential may do something else with its layers.
-    divisible = type(model) is Sequential
-    costs = dict.fromkeys(model.children() if divisible else [""], _Cost(0, 0))
-    for line in model.summary(sample).layers:
-        name = line.name.partition(".")[0] if divisible else ""
-        made, parameters = costs[name]
-        costs[name] = _Cost(made + line.multiply_adds, parameters + line.parameters)
-    return list(costs.values())
+def _trunk_length(costs: Sequence[Summary], n: int) -> int:
+    """Return the number of stages up to the last one with enough work for its parameters.
 
-
-def _trunk_length(costs: Sequence[_Cost], n: int) -> int:
-    """Return how many layers there are until the last one with work enough for its parameters.
-
-    What comes after it without parameters, such as pooling, belongs to it.
+    Stages after it that have no parameters, such as pooling, belong to the trunk too.
     """
     length = 0
     for i, cost in enumerate(costs, start=1):

@@ -14,24 +14,24 @@ from npnet import check
 from npnet.nn import Gradients, Layer, Loss
 from npnet.nn.layer import LayerBackward
 from npnet.nn.step import check_loss, plain_step
-from npnet.parallel._plan import Plan, divided
+from npnet.parallel._plan import Plan, checked_plan
 from npnet.parallel._workers import Workers
 
 
 class Step:
     """Forward and backward through model and loss for one minibatch, over threads.
 
-    `npnet.fit` takes one by itself, or the one given as ``step=…``. It computes what `npnet.train.plain_step`
-    does, up to rounding.
+    `npnet.fit` makes one unless it is passed as ``step=…``. It computes what `npnet.train.plain_step` does,
+    up to rounding.
 
-    Use it in a ``with`` block around the whole training: that starts the threads and holds the matrix
-    products of NumPy's BLAS to one thread each, since threads of both kinds would be in each other's way.
-    Without it, every call does so for itself, which takes longer than a small step.
+    Use it in a ``with`` block around the whole training: the block starts the threads and limits NumPy's BLAS
+    to one thread, since its threads would compete with these for the cores. Outside a block every call does
+    both by itself, which takes longer than a small step.
 
     Parameters
     ----------
     threads : int, optional
-        How many threads work at once; by default as many as the process has cores. The result is the
+        The number of threads; by default the number of cores that the process may use. The result is the
         same to the bit for any number.
 
     Raises
@@ -41,16 +41,16 @@ class Step:
 
     Notes
     -----
-    A layer whose outputs mix samples (batch norm in training) says so by `Layer.couples_samples`; with one
-    in the trunk the minibatch stays whole, as its meaning asks. It does so too where there is little work
-    for each parameter, as in fully connected models and in the head: shards would take longer to add up
-    their gradients than threads save. There threads share the large matrix products instead.
+    The minibatch is not cut in two cases. A layer in the trunk may couple samples (batch norm in training,
+    see `npnet.nn.Layer.couples_samples`). Or there is little work per parameter, as in fully connected
+    models: summing the gradients of the shards would take longer than threads save. The threads then share
+    the large matrix products instead, as they do in the head.
 
-    One step may be used by several threads at once, in blocks within blocks and in a process that was forked,
-    and it may be copied; the numbers stay the same.
+    Several threads may call one step at once. Blocks may be nested, the process may fork, the step may be
+    copied; the numbers stay the same.
 
-    Only in a whole minibatch do layers draw from the given generator itself; each shard has one of its own,
-    seeded from it. The loss needs no care, whatever it averages over: it sees all samples at once.
+    If the minibatch is cut, each shard draws random numbers from a generator of its own, seeded from the one
+    passed in. The loss may average over anything, since it always takes all samples at once.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class Step:
 
     @property
     def threads(self) -> int:
-        """How many threads work at once."""
+        """The number of threads."""
         return self._workers.threads
 
     def __enter__(self) -> Step:  # noqa: PYI034 - the run-time shape checks cannot resolve Self
@@ -99,27 +99,27 @@ class Step:
         x : array
             A minibatch.
         target : array
-            What the loss compares the outputs with.
+            As the loss takes it.
         generator : numpy.random.Generator
-            The source of randomness, for dropout.
+            The source of randomness for dropout.
 
         Returns
         -------
         loss : float
         outputs : array
         grads : dict from names to arrays
-            As the model's backward gives them.
+            As the model's backward returns them.
 
         Raises
         ------
         InputError
-            If an argument is not what it must be, or the loss gives one value for each sample.
+            If an argument is of another kind, or the loss returns one value per sample.
         DTypeError
             If x is not an array.
         """
         check_loss("Step", loss)
         check.generator("Step", generator)
-        division = divided("Step", model, x, training=True)
+        division = checked_plan("Step", model, x, training=True)
         with self:
             if len(division.shards) == 1:
                 return plain_step(model, loss, x, target, generator)
@@ -166,7 +166,7 @@ class Step:
         DTypeError
             If x is not an array.
         """
-        trunk, head, parts = divided("Step.predict", model, x, training=False)
+        trunk, head, parts = checked_plan("Step.predict", model, x, training=False)
         with self:
             if len(parts) == 1:
                 return model(x)
@@ -174,7 +174,7 @@ class Step:
 
 
 def cores() -> int:
-    """Return how many cores this process may use.
+    """Return the number of cores that this process may use.
 
     Returns
     -------
@@ -186,14 +186,13 @@ def cores() -> int:
 
 
 def generators_for(generator: Generator, count: int) -> list[Generator]:
-    """Return a source of randomness for each shard; a single one draws from the given source itself.
+    """Return a generator for each shard, seeded from `generator`; a single shard uses `generator` itself.
 
     Parameters
     ----------
     generator : numpy.random.Generator
-        Draws the seeds of the others.
     count : int
-        How many shards there are.
+        The number of shards.
 
     Returns
     -------
@@ -202,7 +201,7 @@ def generators_for(generator: Generator, count: int) -> list[Generator]:
     Raises
     ------
     InputError
-        If generator is none, or count not a positive integer.
+        If generator is no generator, or count is not a positive integer.
     """
     check.generator("generators_for", generator)
     count = check.integer("generators_for", "count", count, least=1)
@@ -216,7 +215,7 @@ def _joined(parts: list[ndarray]) -> ndarray:
 
 
 def _summed(parts: list[Gradients]) -> Gradients:
-    """Add up the gradients of all shards, first to last."""
+    """Return the sum of the shards' gradients, added first to last."""
     total = parts[0]
     if len(parts) > 1:
         total = {name: grad + parts[1][name] for name, grad in total.items()}

@@ -1,4 +1,4 @@
-"""Threads, and NumPy's BLAS, which must not use threads of its own meanwhile."""
+"""The threads of a step, and the limit on NumPy's BLAS, whose own threads would compete with them."""
 
 from __future__ import annotations
 
@@ -21,47 +21,47 @@ from npnet.kernels.pieces import (
     using_executor,
 )
 
-# Of larger arrays glibc takes no such notice.
+# Bytes. glibc's mmap threshold does not rise above 32 MiB.
 LARGEST_KEPT = 31 * 1024 * 1024
 
 Result = TypeVar("Result")
 
 
 class Workers:
-    """Threads that work side by side, this one and others.
+    """A pool of threads, the calling thread included.
 
-    The others are there while anyone holds them: blocks and calls under way, in whichever thread.
+    The pool exists while at least one holder does: a ``with`` block, or a call under way in any thread.
     """
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self.holders = 0
         self._pool: ThreadPoolExecutor | None = None
-        self._process = 0  # that the others are in
+        self._process = 0  # the process that started the pool
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Start afresh in a copy."""
+        """Copy and pickle the number of threads alone; the copy starts a pool of its own."""
         return type(self), (self.threads,)
 
     def enter(self) -> None:
-        """Hold the others, and have pieces of work in this context done by all."""
+        """Hold the pool, and let it do the pieces of large operations in this context."""
         self.hold()
         if self.threads > 1:
             set_executor(_Share(self, current_executor()))
 
     def leave(self) -> None:
-        """End what `enter` began, perhaps in another context."""
-        now = current_executor()
-        if isinstance(now, _Share) and now.workers is self:
-            now = now.outer
+        """Undo `enter`, perhaps in another context."""
+        current = current_executor()
+        if isinstance(current, _Share) and current.workers is self:
+            current = current.outer
         self.release()
-        # Blocks that were left elsewhere, or in another order, leave a trace, which is not kept for good.
-        while isinstance(now, _Share) and not now.workers.holders:
-            now = now.outer
-        set_executor(now)
+        # A block that ended in another context, or in another order, left its executor behind: remove it.
+        while isinstance(current, _Share) and not current.workers.holders:
+            current = current.outer
+        set_executor(current)
 
     def hold(self, *, only_if_held: bool = False) -> bool:
-        """Keep the others at hand until `release`; say whether they are."""
+        """Keep the pool until `release`; return whether there is one."""
         with _lock:
             if not self.holders:
                 if only_if_held:
@@ -73,7 +73,7 @@ class Workers:
             return True
 
     def release(self) -> None:
-        """Let the others go, if nobody else holds them."""
+        """Shut the pool down unless somebody else holds it."""
         with _lock:
             self.holders -= 1
             if self.holders:
@@ -87,8 +87,8 @@ class Workers:
         self._pool = ThreadPoolExecutor(self.threads - 1, "npnet") if self.threads > 1 else None
         self._process = os.getpid()
 
-    def _others(self) -> ThreadPoolExecutor | None:
-        """Return the other threads. A process that was forked has none of them, and starts its own."""
+    def _running_pool(self) -> ThreadPoolExecutor | None:
+        """Return the pool; a forked process has lost its threads and starts new ones."""
         if self._pool is not None and self._process != os.getpid():
             with _lock:
                 if self._process != os.getpid():
@@ -96,34 +96,34 @@ class Workers:
         return self._pool
 
     def map(self, work: Callable[..., Result], *items: Sequence[Any]) -> list[Result]:
-        """Return what `work` returns for each item, in their order; this thread does its share."""
+        """Return what `work` returns for each item, in their order; the calling thread does its share."""
         jobs = list(zip(*items, strict=True))
-        pool = self._others() if len(jobs) > 1 else None
+        pool = self._running_pool() if len(jobs) > 1 else None
         if pool is None:
             return [work(*job) for job in jobs]
 
         def do(share: list[tuple[Any, ...]]) -> list[Result]:
-            with using_executor(run_in_order):  # all threads have work already
+            with using_executor(run_in_order):  # all threads are busy already
                 return [work(*job) for job in share]
 
         count = min(self.threads, len(jobs))
         others: list[Future[list[Result]]] = []
         try:
-            # NumPy's error settings, like whatever else hangs on the context, hold in the threads too.
+            # The context carries NumPy's error settings into the threads.
             others.extend(pool.submit(copy_context().run, do, jobs[i::count]) for i in range(1, count))
             own = do(jobs[::count])
         finally:
             for other in others:
-                other.exception()  # wait for it, since what it works on belongs to this call
+                other.exception()  # wait, since the thread works on arrays of this call
         done = [own, *(other.result() for other in others)]
         return [done[i % count][i // count] for i in range(len(jobs))]
 
 
 class _Share:
-    """What gives pieces of work to all threads while they are held, and else to what did the pieces before.
+    """An executor of pieces: the pool runs them while it is held, otherwise the outer executor does.
 
-    A ``with`` block may end in another context than it began in: what it leaves behind there must not be in
-    the way.
+    A ``with`` block may end in another context than it began in and leave its executor behind there, which
+    must then do no harm.
     """
 
     def __init__(self, workers: Workers, outer: Executor) -> None:
@@ -141,59 +141,59 @@ class _Share:
 def _keep_freed_memory() -> None:
     """Let the C library keep memory that is freed after a step for the next one.
 
-    glibc takes a large array freed as a sign that more like it will come: from then on it keeps arrays up to
-    that size, and twice as much free memory in all, where it would otherwise have the operating system map
-    them anew each time, page by page, with all threads waiting (mallopt(3), M_MMAP_THRESHOLD). The array is
-    never touched, so it takes no memory; other C libraries take no notice of it.
+    By default glibc returns large arrays to the operating system, which must then map every page anew while
+    all threads wait. Freeing one large array raises its mmap threshold to that size, and its trim threshold
+    to twice as much (mallopt(3), M_MMAP_THRESHOLD): from then on it keeps the memory. The array is never
+    written to, so it takes no memory itself. With other C libraries this has no effect.
     """
     np.empty(LARGEST_KEPT, np.uint8)
 
 
 class Blas:
-    """NumPy's BLAS, which belongs to the process: held to one thread as long as any step is at work."""
+    """NumPy's BLAS, one per process: limited to one thread while any step is running."""
 
     def __init__(self) -> None:
         self._controller: ThreadpoolController | None = None
         self._limited: Any = None
-        self._thread = 0  # which went down
+        self._thread = 0  # the thread that set the limit
         self._users = 0
 
     def controller(self) -> ThreadpoolController:
-        """Return the controller of the libraries, which are looked for once."""
+        """Return the controller of the BLAS libraries, which are searched for once."""
         if self._controller is None:
             self._controller = ThreadpoolController()
         return self._controller
 
     def hold(self) -> None:
-        """Go down to one thread, if that has not been done."""
+        """Set the limit, unless it is set already."""
         if not self._users:
             self._limited = self.controller().limit(limits=1, user_api="blas")
             self._thread = get_ident()
         self._users += 1
 
     def release(self) -> None:
-        """Go back to as many threads as there were, after the last of those who held it."""
+        """Lift the limit after the last `hold` was released."""
         self._users -= 1
         if not self._users:
-            # Where the library is one for all threads, threadpoolctl lets nobody set it but who did so first.
+            # For some libraries threadpoolctl lets only the thread that set a limit change it.
             if self._thread != get_ident():
-                self._give_up(force=True)
+                self._clear_owner(force=True)
             self._limited.restore_original_limits()
-            self._give_up(force=False)
+            self._clear_owner(force=False)
 
-    def _give_up(self, *, force: bool) -> None:
+    def _clear_owner(self, *, force: bool) -> None:
         for library in self.controller().lib_controllers:
             if hasattr(library, "clear_controlling_thread"):  # not in every version
                 library.clear_controlling_thread(force=force)
 
 
 blas = Blas()
-_lock = Lock()  # for who uses what; held for a moment at a time
+_lock = Lock()  # guards the counts of holders and users
 
 
 def _renew_lock() -> None:
-    """Forget who had the lock when the process was forked, since none of its other threads is here."""
-    global _lock  # noqa: PLW0603 - it belongs to the process
+    """Replace the lock in a forked process: a thread that held it does not exist there."""
+    global _lock  # noqa: PLW0603 - one lock for the process
     _lock = Lock()
 
 

@@ -109,7 +109,7 @@ def _outputs(model: Any, x: ndarray) -> dict[str, ndarray]:
 def _run(layer: Layer, path: str, x: ndarray, outputs: dict[str, ndarray]) -> ndarray:
     """Run an image through a layer and keep its output; of a `Sequential`, the output of each layer."""
     if isinstance(layer, Sequential):
-        for name, child in layer.children().items():
+        for name, child in layer.children.items():
             x = _run(child, f"{path}.{name}".removeprefix("."), x, outputs)
         return x
     shown = repr(layer) if "\n" not in repr(layer) else type(layer).__name__

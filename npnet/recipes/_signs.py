@@ -146,6 +146,6 @@ def layer_outputs(model: nn.Layer, x: ndarray) -> dict[str, ndarray]:
     {'relu': [[[0.0], [2.0]]], 'flatten': [[0.0, 2.0]]}
     """
     outputs = {}
-    for name, layer in model.children().items():
+    for name, layer in model.children.items():
         x = outputs[name] = layer(x)
     return outputs

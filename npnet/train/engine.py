@@ -152,8 +152,8 @@ class NumPyEngine:
 
     @property
     def couples_samples(self) -> bool:
-        """Whether one of the layers says so."""
-        return any(layer.couples_samples(training=True) for _, layer in self.model.named_layers())
+        """Whether the model says so."""
+        return self.model.couples_samples(training=True)
 
     def learn(self, x: ndarray, target: ndarray, generator: Generator) -> Outcome:
         """Run forward and backward as the step does."""

@@ -554,6 +554,7 @@ class UngovernedNorm(nn.Layer):
         super().__init__()
         self.inner = inner
 
+    @property
     def children(self):
         return {"inner": self.inner}
 

@@ -221,8 +221,8 @@ def parameters_cost(monkeypatch):
 @pytest.mark.usefixtures("parameters_cost")
 def test_fully_connected_layers_at_the_end_see_the_whole_minibatch():
     division = parallel.plan(with_head(), minibatch(40)[0], training=True)
-    assert list(division.trunk.children()) == ["0", "1", "2", "3", "4"]
-    assert list(division.head.children()) == ["5", "6", "7", "8"]
+    assert list(division.trunk.children) == ["0", "1", "2", "3", "4"]
+    assert list(division.head.children) == ["5", "6", "7", "8"]
     assert len(division.shards) > 1
 
 

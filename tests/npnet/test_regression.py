@@ -118,7 +118,7 @@ def test_several_numbers_are_standardised_each(tmp_path):
     saved = load(tmp_path / "m.safetensors")
     assert saved.predict(x).shape == (60, 2)
     assert (np.abs(saved.predict(x) - y).mean(axis=0) < y.std(axis=0) / 2).all()
-    with pytest.raises(InputError, match="one output for each number that data has to learn, 2, got"):
+    with pytest.raises(InputError, match="one output for each of the target's 2 columns, got"):
         save(tmp_path / "m.safetensors", nn.Linear(3, 1, generator=rng()), splits)
 
 
@@ -166,10 +166,12 @@ STANDARD = Standardization(np.zeros(2), np.ones(2))
 
 
 def test_statistics_that_do_not_fit_are_refused():
-    with pytest.raises(InputError, match="target_standardization must be None where no numbers are learnt"):
+    with pytest.raises(InputError, match="target_standardization must be None unless the task is regression"):
         SavedModel(nn.ReLU(), "classification", ("a",), (1,), target_standardization=STANDARD)
     one = SavedModel(nn.Identity(), "regression", (), (1,), target_standardization=STANDARD)
-    with pytest.raises(InputError, match=r"must give 2 for each sample, .* got outputs of shape \(1, 1\)"):
+    with pytest.raises(
+        InputError, match=r"must return 2 numbers for each sample, .* got outputs of shape \(1, 1\)"
+    ):
         one.predict([[1.0]])
     huge = Standardization(np.zeros(1), np.full(1, 1e308))
     large = SavedModel(nn.Identity(), "regression", (), (1,), target_standardization=huge)

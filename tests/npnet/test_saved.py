@@ -267,7 +267,7 @@ def test_numbers_are_learnt_as_numbers(path):
     ) / splits.target_standardization.deviation
     np.testing.assert_allclose(learnt, 3 * x[:, 0] + 1, atol=1e-3)
     assert "to regression" in repr(saved)
-    with pytest.raises(InputError, match="the model learnt numbers, which have no probabilities"):
+    with pytest.raises(InputError, match="the task is regression, which has no probabilities"):
         saved.predict_proba(1000 + x)
 
 

@@ -119,7 +119,7 @@ def test_dropout_drops_the_same_where_the_minibatch_is_cut_into_shards():
     )  # fmt: skip
     x = rng.standard_normal((64, 3, 32, 32), dtype=np.float32)
     division = parallel.plan(model, x, training=True)
-    assert (len(division.shards) > 1, set(division.head.children())) == (True, {"6", "7"})
+    assert (len(division.shards) > 1, set(division.head.children)) == (True, {"6", "7"})
     _, y, _ = parallel.Step(1)(model, nn.MSELoss(), x, np.zeros((64, 32), np.float32), rng_of_7())
     noise = Noise(model)
     module = share_dropout(to_torch(model), noise)

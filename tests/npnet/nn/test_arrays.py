@@ -166,14 +166,14 @@ def test_an_optimizer_made_before_an_exchange_refuses_its_next_step(exchange):
 def test_the_body_of_a_residual_can_be_exchanged_too():
     model = nn.Residual(nn.ReLU())
     model.body, model.shortcut = nn.Tanh(), nn.Identity()
-    assert list(model.children()) == ["body", "shortcut"]
+    assert list(model.children) == ["body", "shortcut"]
     np.testing.assert_array_equal(model(np.ones(1)), np.tanh(np.ones(1)) + 1)
 
 
 def test_a_layer_can_be_taken_out():
     model = nn.Sequential(nn.ReLU(), nn.Tanh())
     del model[0]
-    assert list(model.children()) == ["1"]
+    assert list(model.children) == ["1"]
 
 
 @pytest.mark.parametrize(

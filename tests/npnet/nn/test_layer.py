@@ -339,12 +339,12 @@ def test_state_dict_without_brackets_says_how_to_write_it(rng):
         (
             (),
             lambda g, needs: (g, g),
-            "names nothing that is learnt, so .* must take grad_y and nothing else",
+            "is empty, so .* must take grad_y and nothing else",
         ),
         (
             (),
             lambda g: (g, g),
-            "names nothing that is learnt, so .* must give grad_x and nothing else, got 2",
+            "is empty, so .* must give grad_x and nothing else, got 2",
         ),
         (("w",), lambda g: (g, g), r"is \('w',\), so .* must take grad_y, needs and nothing else"),
         (("w",), lambda g, needs: g, "must give grad_x, grad_w and nothing else, got ndarray"),

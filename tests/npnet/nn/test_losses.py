@@ -61,14 +61,34 @@ def test_without_an_upstream_gradient_the_loss_itself_is_differentiated(case):
     np.testing.assert_array_equal(backward(), backward(np.ones_like(loss)))
 
 
-def test_a_loss_of_ones_own_needs_forward_alone():
+def test_a_loss_of_ones_own_needs_apply_alone():
     class Absolute(nn.Loss):
-        def forward(self, x, target):
+        def apply(self, x, target):
             return np.asarray(np.abs(x - target).sum()), lambda: np.sign(x - target)
 
-    assert Absolute()(np.array([1.0, -2.0]), np.zeros(2)) == 3
-    with pytest.raises(NotImplementedError, match="Loss does not implement forward"):
+    x = np.array([1.0, -2.0])
+    assert Absolute()(x, np.zeros(2)) == 3
+    np.testing.assert_array_equal(Absolute().forward(x, np.zeros(2))[1](), [1, -1])
+    with pytest.raises(NotImplementedError, match="Loss does not implement apply"):
         nn.Loss()(LOGITS, LABELS)
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (np.asarray(1.0), r"Own.apply must return \(loss, backward\), got array"),
+        (None, r"Own.apply must return \(loss, backward\), got None"),
+        ((np.asarray(1.0), np.ones(2)), "Own: the backward that apply returns must be a function"),
+    ],
+)
+def test_a_loss_that_returns_something_else_is_refused(result, message):
+    class Own(nn.Loss):
+        def apply(self, x, target):
+            return result
+
+    with pytest.raises(InputError, match=message):
+        Own().forward(np.ones(2), np.ones(2))
 
 
 @pytest.mark.usefixtures("bare")

@@ -209,7 +209,7 @@ def test_an_array_in_the_place_of_another_is_noticed(steps):
     replace_behind_its_back(model)
     grads = gradients(model, 0)
     with pytest.raises(InputError, match=r"parameter '\d\.\w+' is another array .* make the optimizer after"):
-        deque(optimizer.step(grads) for _ in range(optim.optimizer.EVERY))
+        deque(optimizer.step(grads) for _ in range(optim.optimizer.CHECK_INTERVAL))
 
 
 def test_what_has_no_gradient_may_be_replaced():

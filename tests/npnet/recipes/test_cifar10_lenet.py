@@ -59,7 +59,7 @@ def test_weights_that_are_not_the_judged_ones_are_noticed(small_cifar, tmp_path,
 
 
 def test_the_maps_are_those_after_convolution_relu_and_pooling():
-    layers = network(np.random.default_rng(0)).children()
+    layers = network(np.random.default_rng(0)).children
     kinds = [type(layers[name]).__name__ for name in MAPS]
     assert kinds == ["Conv2d", "ReLU", "MaxPool2d"] * 2
 

@@ -29,7 +29,7 @@ def network(recipe, name=AS_IN_SOURCE):
 def layers(recipe, name=AS_IN_SOURCE):
     """Return each layer of a network as text, in order."""
     model = network(recipe, name).model(np.random.default_rng(0))
-    return [repr(layer) for layer in model.children().values()]
+    return [repr(layer) for layer in model.children.values()]
 
 
 def training(recipe, name=AS_IN_SOURCE):
@@ -103,7 +103,7 @@ def test_lenet_has_6_and_16_kernels_and_400_120_84_units(recipe, classes):
         "conv1.weight": (6, 3, 5, 5), "conv2.weight": (16, 6, 5, 5), "fc1.weight": (120, 400),
         "fc2.weight": (84, 120), "fc3.weight": (classes, 84),
     }  # fmt: skip
-    kinds = [type(layer).__name__ for layer in model.children().values()]
+    kinds = [type(layer).__name__ for layer in model.children.values()]
     assert kinds == [
         "Conv2d", "ReLU", "MaxPool2d", "Conv2d", "ReLU", "MaxPool2d", "Flatten", "Linear", "ReLU", "Linear",
         "ReLU", "Linear",
@@ -118,10 +118,10 @@ def test_the_least_network_for_signs_has_5_by_5_kernels():
 
 def test_the_deeper_network_for_signs_stacks_convolutions_and_linear_layers():
     model = network("signs-conv").model(np.random.default_rng(0))
-    kinds = [type(layer).__name__ for layer in model.children().values()]
+    kinds = [type(layer).__name__ for layer in model.children.values()]
     assert kinds[:9] == ["Conv2d", "ReLU", "MaxPool2d"] * 3
     assert [kind for kind in kinds[9:] if kind != "Dropout"] == ["Flatten", "Linear", "ReLU", "Linear"]
-    assert all(layer.p == 0 for layer in model.children().values() if isinstance(layer, nn.Dropout))
+    assert all(layer.p == 0 for layer in model.children.values() if isinstance(layer, nn.Dropout))
     assert model.parameters["fc2.weight"].shape[0] == 26
 
 
@@ -129,7 +129,7 @@ def test_the_book_has_16_and_8_kernels_and_tanh():
     model = network("cifar2-conv").model(np.random.default_rng(0))
     shapes = [array.shape for name, array in model.parameters.items() if name.endswith("weight")]
     assert shapes == [(16, 3, 3, 3), (8, 16, 3, 3), (32, 512), (2, 32)]
-    kinds = [type(layer).__name__ for layer in model.children().values()]
+    kinds = [type(layer).__name__ for layer in model.children.values()]
     assert kinds.count("Tanh") == 3
     assert "ReLU" not in kinds
 
@@ -146,7 +146,7 @@ def test_the_book_has_16_and_8_kernels_and_tanh():
     ],
 )  # fmt: skip
 def test_the_networks_for_digits_have_the_units_their_name_says(name, units):
-    children = network("mnist-deep", name).model(np.random.default_rng(0)).children()
+    children = network("mnist-deep", name).model(np.random.default_rng(0)).children
     shapes = [layer.weight.shape for layer in children.values() if isinstance(layer, nn.Linear)]
     assert [shapes[0][1], *(shape[0] for shape in shapes)] == units
     kinds = [type(layer).__name__ for layer in children.values()]
@@ -225,9 +225,9 @@ def test_the_networks_of_the_plane_have_the_sources_units(recipe, units, activat
     networks = {each.name: each for each in recipes.get(recipe).networks}
     chosen = next((each for name, each in networks.items() if name.startswith("2-10-10-2 relu")), None)
     model = (chosen or next(iter(networks.values()))).model(np.random.default_rng(0))
-    shapes = [layer.weight.shape for layer in model.children().values() if isinstance(layer, nn.Linear)]
+    shapes = [layer.weight.shape for layer in model.children.values() if isinstance(layer, nn.Linear)]
     assert [shapes[0][1], *(shape[0] for shape in shapes)] == units
-    kinds = {type(layer).__name__ for layer in model.children().values()} - {"Flatten", "Linear"}
+    kinds = {type(layer).__name__ for layer in model.children.values()} - {"Flatten", "Linear"}
     assert kinds == ({activation} if activation else set())
 
 
