@@ -1,4 +1,4 @@
-"""How far numbers that were predicted are from those that were right."""
+"""Errors of predicted numbers: RMSE and R²."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy import ndarray
 
 
 def errors_of(predicted: ndarray, target: ndarray) -> dict[str, float]:
-    """Return RMSE and R², the means over the numbers that each sample has; R² is nan where none differ.
+    """Return RMSE and R², averaged over the columns of the target; R² is NaN where a column is constant.
 
     Examples
     --------

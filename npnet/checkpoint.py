@@ -1,6 +1,6 @@
-"""Arrays on disk: safetensors files, written whole or not at all.
+"""Arrays on disk, in safetensors files, each written completely or not at all.
 
-Opening such a file runs no code, and PyTorch, JAX and Rust read the same file.
+Loading such a file runs no code, and PyTorch, JAX and Rust read the same format.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ DTYPES = tuple(
     "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split()  # noqa: SIM905
 )
 
-
-MOST_BYTES = 2**36  # of a file that is read; it all goes into memory
+MOST_BYTES = 2**36  # the largest file that is read, since all of it goes into memory
 
 
 def save(
@@ -33,28 +32,28 @@ def save(
     arrays: Mapping[str, ndarray],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write named arrays, and text about them, to a safetensors file.
+    """Write named arrays, and metadata about them, to a safetensors file.
 
-    The file appears whole or not at all: everything is written to a temporary file in the same folder,
-    forced to the disk, and put in the place of `path` in one move. Whatever goes wrong before that, an
-    old file stays as it was and the temporary one is removed.
+    The file is replaced atomically: everything is written to a temporary file in the same folder, synced to
+    the disk, and renamed to `path`. If anything fails before that, an old file stays as it was and the
+    temporary one is removed.
 
     Parameters
     ----------
     path : str or path
-        The file to write; its folder must exist. Where it is a symbolic link, the file it points to is
+        The file to write; its folder must exist. If it is a symbolic link, the file it points to is
         replaced.
     arrays : mapping from names to arrays
         Any shapes and memory layouts, of the dtypes in `DTYPES`.
     metadata : mapping from str to str, optional
-        Kept in the header of the file.
+        Stored in the header of the file.
 
     Raises
     ------
     InputError
         If the file cannot be written, or names or metadata are not text.
     DTypeError
-        If something is not an array or of a dtype the format has no name for.
+        If a value is not an array, or of a dtype that is not in `DTYPES`.
 
     Examples
     --------
@@ -69,7 +68,7 @@ def save(
 
     _check_arrays(arrays)
     _check_metadata(metadata)
-    # The format knows one layout, row by row; order="C" copies only what is laid out otherwise.
+    # The format stores arrays row by row; order="C" copies only those with another memory layout.
     rows = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     _write_whole(path, serialize(rows, None if metadata is None else dict(metadata)))
 
@@ -84,16 +83,16 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, ndarray], dict[str, st
     Returns
     -------
     arrays : dict from names to arrays
-        Fresh arrays, free to be written to.
+        New arrays, which may be written to.
     metadata : dict from str to str
-        Empty where the file has none.
+        Empty if the file has none.
 
     Raises
     ------
     MissingError
         If there is no such file.
     InputError
-        If it cannot be read, is damaged or is no safetensors file, or holds a dtype NumPy lacks.
+        If it cannot be read, is damaged or no safetensors file, or has a dtype that NumPy lacks.
 
     Examples
     --------
@@ -144,15 +143,15 @@ def load_weights(path: str | os.PathLike[str], model: Layer) -> None:
     ----------
     path : str or path
     model : Layer
-        Its arrays are written to in place and keep their dtype.
+        Its arrays are changed in place and keep their dtype.
 
     Raises
     ------
     MissingError
         If there is no such file.
     InputError
-        If it is no valid safetensors file, or its names or shapes do not fit the model, which is then
-        left as it was.
+        If it is no valid safetensors file, or its names or shapes do not fit the model; the model is not
+        changed then.
 
     Examples
     --------
@@ -197,13 +196,12 @@ def _check_metadata(metadata: Mapping[str, str] | None) -> None:
 
 def _write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     target = Path(os.path.realpath(path_of("save", path)))
-    temporary = target.with_name(
-        f".{secrets.token_hex(4)}.tmp"
-    )  # short, as the name may have no room for more
+    # A short name, since that of the file itself may be as long as the file system allows.
+    temporary = target.with_name(f".{secrets.token_hex(4)}.tmp")
     try:
         _write_synced(temporary, data)
         temporary.replace(target)
-    except BaseException as error:  # an interrupt, too, must leave nothing behind
+    except BaseException as error:  # an interrupt must leave nothing behind either
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -220,7 +218,7 @@ def _write_synced(path: Path, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force the new name to the disk. The file is whole either way, and not every system can do this."""
+    """Sync the new name to the disk; systems that cannot do this still have a complete file."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -231,7 +229,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """Open a safetensors file; what goes wrong while it is open meets one message naming it."""
+    """Open a safetensors file; an error while it is open becomes one message that names it."""
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - import npnet stays light
 
     place = path_of("load", path)
@@ -245,4 +243,4 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     except SafetensorError as error:
         raise InputError(f"load: {name} is damaged or not a safetensors file: {error}") from error
     except (TypeError, AttributeError) as error:
-        raise InputError(f"load: {name} holds a dtype that NumPy has not: {error}") from error
+        raise InputError(f"load: {name} holds a dtype that NumPy lacks: {error}") from error

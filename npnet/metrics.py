@@ -1,25 +1,31 @@
-"""How good predictions are: accuracy, confusion, precision, recall and F1, average precision.
+"""Metrics of classification: accuracy, confusion matrix, precision, recall, F1 and average precision.
 
-Labels come in arrays, lists, tuples or series, as in scikit-learn; but first what was predicted, then what is
-true. They are whole numbers from 0 on, booleans, or text.
+Labels are integers from 0, booleans or text, in arrays, lists, tuples or series. Predicted labels come first
+and true labels second; in scikit-learn the order is the reverse.
 
-Precision of a class that was never predicted is 0 ÷ 0, and so is recall of a class without members: both are
-NaN here, as with ``zero_division=np.nan`` in scikit-learn, and left out of averages.
+The precision of a class that was never predicted is 0/0, as is the recall of a class without members. Both
+are NaN, as with ``zero_division=np.nan`` in scikit-learn, and left out of averages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Float, Int, Integer
 from numpy import ndarray
 
-from npnet import check
+from npnet._metric_arguments import (
+    Classes,
+    Labels,
+    checked_confusion,
+    checked_scores,
+    class_names,
+    counted_pairs,
+    label_pair,
+)
 from npnet._words import counted
-from npnet.errors import DTypeError, InputError
 from npnet.table import html_table, table
 
 __all__ = [
@@ -32,25 +38,19 @@ __all__ = [
     "report",
 ]
 
-Labels = Any  # an array, a list, a tuple, or a series of pandas
-Classes = int | np.integer[Any] | Sequence[str] | ndarray
-
-MOST_CLASSES = 10_000  # a matrix of 10 000² counts takes 0.8 GB
-LARGEST = np.iinfo(np.int64).max
-
 
 def accuracy(predicted: Labels, target: Labels) -> float:
-    """Return the share of labels that were predicted right.
+    """Return the fraction of labels that were predicted correctly.
 
     Parameters
     ----------
     predicted, target : integer, boolean or text labels of one shape
-        Labels, not scores: take ``scores.argmax(axis=1)`` first.
+        Of scores, pass ``scores.argmax(axis=1)``.
 
     Returns
     -------
     accuracy : float
-        In 0…1; NaN where there is nothing to judge.
+        In 0…1; NaN if there are no labels.
 
     Raises
     ------
@@ -66,14 +66,14 @@ def accuracy(predicted: Labels, target: Labels) -> float:
     >>> accuracy(["cat", "dog"], ["cat", "cat"])
     0.5
     """
-    predicted, target = _labels("accuracy", predicted, target)
+    predicted, target = label_pair("accuracy", predicted, target)
     return float((predicted == target).mean()) if target.size else float("nan")
 
 
 def confusion_matrix(
     predicted: Labels, target: Labels, classes: Classes
 ) -> Integer[ndarray, "classes classes"]:
-    """Count how often each class was taken for each other: M[t, p] = #{i : target i = t, predicted i = p}.
+    """Count each pair of true and predicted class: M[t, p] = #{i : target i = t, predicted i = p}.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def confusion_matrix(
     Returns
     -------
     matrix : integer array, shape (classes, classes)
-        A row for each true class, a column for each predicted one; what is right stands on the diagonal.
+        A row for each true class, a column for each predicted one; correct predictions are on the diagonal.
 
     Raises
     ------
@@ -103,15 +103,15 @@ def confusion_matrix(
     array([[0, 0],
            [1, 1]])
     """
-    names = _class_names("confusion_matrix", classes)
-    return _counted("confusion_matrix", predicted, target, names)
+    names = class_names("confusion_matrix", classes)
+    return counted_pairs("confusion_matrix", predicted, target, names)
 
 
 def precision_recall(confusion: Any) -> tuple[Float[ndarray, " classes"], Float[ndarray, " classes"]]:
-    """Return precision and recall of each class, from the confusion matrix.
+    """Return the precision and recall of each class, from the confusion matrix.
 
-    Precision is the share of a class's predictions that are right, M[c,c] / Σₜ M[t,c]; recall is the share
-    of its members that were found, M[c,c] / Σₚ M[c,p].
+    Precision is the fraction of a class's predictions that are correct, M[c,c] / Σₜ M[t,c]; recall is the
+    fraction of its members that were predicted as such, M[c,c] / Σₚ M[c,p].
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def precision_recall(confusion: Any) -> tuple[Float[ndarray, " classes"], Float[
     >>> precision.round(2), recall
     (array([1.  , 0.67]), array([0.5, 1. ]))
     """
-    matrix = _confusion("precision_recall", confusion)
+    matrix = checked_confusion("precision_recall", confusion)
     right = matrix.diagonal()
     return _ratio(right, matrix.sum(axis=0)), _ratio(right, matrix.sum(axis=1))
 
@@ -168,24 +168,24 @@ def f1(confusion: Any) -> Float[ndarray, " classes"]:
     >>> f1([[1, 1], [0, 2]]).round(2)
     array([0.67, 0.8 ])
     """
-    matrix = _confusion("f1", confusion)
+    matrix = checked_confusion("f1", confusion)
     return _ratio(2 * matrix.diagonal(), matrix.sum(axis=0) + matrix.sum(axis=1))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
-    """What `report` found of each class; printed, and in a notebook, it is a table.
+    """Precision, recall and F1 of each class; printed, or in a notebook, a table.
 
     Attributes
     ----------
     classes : tuple of str
         The classes' names.
     precision, recall, f1 : arrays, shape (classes,)
-        NaN where 0 would be divided by 0.
+        NaN for 0/0.
     support : integer array, shape (classes,)
-        How many members each class has.
+        The number of members of each class.
     accuracy : float
-        The share of all that is right; NaN of nothing.
+        The fraction of correct predictions; NaN if there are none.
     """
 
     classes: tuple[str, ...]
@@ -196,15 +196,15 @@ class Report:
     accuracy: float
 
     def averages(self) -> dict[str, tuple[float, float, float]]:
-        """Return the means of precision, recall and F1: of all classes alike, and weighted by their members.
+        """Return the means of precision, recall and F1 over classes, plain and weighted by members.
 
-        What is not a number for a class is left out.
+        Classes with NaN are left out.
         """
         columns = (self.precision, self.recall, self.f1)
-        precision, recall, of_both = (_mean(column, np.ones(len(column))) for column in columns)
+        precision, recall, f1_score = (_mean(column, np.ones(len(column))) for column in columns)
         weighted = [_mean(column, self.support) for column in columns]
         return {
-            "mean of the classes": (precision, recall, of_both),
+            "mean of the classes": (precision, recall, f1_score),
             "weighted by members": (weighted[0], weighted[1], weighted[2]),
         }
 
@@ -215,12 +215,12 @@ class Report:
             name: tuple(float(column[i]) for column in columns) for i, name in enumerate(self.classes)
         }
         rows = [
-            [name, *map(_Share, values), int(count)]
+            [name, *map(_Fraction, values), int(count)]
             for (name, values), count in zip(named.items(), self.support, strict=True)
         ]
-        rows += [[name, *map(_Share, values), members] for name, values in self.averages().items()]
+        rows += [[name, *map(_Fraction, values), members] for name, values in self.averages().items()]
         samples = f"{members:,} sample{'' if members == 1 else 's'}".replace(",", " ")
-        title = f"accuracy {_Share(self.accuracy)} of {samples}"
+        title = f"accuracy {_Fraction(self.accuracy)} of {samples}"
         return title, ["class", "precision", "recall", "F1", "members"], rows
 
     def __str__(self) -> str:
@@ -237,7 +237,7 @@ class Report:
 
 
 def report(predicted: Labels, target: Labels, classes: Classes) -> Report:
-    """Judge every class: precision, recall, F1, and how many members it has.
+    """Compute precision, recall, F1 and the number of members of every class.
 
     Parameters
     ----------
@@ -269,8 +269,8 @@ def report(predicted: Labels, target: Labels, classes: Classes) -> Report:
     mean of the classes       0.833    0.750   0.733         4
     weighted by members       0.833    0.750   0.733         4
     """
-    names = _class_names("report", classes)
-    matrix = _counted("report", predicted, target, names)
+    names = class_names("report", classes)
+    matrix = counted_pairs("report", predicted, target, names)
     precision, recall = precision_recall(matrix)
     samples = int(matrix.sum())
     share = float(matrix.trace() / samples) if samples else float("nan")
@@ -278,23 +278,22 @@ def report(predicted: Labels, target: Labels, classes: Classes) -> Report:
 
 
 def average_precision(scores: Any, target: Labels) -> float:
-    """Summarise the precision-recall curve of a two-class scorer: AP = Σₖ (Rₖ − Rₖ₋₁) Pₖ.
+    """Return the average precision of a binary classifier's scores: AP = Σₖ (Rₖ − Rₖ₋₁) Pₖ.
 
-    The threshold moves down through the scores; Pₖ and Rₖ are precision and recall when everything from
-    the k-th distinct score upwards is called positive. Equal scores enter together, so the order in which
-    they stand cannot matter.
+    Pₖ and Rₖ are precision and recall if all samples with at least the k-th largest distinct score are
+    predicted positive. Equal scores count together, so their order does not matter.
 
     Parameters
     ----------
     scores : numbers, shape (n,)
-        Higher means surer of class 1.
+        Higher scores stand for class 1.
     target : integer or boolean labels, shape (n,)
         1 for members of the class, 0 for the others.
 
     Returns
     -------
     average_precision : float
-        In 0…1, and 1 when every member stands above every other.
+        In 0…1; 1 if every member of the class has a higher score than every other sample.
 
     Raises
     ------
@@ -312,137 +311,19 @@ def average_precision(scores: Any, target: Labels) -> float:
     >>> round(average_precision([0.9, 0.8, 0.7], [1, 0, 1]), 4)
     0.8333
     """
-    scores, target = _scores(scores, target)
-    # Ranked in rising order and turned round: the negative of the lowest integer is no integer.
+    scores, target = checked_scores(scores, target)
+    # Sorted in ascending order and reversed, since the lowest integer cannot be negated.
     order = np.argsort(scores, kind="stable")[::-1]
     ranked, members = scores[order], target[order]
     last_of_its_score = np.append(ranked[1:] != ranked[:-1], True)
-    found = members.cumsum()[last_of_its_score]
-    called = np.flatnonzero(last_of_its_score) + 1
-    precision, recall = found / called, found / members.sum()
+    true_positives = members.cumsum()[last_of_its_score]
+    positives = np.flatnonzero(last_of_its_score) + 1
+    precision, recall = true_positives / positives, true_positives / members.sum()
     return float(np.diff(recall, prepend=0.0) @ precision)
 
 
-# ---- what comes in -------------------------------------------------------------------------------------
-
-
-def _array(owner: str, name: str, value: Any) -> ndarray:
-    """Return an array of what may come in a list, a tuple or a series; texts as an array of objects."""
-    if isinstance(value, list | tuple):
-        try:
-            found = np.array(value)
-        except ValueError:
-            raise InputError(
-                f"{owner}: {name} must be of one length in each row, got a ragged list"
-            ) from None
-        # A list of numbers and texts becomes all texts: so it is looked at as it was.
-        mixed = np.array(value, dtype=object) if found.dtype.kind in "US" else found
-        value = found.astype(np.int64) if not found.size else mixed
-    elif hasattr(value, "to_numpy"):
-        value = value.to_numpy()
-    found = check.array(owner, name, value, "biufUTO")
-    return found.astype(object) if found.dtype.kind in "UT" else found
-
-
-def _label_array(owner: str, name: str, value: Any) -> ndarray:
-    labels = _array(owner, name, value)
-    if labels.dtype == object:
-        if not all(isinstance(each, str) for each in labels.flat):
-            raise DTypeError(
-                f"{owner}: {name} must be integer labels or all text, got other things among them"
-            )
-        return labels
-    if labels.dtype.kind not in "biu":
-        raise DTypeError(f"{owner}: {name} must be integer labels, got {labels.dtype}")
-    if labels.ndim == 0:
-        raise InputError(f"{owner}: {name} must be one label for each sample, got {labels}")
-    if labels.dtype.kind == "u" and labels.size and int(labels.max()) > LARGEST:
-        raise InputError(f"{owner}: {name} must be below 2⁶³, got {labels.max()}")
-    return labels.astype(np.int64)
-
-
-def _labels(owner: str, predicted: Any, target: Any) -> tuple[ndarray, ndarray]:
-    p, t = _label_array(owner, "predicted", predicted), _label_array(owner, "target", target)
-    if p.shape != t.shape:
-        raise InputError(f"{owner}: predicted must have the shape of target, {t.shape}, got {p.shape}")
-    if p.dtype != t.dtype and p.size:
-        kinds = ("text", "integers") if p.dtype == object else ("integers", "text")
-        raise DTypeError(
-            f"{owner}: predicted and target must be labels of one kind, got {' and '.join(kinds)}"
-        )
-    return p, t
-
-
-def _class_names(owner: str, classes: Any) -> tuple[str, ...]:
-    """Return the names of the classes: as they are given, or else their numbers."""
-    if isinstance(classes, Sequence | ndarray) and not isinstance(classes, str):
-        names = check.names(owner, "classes", classes, most=MOST_CLASSES)
-        if len(set(names)) < len(names):
-            raise InputError(f"{owner}: classes must have different names, got one twice")
-        return names
-    number = check.integer(owner, "classes", classes, least=1, most=MOST_CLASSES)
-    return tuple(str(i) for i in range(number))
-
-
-def _counted(owner: str, predicted: Any, target: Any, names: tuple[str, ...]) -> Integer[ndarray, "c c"]:
-    both = dict(zip(("predicted", "target"), _labels(owner, predicted, target), strict=True))
-    numbers = [_numbered(owner, name, labels, names) for name, labels in both.items()]
-    # Each pair (t, p) becomes one number, so that counting pairs is counting numbers.
-    classes = len(names)
-    pairs = numbers[1] * classes + numbers[0]
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-
-
-def _numbered(owner: str, name: str, labels: ndarray, names: tuple[str, ...]) -> Int[ndarray, " n"]:
-    """Return labels as numbers in 0…classes − 1."""
-    if labels.ndim != 1:
-        raise InputError(f"{owner}: {name}'s labels must have shape (n,), got {labels.shape}")
-    if labels.dtype == object:
-        number_of = {each: i for i, each in enumerate(names)}
-        unknown = next((each for each in labels if each not in number_of), None)
-        if unknown is not None:
-            raise InputError(f"{owner}: {name} must name one of the classes, got {check.described(unknown)}")
-        return np.array([number_of[each] for each in labels], dtype=np.int64)
-    outside = labels[(labels < 0) | (labels >= len(names))]
-    if outside.size:
-        raise InputError(
-            f"{owner}: {name} must be in 0…{len(names) - 1} for {len(names)} classes, got {outside[0]}"
-        )
-    return labels
-
-
-def _confusion(owner: str, confusion: Any) -> Int[ndarray, "c c"]:
-    matrix = _array(owner, "confusion", confusion)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
-        raise InputError(f"{owner}: confusion must have shape (classes, classes), got {matrix.shape}")
-    if matrix.dtype.kind not in "iu":
-        raise DTypeError(f"{owner}: confusion must hold integers, got {matrix.dtype}")
-    if (matrix < 0).any():
-        raise InputError(f"{owner}: confusion must hold counts of 0 and more, got {matrix.min()}")
-    return matrix.astype(np.int64)
-
-
-def _scores(scores: Any, target: Any) -> tuple[ndarray, Bool[ndarray, " n"]]:
-    owner = "average_precision"
-    scores, target = _array(owner, "scores", scores), _array(owner, "target", target)
-    if scores.dtype.kind not in "iuf":
-        raise DTypeError(f"{owner}: scores must be numbers, got {scores.dtype}")
-    if target.dtype.kind not in "iub":
-        raise DTypeError(f"{owner}: target must be integers, got {target.dtype}")
-    if scores.ndim != 1 or scores.shape != target.shape:
-        raise InputError(
-            f"{owner}: scores and target must have one shape (n,), got {scores.shape} and {target.shape}"
-        )
-    if not np.isin(target, (0, 1)).all():
-        raise InputError(f"{owner}: target must be 0 or 1, got {np.setdiff1d(target, (0, 1))[0]}")
-    if not target.any():
-        raise InputError(f"{owner}: target must have at least one 1, got none")
-    if np.isnan(scores).any():
-        raise InputError(f"{owner}: scores must be numbers, got NaN")
-    return scores, target.astype(bool)
-
-
 def _ratio(part: ndarray, whole: ndarray) -> ndarray:
+    """Return part/whole, with NaN for 0/0."""
     ratio: ndarray = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
     return ratio
 
@@ -451,13 +332,13 @@ def _mean(values: ndarray, weights: ndarray) -> float:
     known = ~np.isnan(values)
     if not known.any():
         return float("nan")
-    # Where no known value has a weight, all have the same, as in scikit-learn.
+    # If all known values have weight 0, they are weighted equally, as in scikit-learn.
     weights = weights[known] if weights[known].any() else np.ones(known.sum())
     return float(np.average(values[known], weights=weights))
 
 
-class _Share(float):
-    """A number of 0…1, shown in three digits; a number, so that its column is aligned like one."""
+class _Fraction(float):
+    """A fraction in 0…1, shown with three digits; a float, so that tables align it as a number."""
 
     def __str__(self) -> str:
         return "–" if self != self else f"{float(self):.3f}"  # noqa: PLR0124 - NaN alone is not itself

@@ -1,7 +1,7 @@
-"""The networks of the courses, each built by one function.
+"""The networks of the experiments, each built by one function.
 
-Parameters are named as in the class of `ptref.models` that is the same network on PyTorch, so a weight file
-of one opens in the other. Images come as (n, c, h, w); what comes out are logits, one for each class.
+Parameters have the names of the same network in `ptref.models`, so a weight file of one loads into the other.
+Inputs are images of shape (n, c, h, w); outputs are logits, one for each class.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def logistic_regression(
     Parameters
     ----------
     features : int
-        Numbers in a sample; an image is flattened.
+        The number of features; an image is flattened.
     classes : int
     init, generator, dtype
         As in `npnet.nn.Linear`.
@@ -89,9 +89,9 @@ def mlp(
     Parameters
     ----------
     sizes : sequence of int
-        Features, hidden units layer by layer, classes; two sizes make logistic regression.
+        Features, hidden units of each layer, classes; two sizes make logistic regression.
     activation : str
-        What follows each layer but the last: "relu", "leaky_relu", "tanh" or "sigmoid".
+        The activation after each layer but the last: "relu", "leaky_relu", "tanh" or "sigmoid".
     batch_norm : bool
         Whether hidden layers are normalised before their activation.
     init, generator, dtype
@@ -100,7 +100,7 @@ def mlp(
     Returns
     -------
     model : Sequential
-        With layers fc1, fc2, … and, if wanted, bn1, bn2, …
+        With layers fc1, fc2, … and, with batch_norm, bn1, bn2, …
 
     Raises
     ------
@@ -146,7 +146,7 @@ def lenet5(
     in_channels : int
         1 for grey images, 3 for colour.
     image_size : int
-        Height and width. The network was made for 32; images of 28 are padded by 2 pixels to as much.
+        Height and width. The network was made for 32; images of 28 are padded by 2 pixels on each side.
     classes : int
     init, generator, dtype
         As in `npnet.nn.Conv2d`.
@@ -164,8 +164,8 @@ def lenet5(
     References
     ----------
     LeCun, Bottou, Bengio, Haffner, *Gradient-based learning applied to document recognition* (1998),
-    section II.B, where units saturate, pooling averages with learnt coefficients, the second convolution
-    sees a choice of channels, and the output is radial.
+    section II.B. The original has saturating activations, average pooling with learnt coefficients, a second
+    convolution that is connected to some of the channels only, and radial basis functions as outputs.
 
     Examples
     --------
@@ -206,7 +206,7 @@ def signs_small(
     generator: Generator | None = None,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
-    """Build the least convolutional network for the 28×28 signs: four 5×5 kernels and a linear layer.
+    """Build a minimal convolutional network for the 28×28 signs: four 5×5 kernels and a linear layer.
 
     Parameters
     ----------
@@ -252,13 +252,13 @@ def signs_deep(
     generator: Generator | None = None,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
-    """Build a deeper network for the 28×28 signs: three convolutions, each halved, and two linear layers.
+    """Build a deeper network for the 28×28 signs: three convolutions, each pooled, and two linear layers.
 
     Parameters
     ----------
     classes : int
     dropout : float
-        Part of the hidden units dropped in training.
+        Probability with which a hidden unit is dropped in training.
     init, generator, dtype
         As in `npnet.nn.Conv2d`.
 
@@ -306,15 +306,15 @@ def airplane_bird_mlp(
     generator: Generator | None = None,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
-    """Build the fully connected network that tells airplanes from birds: 3072-512-2 with tanh.
+    """Build the fully connected classifier of airplanes and birds: 3072-512-2 with tanh.
 
     Parameters
     ----------
     hidden : int
         Hidden units.
     log_softmax : bool
-        Whether the output is log-probabilities, for `npnet.nn.NLLLoss`, instead of logits, for
-        `npnet.nn.CrossEntropyLoss`; the loss is the same.
+        Whether outputs are log-probabilities, for `npnet.nn.NLLLoss`, instead of logits, for
+        `npnet.nn.CrossEntropyLoss`; the value of the loss is the same.
     init, generator, dtype
         As in `npnet.nn.Linear`.
 
@@ -352,7 +352,7 @@ def airplane_bird_conv(
     generator: Generator | None = None,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
-    """Build the convolutional network that tells airplanes from birds on 32×32 images.
+    """Build the convolutional classifier of airplanes and birds on 32×32 images.
 
     Parameters
     ----------
@@ -406,36 +406,36 @@ def airplane_bird_conv(
 
 
 def _two_channels(channels: tuple[int, int]) -> list[int]:
-    several = channels if isinstance(channels, tuple | list) else ()
-    if len(several) != 2:
+    pair = channels if isinstance(channels, tuple | list) else ()
+    if len(pair) != 2:
         raise InputError(f"airplane_bird_conv: channels must be a pair of integers, got {channels!r:.60}")
-    return [check.integer("airplane_bird_conv", "channels", number, least=1) for number in several]
+    return [check.integer("airplane_bird_conv", "channels", number, least=1) for number in pair]
 
 
 # ---- shared with ptref.models --------------------------------------------------------------------------
 
 
 def activation_class(activation: str) -> type[nn.Layer]:
-    """Return the layer of an activation's name."""
+    """Return the class of the layer with an activation's name."""
     return ACTIVATIONS[check.choice("activation_class", "activation", activation, ACTIVATIONS)]
 
 
 def check_sizes(sizes: Any) -> list[int]:
-    """Return the sizes of the layers as a list: at least those of an input and an output."""
-    several = sizes.tolist() if isinstance(sizes, np.ndarray) and sizes.ndim == 1 else sizes
-    if not isinstance(several, Sequence) or isinstance(several, str | bytes) or len(several) < 2:
+    """Return the sizes of a fully connected network as a list: at least input and output."""
+    values = sizes.tolist() if isinstance(sizes, np.ndarray) and sizes.ndim == 1 else sizes
+    if not isinstance(values, Sequence) or isinstance(values, str | bytes) or len(values) < 2:
         shown = f"{sizes!r:.60}" if isinstance(sizes, tuple | list) else check.described(sizes)
         raise InputError(f"mlp: sizes must be at least two, features and classes, got {shown}")
-    return [check.integer("mlp", f"sizes[{i}]", size, least=1) for i, size in enumerate(several)]
+    return [check.integer("mlp", f"sizes[{i}]", size, least=1) for i, size in enumerate(values)]
 
 
 def lenet5_padding(image_size: int) -> int:
-    """Return the border of LeNet-5's first convolution: 28 pixels become the 32 it was made for."""
+    """Return the padding of LeNet-5's first convolution, which brings 28 pixels to its original 32."""
     return 2 if image_size == 28 else 0
 
 
 def lenet5_features(image_size: int) -> int:
-    """Return what LeNet-5's convolutions leave of an image: 16 channels of a quarter of its size."""
+    """Return the number of features after LeNet-5's convolutions: 16 channels, each about size/4 squared."""
     image_size = check.integer("lenet5", "image_size", image_size, least=1)
     side = ((image_size + 2 * lenet5_padding(image_size) - 4) // 2 - 4) // 2
     if side < 1:

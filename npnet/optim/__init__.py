@@ -1,9 +1,8 @@
-"""Update rules, learning-rate schedules, and limits for gradients.
+"""Optimizers, learning-rate schedules and gradient clipping.
 
-An optimizer is given the arrays it is to update, and afterwards only gradients:
-``optimizer.step(grads)`` with `grads` keyed like the parameters. A schedule changes the optimizer's
-learning rate after each epoch; `clip_grad_norm` keeps gradients from being too large. Names, defaults and
-numbers are those of ``torch.optim``.
+An optimizer is made with the arrays it updates; each ``optimizer.step(grads)`` then takes their gradients,
+under the same names. A schedule changes the optimizer's learning rate after each epoch, and `clip_grad_norm`
+limits the size of gradients. Names, defaults and results are those of ``torch.optim``.
 """
 
 from npnet.optim.adam import Adam, AdamW

@@ -1,4 +1,4 @@
-"""The moving averages that optimizers keep, updated in place."""
+"""Moving averages of gradients and their squares, updated in place."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from numpy import multiply, ndarray, subtract
 
 
 def move_towards(average: ndarray, value: ndarray, weight: float, scratch: ndarray) -> None:
-    """Set average ← average + weight · (value − average), the sum taken from its nearer end.
+    """Set average ← average + weight · (value − average), linear interpolation.
 
-    With a weight of a half or more, value − (1 − weight) · (value − average) is the same in exact
-    arithmetic and rounds better: a weight of 1 gives the value itself. PyTorch's ``lerp`` chooses alike.
+    With a weight of ½ or more it computes value − (1 − weight) · (value − average): the same in exact
+    arithmetic, but more accurate when rounded, and exact for a weight of 1. PyTorch's ``lerp`` does the same.
     """
-    # In the dtype of the arrays: where the weight is a rounded number, so must its complement be.
-    share = average.dtype.type(weight)
+    # Rounded to the dtype of the arrays first, so that weight and 1 − weight still add up to 1.
+    rounded = average.dtype.type(weight)
     subtract(value, average, out=scratch)
-    if abs(share) < 0.5:
-        scratch *= share
+    if abs(rounded) < 0.5:
+        scratch *= rounded
         average += scratch
     else:
-        scratch *= 1 - share
+        scratch *= 1 - rounded
         subtract(value, scratch, out=average)
 
 
@@ -27,7 +27,7 @@ def decay_squares(average: ndarray, value: ndarray, decay: float, scratch: ndarr
     """Set average ← decay · average + ((1 − decay) · value) · value."""
     if average.dtype.type(decay):
         average *= decay
-    else:  # of a square that was too large nothing is left, where zero times infinity would be no number
+    else:  # an average that overflowed to ∞ must become 0; 0 · ∞ would be NaN
         average[...] = 0
     multiply(value, 1 - decay, out=scratch)
     scratch *= value
@@ -37,14 +37,14 @@ def decay_squares(average: ndarray, value: ndarray, decay: float, scratch: ndarr
 def divide(value: ndarray, size: ndarray, eps: float, out: ndarray) -> ndarray:
     """Write value / (size + eps) to `out` and return it; `size` is overwritten.
 
-    Without eps, what is divided by zero counts as zero: its parameter stays as it is, where otherwise it
-    would become infinite or not a number.
+    Without eps, a quotient with a divisor of 0 is set to 0, so that its parameter stays as it is instead of
+    becoming ∞ or NaN.
     """
     if size.dtype.type(eps):
         size += eps
         true_divide(value, size, out=out)
     else:
-        none = size == 0
+        zero = size == 0
         true_divide(value, size, out=out)
-        out[none] = 0
+        out[zero] = 0
     return out

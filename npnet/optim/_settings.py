@@ -1,4 +1,4 @@
-"""Settings: numbers and flags that are attributes, checked whenever they change, and saved."""
+"""Settings of optimizers and schedules: attributes that are checked at each assignment, and saved."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ Flag = bool | np.bool_
 
 
 class Configured:
-    """What optimizers and schedules have in common: settings, which are attributes and saved."""
+    """Base class of optimizers and schedules: settings as checked attributes."""
 
     setting_names: tuple[str, ...] = ()
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
-        """Require settings that can be worked with; each call checks all of them."""
+        """Require valid settings; each call checks all of them together."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings as they are now, by name."""
+        """The present settings, by name."""
         return {name: getattr(self, name) for name in self.setting_names}
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse a setting that does not fit also where it is changed later."""
+        """Check a setting that is assigned after construction."""
         if name in self.setting_names:
             self.check_settings({**self.settings, name: value})
             value = self._plain(name, value)
         super().__setattr__(name, value)
 
     def _configure(self, settings: Mapping[str, Any], taken: set[str]) -> None:
-        """Check settings and make them attributes, of which `taken` have another meaning already."""
+        """Check settings and make them attributes; the names in `taken` have another meaning."""
         owner = type(self).__name__
         for name in settings.keys() & taken:
             raise InputError(
@@ -56,7 +56,7 @@ class Configured:
             super().__setattr__(name, value)
 
     def _plain(self, name: str, value: Any) -> Any:
-        """Return a setting as Python has it: a NumPy scalar would change the dtype it is computed in."""
+        """Return a setting as a Python value; a NumPy scalar would change the dtype of what it multiplies."""
         if isinstance(value, bool | np.bool_):
             return bool(value)
         if isinstance(value, Real):
@@ -71,7 +71,7 @@ class Configured:
         )
 
     def _number(self, value: Real) -> int | float:
-        """Return a number as Python has it."""
+        """Return a number as a Python int or float."""
         return int(value) if isinstance(value, Integral) else float(value)
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class Configured:
 
 
 def require_takes(owner: str, method: Callable[..., Any], *arguments: str) -> None:
-    """Require that a method of one's own can be called with these arguments."""
+    """Require that a user's method can be called with these arguments."""
     try:
         signature(method).bind(None, *arguments)
     except TypeError as error:
@@ -90,13 +90,13 @@ def require_takes(owner: str, method: Callable[..., Any], *arguments: str) -> No
 
 
 def saved_arrays(owner: str, state: Any) -> dict[str, ndarray]:
-    """Return what a saved state holds as arrays."""
+    """Return the values of a saved state as arrays."""
     check.mapping(owner, "state", state, "a dict from names to arrays, as state_dict() gives")
     arrays = {}
     for name, value in state.items():
         try:
             arrays[name] = np.asarray(value)
-        except (TypeError, ValueError) as error:  # a list of unequal lists, for one
+        except (TypeError, ValueError) as error:  # such as lists of different lengths
             raise InputError(
                 f"{owner}: {name} must be an array in the state, got {check.described(value)}"
             ) from error
@@ -104,7 +104,7 @@ def saved_arrays(owner: str, state: Any) -> dict[str, ndarray]:
 
 
 def require_names(owner: str, arrays: Mapping[str, ndarray], expected: set[str]) -> None:
-    """Require that a saved state has exactly what is expected."""
+    """Require that a saved state has exactly the expected names."""
     missing, unknown = expected - arrays.keys(), arrays.keys() - expected
     if missing or unknown:
         raise InputError(

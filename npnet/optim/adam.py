@@ -16,7 +16,7 @@ from npnet.optim.optimizer import Optimizer
 
 
 class Adam(Optimizer):
-    """Gradient descent with momentum on gradients divided by their recent size.
+    """Gradient descent with adaptive moments: momentum, divided by the root of the mean square gradient.
 
     In the order applied, with g the gradient, t the number of the parameter's update, and m, v zero at
     first:
@@ -34,13 +34,13 @@ class Adam(Optimizer):
     lr : float
         Learning rate.
     betas : pair of float
-        β₁ and β₂, the shares of the two moments that are kept at each update.
+        β₁ and β₂, the decay of the two moments: the fractions that are kept at each update.
     eps : float
         Keeps the divisor from zero; added outside the root.
     weight_decay : float
         Factor of an L2 penalty weight_decay/2 · ‖p‖², whose gradient is added.
     amsgrad : bool
-        Whether to divide by the largest second moment so far instead of the present one.
+        Whether to divide by the largest second moment so far instead of the current one.
 
     Raises
     ------
@@ -49,11 +49,11 @@ class Adam(Optimizer):
 
     Notes
     -----
-    The moments start at zero and are therefore too small at first. After t updates with gradients of
-    one mean ḡ, the expectation of m is (1 − β₁)·Σᵢ β₁ⁱ·ḡ over i < t, which is (1 − β₁ᵗ)·ḡ; dividing by
-    1 − β₁ᵗ puts that right, and likewise for v.
+    The moments start at zero and are biased towards it. After t updates with gradients of mean ḡ, the
+    expectation of m is (1 − β₁)·Σᵢ β₁ⁱ·ḡ over i < t, which is (1 − β₁ᵗ)·ḡ; dividing by 1 − β₁ᵗ removes the
+    bias, and likewise for v.
 
-    Where eps is 0 and the divisor too, as with gradients that have always been 0, an element stays as it is.
+    If eps and the divisor are 0, as after gradients that were always 0, the element is not changed.
 
     References
     ----------
@@ -102,7 +102,7 @@ class Adam(Optimizer):
         check.flag(owner, "amsgrad", settings["amsgrad"])
 
     def state_names(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the two moments and, for amsgrad, the largest second one."""
+        """Return the names of the two moments and, with amsgrad, of the largest second one."""
         return ("first_moment", "second_moment", *(("largest_moment",) if settings["amsgrad"] else ()))
 
     def update(
@@ -140,8 +140,8 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with weight decay decoupled from the gradient: first p ← p · (1 − lr · weight_decay).
 
-    That takes the place of step 1 of `Adam`, everything else is the same. The decay does not pass
-    through the moments, so weights with large gradients decay as fast as others.
+    This replaces step 1 of `Adam`; the rest is the same. The decay does not pass through the moments, so
+    weights with large gradients decay as fast as others.
 
     Parameters
     ----------
@@ -157,12 +157,12 @@ class AdamW(Adam):
 
     References
     ----------
-    Loshchilov, Hutter, *Decoupled weight decay regularization* (2019), algorithm 2; as in PyTorch, the
-    decay is multiplied by the learning rate itself rather than by a schedule's factor of its own.
+    Loshchilov, Hutter, *Decoupled weight decay regularization* (2019), algorithm 2. As in PyTorch, the
+    learning rate multiplies the decay, where the paper has a separate schedule multiplier.
 
     Examples
     --------
-    Without a gradient to follow, only the decay is left.
+    With a gradient of zero only the decay is left.
 
     >>> import numpy as np
     >>> parameters = {"weight": np.array([1.0, 2.0])}

@@ -1,4 +1,4 @@
-"""Gradients kept from being too large."""
+"""Gradient clipping, by norm and by value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from npnet.kernels.pieces import slices_of
 from npnet.optim._memory import overlapping, overlaps_itself
 from npnet.optim._settings import Flag, Number
 
-# Of numbers in between, squares are neither too large nor too small for float64.
+# The squares of numbers between these neither overflow nor underflow in float64.
 LEAST, MOST = 1e-120, 1e120
 
 
@@ -30,7 +30,7 @@ def clip_grad_norm(
 
     With p = norm_type, the norm is that of one vector of all elements g of all gradients:
 
-        norm = (Σ |g|ᵖ)^(1/p),  for p = ∞ the largest |g|,
+        norm = (Σ |g|ᵖ)^(1/p),  for p = ∞ max |g|,
         g ← g · min(1, max_norm / (norm + 1e-6)).
 
     Call it between backward and the optimizer's step.
@@ -38,35 +38,34 @@ def clip_grad_norm(
     Parameters
     ----------
     grads : mapping from names to arrays
-        Gradients as backward gives them, which are changed; None is passed over. Some of them alone may be
-        given, in a dict of their own. A NumPy scalar, the gradient of a parameter without axes, cannot be
-        changed and is replaced in `grads`.
+        Gradients as backward returns them, or some of them in a dict of their own. They are changed in place;
+        None is skipped. A NumPy scalar, the gradient of a parameter without axes, is immutable and is
+        replaced in `grads`.
     max_norm : float
-        The largest norm that is left as it is; ``float("inf")`` computes the norm alone.
+        The limit; ``float("inf")`` computes the norm alone.
     norm_type : float
         p, above 0; ``float("inf")`` for the largest absolute value.
     error_if_nonfinite : bool
-        Whether a norm that is infinite or not a number is refused. Otherwise gradients are scaled by it: all
-        become 0 where it is infinite (what is infinite itself, not a number), and nothing is a number where
-        it is none.
+        Whether to raise an error if the norm is infinite or NaN. Otherwise the gradients are scaled all the
+        same: by an infinite norm, finite elements become 0 and infinite ones NaN; by NaN, all become NaN.
 
     Returns
     -------
     norm : float
-        The norm before; 0 where there are no gradients.
+        The norm before clipping; 0 if there are no gradients.
 
     Raises
     ------
     InputError
-        If grads is no mapping, an array is read-only, two overlap without being one and the same, a number is
-        out of range, or the norm is not finite where that is refused; nothing is changed then.
+        If grads is no mapping, an array is read-only, two arrays overlap without being identical, a number
+        is out of range, or the norm is not finite and `error_if_nonfinite` is set; nothing is changed then.
     DTypeError
         If a gradient is not a float32 or float64 array.
 
     Notes
     -----
-    Powers are added up in float64, and scaled where they would overflow, so a norm is infinite only if it is
-    too large for float64. It is PyTorch's ``clip_grad_norm_``, which adds up in the gradients' dtype.
+    Powers are summed in float64, after scaling if they would overflow, so the norm is infinite only if it is
+    too large for float64. PyTorch's ``clip_grad_norm_`` is the same, but sums in the gradients' dtype.
 
     References
     ----------
@@ -93,10 +92,10 @@ def clip_grad_norm(
                 f"{owner}: grads must have a finite norm, got {norm}"
                 + (f", not finite in {', '.join(names[:8])}" if names else "")
             )
-        share = limit / (norm + 1e-6)
-        if not share >= 1:  # or it is not a number
+        factor = limit / (norm + 1e-6)
+        if not factor >= 1:  # smaller, or NaN
             for array in _distinct(arrays.values()):
-                array *= share
+                array *= factor
             _put_scalars_back(grads, arrays)
     return norm
 
@@ -107,15 +106,15 @@ def clip_grad_value(grads: Mapping[str, ndarray | np.floating[Any] | None], clip
     Parameters
     ----------
     grads : mapping from names to arrays
-        Gradients as backward gives them, which are changed; None is passed over. A NumPy scalar cannot be
-        changed and is replaced in `grads`.
+        Gradients as backward returns them. They are changed in place; None is skipped. A NumPy scalar is
+        immutable and is replaced in `grads`.
     clip_value : float
         The largest absolute value, at least 0.
 
     Raises
     ------
     InputError
-        If grads is no mapping, an array is read-only, two overlap without being one and the same, or the
+        If grads is no mapping, an array is read-only, two arrays overlap without being identical, or the
         number is out of range; nothing is changed then.
     DTypeError
         If a gradient is not a float32 or float64 array.
@@ -140,18 +139,18 @@ def clip_grad_value(grads: Mapping[str, ndarray | np.floating[Any] | None], clip
 
 
 def _norm(arrays: list[ndarray], power: float) -> float:
-    # NumPy's maximum, unlike Python's, is not a number where one of them is none.
+    # NumPy's maximum, unlike Python's, is NaN if one of the numbers is.
     largest = float(np.max([0.0, *(_largest(array) for array in arrays)]))
     if power == inf or largest == 0 or not isfinite(largest):
         return largest
-    # Powers of numbers up to 1 do not overflow, and those of the largest ones count.
+    # Divided by the largest, no number overflows, and those that underflow are too small to count.
     unit = 1.0 if power == 2 and LEAST < largest < MOST else largest
     total = sum(_sum_of_powers(array, power, unit) for array in arrays)
     return float(unit * np.float64(total) ** (1 / power))
 
 
 def _largest(array: ndarray) -> float:
-    """Return the largest absolute value, without a temporary array, or NaN where there is one."""
+    """Return the largest absolute value, or NaN if there is one, without a temporary array."""
     return max(abs(float(array.min())), abs(float(array.max()))) if array.size else 0.0
 
 
@@ -173,14 +172,14 @@ def _sum_of_powers(array: ndarray, power: float, unit: float) -> float:
 
 
 def _up_to_infinity(owner: str, name: str, value: Any, **range_: float) -> float:
-    """Return a number that may be infinite."""
+    """Require a number, which may be infinite."""
     if isinstance(value, float | np.floating) and value == inf:
         return inf
     return check.number(owner, name, value, **range_)
 
 
 def _checked(owner: str, grads: Any) -> dict[str, ndarray]:
-    """Return the gradients that are there as arrays; those of NumPy scalars are copies."""
+    """Return the gradients that are not None as arrays; those of NumPy scalars are copies."""
     check.mapping(owner, "grads", grads, "a dict from names to arrays, as backward gives")
     arrays: dict[str, ndarray] = {}
     for name, grad in grads.items():
@@ -189,7 +188,7 @@ def _checked(owner: str, grads: Any) -> dict[str, ndarray]:
         if isinstance(grad, np.floating):
             if not hasattr(grads, "__setitem__"):
                 raise InputError(
-                    f"{owner}: grads[{name!r}] must be an array, which can be changed, got {grad!r}"
+                    f"{owner}: grads[{name!r}] must be an array, which can be changed in place, got {grad!r}"
                 )
             grad = np.array(grad)
         check.float_arrays(owner, optional=(), **{f"grads[{name!r}]": grad})
@@ -205,16 +204,16 @@ def _checked(owner: str, grads: Any) -> dict[str, ndarray]:
 
 
 def _check_overlaps(owner: str, arrays: Mapping[str, ndarray]) -> None:
-    """Refuse gradients that overlap in part, which cannot be scaled one by one.
+    """Refuse gradients that overlap in part, since elements in both would be scaled twice.
 
-    One array for two parameters, as a sum's gradients may be, is scaled once.
+    One array may be the gradient of two parameters, as in a sum of both; it is scaled once.
     """
     by_root: dict[int, dict[str, ndarray]] = {}
     for name, array in arrays.items():
         by_root.setdefault(id(_root(array)), {})[name] = array
     for together in by_root.values():
-        places = {_place(array): name for name, array in together.items()}
-        pair = overlapping({name: arrays[name] for name in places.values()}) if len(places) > 1 else None
+        keys = {_memory_key(array): name for name, array in together.items()}
+        pair = overlapping({name: arrays[name] for name in keys.values()}) if len(keys) > 1 else None
         if pair:
             raise InputError(
                 f"{owner}: grads[{pair[0]!r}] and grads[{pair[1]!r}] must not overlap: copy one of them"
@@ -222,16 +221,16 @@ def _check_overlaps(owner: str, arrays: Mapping[str, ndarray]) -> None:
 
 
 def _distinct(arrays: Iterable[ndarray]) -> list[ndarray]:
-    return list({_place(array): array for array in arrays}.values())
+    return list({_memory_key(array): array for array in arrays}.values())
 
 
-def _place(array: ndarray) -> tuple[Any, ...]:
-    """Return what is equal for arrays that are one and the same in memory."""
+def _memory_key(array: ndarray) -> tuple[Any, ...]:
+    """Return a key that is equal for arrays with the same elements in memory."""
     return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
 
 
 def _root(array: ndarray) -> object:
-    """Return what owns the memory of an array."""
+    """Return the object that owns the memory of an array."""
     owner: object = array
     while isinstance(owner, ndarray) and owner.base is not None:
         owner = owner.base

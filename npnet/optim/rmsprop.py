@@ -1,4 +1,4 @@
-"""RMSprop: gradients divided by their recent size."""
+"""RMSprop: gradients divided by the root of their mean square."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class RMSprop(Optimizer):
     lr : float
         Learning rate.
     alpha : float
-        Share of the averages that is kept at each update.
+        Decay of the averages: the fraction that is kept at each update.
     eps : float
         Keeps the divisor from zero; added outside the root.
     weight_decay : float
         Factor of an L2 penalty weight_decay/2 · ‖p‖², whose gradient is added.
     momentum : float
-        Share of the last direction that is kept.
+        Fraction of the previous b that is kept.
     centered : bool
         Whether to divide by the standard deviation instead of the root mean square.
 
@@ -49,8 +49,8 @@ class RMSprop(Optimizer):
 
     Notes
     -----
-    The variance v − m² is at least 0; where rounding makes it less, it counts as 0 (in PyTorch its root is
-    not a number then). Where eps is 0 and the divisor too, an element stays as it is.
+    The variance v − m² is at least 0. If rounding makes it negative, it is set to 0; in PyTorch its root is
+    NaN. If eps and the divisor are 0, the element is not changed.
 
     References
     ----------
@@ -102,7 +102,7 @@ class RMSprop(Optimizer):
         check.flag(owner, "centered", settings["centered"])
 
     def state_names(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the mean square and, where they are wanted, the mean and the momentum."""
+        """Return the names of the mean square and, with these settings, the mean and the momentum."""
         centered = ("mean",) if settings["centered"] else ()
         return ("mean_square", *centered, *(("momentum",) if settings["momentum"] else ()))
 
@@ -137,7 +137,7 @@ class RMSprop(Optimizer):
         if self.centered:
             move_towards(state["mean"], grad, 1 - self.alpha, size)
             np.multiply(state["mean"], state["mean"], out=size)
-            # Squares may overflow, and a variance of no size may be rounded to less than none.
+            # The square may overflow, and rounding may make a small variance negative.
             np.minimum(size, np.finfo(size.dtype).max, out=size)
             np.subtract(state["mean_square"], size, out=size)
             np.maximum(size, 0, out=size)

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: one step after each epoch."""
+"""Learning-rate schedules, which change an optimizer's learning rate after each epoch."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from npnet.errors import InputError
 from npnet.optim._settings import Configured, Integer, Number, require_names, require_takes, saved_arrays
 from npnet.optim.optimizer import Optimizer
 
-OWN = ("epoch", "base_lr", "last_lr")  # what a schedule keeps beside its settings
+PROGRESS = ("epoch", "base_lr", "last_lr")  # saved with the settings
 
 
 class Schedule(Configured):
     """A schedule: it changes the learning rate of an optimizer after each epoch.
 
-    A schedule of your own subclasses this one, hands its settings to this constructor, and implements
+    A schedule of your own subclasses this one, passes its settings to this constructor, and implements
     `next_lr`.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Its learning rate at this moment is the one the schedule starts from.
+        Its present learning rate is the schedule's first.
     **settings
         The numbers of the schedule. Each becomes an attribute and is part of the saved state.
 
     Attributes
     ----------
     epoch : int
-        How many steps were made.
+        The number of steps so far.
     base_lr : float
         The learning rate at epoch 0.
     last_lr : float
-        The learning rate the last step gave.
+        The learning rate set by the last step.
 
     Raises
     ------
@@ -47,8 +47,8 @@ class Schedule(Configured):
 
     Notes
     -----
-    Each learning rate is computed from the one before, as in PyTorch, so that a learning rate changed
-    by hand in between stays changed; and in the same order of roundings, so the numbers are the same.
+    As in PyTorch, each learning rate is computed from the one before, so that a change by hand in between
+    lasts. Operations are in PyTorch's order, so the numbers are the same to the bit.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class Schedule(Configured):
     optimizer: Optimizer
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """Refuse a schedule that could not be called."""
+        """Check the signatures of a user's methods."""
         super().__init_subclass__(**settings)
         for name, taken in {"next_lr": (), "check_settings": ("settings",)}.items():
             if isfunction(method := vars(cls).get(name)):
@@ -81,22 +81,22 @@ class Schedule(Configured):
                 f"{owner}: optimizer must have parameters: {type(optimizer).__name__}.__init__ must call "
                 "super().__init__(parameters, lr)"
             )
-        self._configure(settings, taken={*dir(Schedule), *OWN, "optimizer"})
+        self._configure(settings, taken={*dir(Schedule), *PROGRESS, "optimizer"})
         self.optimizer = optimizer
         self.epoch = 0
         self.base_lr = self.last_lr = optimizer.lr
 
     def next_lr(self) -> float:
-        """Return the learning rate of epoch `self.epoch`, given that of the epoch before."""
+        """Return the learning rate of epoch `self.epoch`; that of the epoch before is the optimizer's."""
         raise NotImplementedError(f"{type(self).__name__} does not implement next_lr")
 
     def step(self) -> None:
-        """Go on to the next epoch and set the optimizer's learning rate.
+        """Advance by one epoch and set the optimizer's learning rate.
 
         Raises
         ------
         InputError
-            If `next_lr` gives what cannot be a learning rate; nothing is changed then.
+            If `next_lr` returns no finite number of at least 0; nothing is changed then.
         """
         self._require_made()
         self.epoch += 1
@@ -109,19 +109,19 @@ class Schedule(Configured):
         self.last_lr = lr
 
     def get_last_lr(self) -> list[float]:
-        """Return `last_lr` in a list of one, the form PyTorch's schedulers have."""
+        """Return `last_lr` in a list, as PyTorch's schedulers do."""
         self._require_made()
         return [self.last_lr]
 
     def state_dict(self) -> dict[str, ndarray]:
         """Return the settings, the epoch, and the first and last learning rate."""
         self._require_made()
-        return {name: np.array(getattr(self, name)) for name in (*self.setting_names, *OWN)}
+        return {name: np.array(getattr(self, name)) for name in (*self.setting_names, *PROGRESS)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved state.
 
-        The optimizer's learning rate is part of the optimizer's own state and not touched here.
+        The optimizer's learning rate is not changed; it is part of the optimizer's own state.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Schedule(Configured):
         self._require_made()
         owner = type(self).__name__
         arrays = saved_arrays(f"{owner}.load_state_dict", state)
-        require_names(owner, arrays, {*self.setting_names, *OWN})
+        require_names(owner, arrays, {*self.setting_names, *PROGRESS})
         values = {name: array.tolist() for name, array in arrays.items()}
         settings = {name: values[name] for name in self.setting_names}
         self.check_settings(settings)
@@ -141,7 +141,7 @@ class Schedule(Configured):
         self._set({name: self._plain(name, value) for name, value in settings.items()} | own)
 
     def _require_made(self) -> None:
-        """Say what a schedule of one's own forgot."""
+        """Require that the constructor of a user's schedule called this one."""
         if not hasattr(self, "last_lr"):
             raise InputError(
                 f"{type(self).__name__}: it has no optimizer: __init__ must call super().__init__(optimizer)"
@@ -244,7 +244,7 @@ class ExponentialLR(Schedule):
 
 
 class CosineAnnealingLR(Schedule):
-    """Let the learning rate follow a half cosine from its first value down to eta_min, and back up.
+    """Move the learning rate along a cosine from its first value to eta_min, and back.
 
     lr(t) = eta_min + ½ (base_lr − eta_min) (1 + cos(π t / T_max)) at epoch t.
 
@@ -263,19 +263,18 @@ class CosineAnnealingLR(Schedule):
 
     Notes
     -----
-    Computed from the learning rate before: the ratio of the equation at t and t − 1, with eta_min
-    subtracted on both sides, is
+    Each learning rate is computed from the one before, by the ratio of the equation at t and t − 1:
 
     (lr(t) − eta_min) / (lr(t − 1) − eta_min) = (1 + cos(π t / T_max)) / (1 + cos(π (t − 1) / T_max)).
 
-    One epoch past each minimum this is a division by zero; there the difference of the equation at t
-    and t − 1 is added instead, ½ (base_lr − eta_min) (1 − cos(π / T_max)). On its way from above eta_min the
-    learning rate stays there; from below, rounding could take it under 0, where it is kept at 0.
+    One epoch after each minimum the denominators are 0. There the difference between the equation at t and
+    t − 1 is added instead, ½ (base_lr − eta_min) (1 − cos(π / T_max)). If eta_min is above base_lr, rounding
+    could make a learning rate negative; it is then set to 0.
 
     References
     ----------
     Loshchilov, Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017), equation 5,
-    without the restarts.
+    without restarts.
 
     Examples
     --------

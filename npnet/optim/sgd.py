@@ -30,26 +30,26 @@ class SGD(Optimizer):
     lr : float
         Learning rate.
     momentum : float
-        Share of the last direction that is kept; 0 is plain gradient descent.
+        Fraction of the previous b that is kept; 0 is plain gradient descent.
     dampening : float
-        Share of the gradient that does not enter the momentum.
+        Fraction of the gradient that is left out of b.
     weight_decay : float
         Factor of an L2 penalty weight_decay/2 · ‖p‖², whose gradient is added.
     nesterov : bool
-        Whether to look one step of momentum ahead.
+        Whether to use Nesterov's momentum.
 
     Raises
     ------
     InputError
-        If a setting is negative (dampening may be) or not a number, or nesterov is asked for without
-        momentum or with dampening.
+        If a setting is not a number or, dampening excepted, negative; or nesterov is set without momentum or
+        with dampening.
 
     References
     ----------
     Robbins, Monro, *A stochastic approximation method* (1951); Polyak, *Some methods of speeding up the
     convergence of iteration methods* (1964); Sutskever, Martens, Dahl, Hinton, *On the importance of
-    initialization and momentum in deep learning* (2013). The learning rate multiplies the whole momentum,
-    as in PyTorch, where Sutskever et al. multiply the gradient as it enters.
+    initialization and momentum in deep learning* (2013). As in PyTorch, the learning rate multiplies b;
+    Sutskever et al. multiply the gradient before it enters b.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class SGD(Optimizer):
             )
 
     def state_names(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the momentum, where there is one."""
+        """Return the momentum's name, if there is a momentum."""
         return ("momentum",) if settings["momentum"] else ()
 
     def update(

@@ -329,7 +329,7 @@ def test_a_dtype_numpy_has_not_is_refused(path):
     torch = pytest.importorskip("torch")
     safetensors_torch = pytest.importorskip("safetensors.torch")
     safetensors_torch.save_file({"x": torch.zeros(3, dtype=torch.bfloat16)}, path)
-    with pytest.raises(InputError, match=r"weights.safetensors holds a dtype that NumPy has not: .*bfloat16"):
+    with pytest.raises(InputError, match=r"weights.safetensors holds a dtype that NumPy lacks: .*bfloat16"):
         checkpoint.load(path)
 
 
