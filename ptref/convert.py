@@ -265,9 +265,7 @@ def _registered_module(layer: Layer, place: str, pair: _Pair) -> nn.Module:
 
 
 def _sequential(layer: npn.Sequential, place: str) -> nn.Module:
-    modules = OrderedDict(
-        (name, _module(child, join(place, name))) for name, child in layer.children.items()
-    )
+    modules = OrderedDict((name, _module(child, join(place, name))) for name, child in layer.children.items())
     try:
         return nn.Sequential(modules)
     except KeyError as error:  # PyTorch keeps children as attributes, and has attributes of its own
