@@ -21,7 +21,7 @@ __all__ = ()  # for npnet itself, not for users
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Sizes at which kernels change their form.
+    """Sizes at which a faster form is used, and sizes of the pieces that work is cut into.
 
     Parameters
     ----------
@@ -65,6 +65,15 @@ class Thresholds:
         arrays; a block of each stays in the cache for all of them. Also about 0.1 ms of work for a thread.
     update_small : int
         Largest parameter that is updated together with others: copying it costs less than one NumPy call.
+    shard_samples : int
+        Fewest samples in a shard of a training step over threads.
+    shard_work : int
+        Multiply-adds that make sharding worthwhile. Python's interpreter works on one shard at a time, and
+        the time it takes grows with the number of shards while the work in each shrinks. So twice as many
+        shards need four times the work: count² · shard_work multiply-adds in the forward pass.
+    shard_work_per_parameter : int
+        Multiply-adds for each parameter that make sharding worthwhile: the gradients of all shards are
+        summed, which is one addition for each parameter, but in main memory.
     """
 
     block_elements: int = 512 * 1024
@@ -84,6 +93,9 @@ class Thresholds:
     batch_norm_part: int = 4096
     update_block: int = 262_144
     update_small: int = 4096
+    shard_samples: int = 16
+    shard_work: int = 8_000_000
+    shard_work_per_parameter: int = 128
 
 
 current = Thresholds()

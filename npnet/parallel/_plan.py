@@ -11,19 +11,10 @@ from numpy import ndarray
 
 from npnet import check
 from npnet.errors import InputError
+from npnet.kernels import thresholds
 from npnet.kernels.pieces import equal_slices
 from npnet.nn import Identity, Layer, Sequential
 from npnet.nn.summary import Summary
-
-# The least number of samples in a shard.
-SAMPLES = 16
-# Multiply-adds that make sharding worthwhile. Python's interpreter works on one shard at a time, and the time
-# it takes grows with the number of shards while the work in each shrinks. So twice as many shards need four
-# times the work: count² · WORK multiply-adds in the forward pass.
-WORK = 8_000_000
-# Multiply-adds per parameter that make sharding worthwhile: the gradients of all shards are summed, which is
-# one addition per parameter, but in main memory.
-WORK_FOR_PARAMETER = 128
 
 NO_HEAD = Identity()
 
@@ -153,7 +144,8 @@ def _division(model: Layer, shape: tuple[int, ...]) -> _Division:
 
 def _divide(model: Layer, shape: tuple[int, ...]) -> _Division:
     n = shape[0]
-    if n < 2 * SAMPLES:
+    limits = thresholds.current
+    if n < 2 * limits.shard_samples:
         return _Division(0, 1)
     try:
         with np.errstate(all="ignore"):  # a trial run on zeros
@@ -162,9 +154,9 @@ def _divide(model: Layer, shape: tuple[int, ...]) -> _Division:
         return _Division(0, 1)
     length = _trunk_length(costs, n)
     work = n * sum(cost.multiply_adds for cost in costs[:length])
-    summing = WORK_FOR_PARAMETER * sum(cost.parameters for cost in costs[:length])
+    summing = limits.shard_work_per_parameter * sum(cost.parameters for cost in costs[:length])
     count, more = 1, 2
-    while n >= more * SAMPLES and work >= more * max(more * WORK, summing):
+    while n >= more * limits.shard_samples and work >= more * max(more * limits.shard_work, summing):
         count, more = more, 2 * more
     return _Division(length if length < len(costs) else 0, count)
 
@@ -184,8 +176,9 @@ def _trunk_length(costs: Sequence[Summary], n: int) -> int:
     Stages after it that have no parameters, such as pooling, belong to the trunk too.
     """
     length = 0
+    least = 2 * thresholds.current.shard_work_per_parameter
     for i, cost in enumerate(costs, start=1):
-        worthwhile = n * cost.multiply_adds >= 2 * WORK_FOR_PARAMETER * cost.parameters
+        worthwhile = n * cost.multiply_adds >= least * cost.parameters
         if worthwhile and (cost.parameters or length == i - 1):
             length = i
     return length

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from npnet import nn, parallel
 from npnet.errors import InputError
+from npnet.kernels import thresholds
 from npnet.kernels.pieces import run_pieces
 from npnet.parallel import _plan, _workers
 from npnet.train import plain_step
@@ -20,10 +21,8 @@ pytestmark = pytest.mark.usefixtures("blas_over_threads")
 
 
 @pytest.fixture(autouse=True)
-def every_work_is_worth_sharing(monkeypatch):
-    monkeypatch.setattr(_plan, "WORK", 1)
-    monkeypatch.setattr(_plan, "WORK_FOR_PARAMETER", 0)
-    monkeypatch.setattr(_plan, "SAMPLES", 2)
+def every_work_is_worth_sharing(change_thresholds):
+    change_thresholds(shard_work=1, shard_work_per_parameter=0, shard_samples=2)
 
 
 def network(*more, dtype=np.float64, seed=0):
@@ -72,16 +71,16 @@ def test_the_result_is_the_same_to_the_bit_for_any_number_of_threads(n, dtype, s
         assert_same_bits(alone, step(threads, model, x, target, seed=seed))
 
 
-def test_the_same_to_the_bit_where_blas_would_use_its_own_threads(monkeypatch):
-    monkeypatch.setattr(_plan, "SAMPLES", 1000)  # one shard
+def test_the_same_to_the_bit_where_blas_would_use_its_own_threads(change_thresholds):
+    change_thresholds(shard_samples=1000)  # one shard
     rng = np.random.default_rng(0)
     model = nn.Linear(902, 584, generator=rng)
     x, target = rng.standard_normal((206, 902), dtype=np.float32), rng.integers(584, size=206)
     assert_same_bits(step(1, model, x, target), step(16, model, x, target))
 
 
-def test_threads_share_the_products_of_what_is_not_cut_into_shards(monkeypatch):
-    monkeypatch.setattr(_plan, "SAMPLES", 1000)
+def test_threads_share_the_products_of_what_is_not_cut_into_shards(monkeypatch, change_thresholds):
+    change_thresholds(shard_samples=1000)
     threads = set()
     multiply = np.matmul
     monkeypatch.setattr(
@@ -184,9 +183,7 @@ def test_a_layer_of_ones_own_may_couple_samples():
 
 @given(st.integers(1, 200), st.integers(1, 5), st.integers(1, 60))
 def test_shards_are_all_of_the_minibatch_in_order(n, samples, work):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_plan, "SAMPLES", samples)
-        patch.setattr(_plan, "WORK", work)
+    with thresholds.using(shard_samples=samples, shard_work=work):
         x = np.zeros((n, 3), np.float32)
         parts = parallel.shards(nn.Linear(3, 2, generator=np.random.default_rng(0)), x)
     assert np.concatenate([np.arange(n)[part] for part in parts]).tolist() == list(range(n))
@@ -196,9 +193,9 @@ def test_shards_are_all_of_the_minibatch_in_order(n, samples, work):
     assert len(parts) == 1 or n * 6 / len(parts) >= work
 
 
-def test_a_shard_is_worth_its_gradients(monkeypatch):
+def test_a_shard_is_worth_its_gradients(change_thresholds):
     model = nn.Linear(100, 50, generator=np.random.default_rng(0))  # one multiply-add for each weight
-    monkeypatch.setattr(_plan, "WORK_FOR_PARAMETER", 64)
+    change_thresholds(shard_work_per_parameter=64)
     assert len(parallel.shards(model, np.zeros((127, 100), np.float32))) == 1
     assert len(parallel.shards(model, np.zeros((130, 100), np.float32))) == 2
 
@@ -214,8 +211,8 @@ def with_head(dtype=np.float64, seed=0):
 
 
 @pytest.fixture
-def parameters_cost(monkeypatch):
-    monkeypatch.setattr(_plan, "WORK_FOR_PARAMETER", 64)
+def parameters_cost(change_thresholds):
+    change_thresholds(shard_work_per_parameter=64)
 
 
 @pytest.mark.usefixtures("parameters_cost")

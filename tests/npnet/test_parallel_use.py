@@ -18,17 +18,15 @@ import pytest
 from npnet import nn, optim, parallel
 from npnet.errors import InputError
 from npnet.kernels import pieces
-from npnet.parallel import _plan, _workers
+from npnet.parallel import _workers
 
 pytestmark = pytest.mark.usefixtures("blas_over_threads")
 SECONDS = 120  # until a process counts as hanging
 
 
 @pytest.fixture(autouse=True)
-def every_work_is_worth_sharing(monkeypatch):
-    monkeypatch.setattr(_plan, "WORK", 1)
-    monkeypatch.setattr(_plan, "WORK_FOR_PARAMETER", 0)
-    monkeypatch.setattr(_plan, "SAMPLES", 2)
+def every_work_is_worth_sharing(change_thresholds):
+    change_thresholds(shard_work=1, shard_work_per_parameter=0, shard_samples=2)
 
 
 def network():
@@ -279,9 +277,9 @@ import numpy as np
 import numpy.testing  # now: a thread that imports it while another forks leaves the child a locked module
 from npnet import nn, optim, parallel
 from npnet.kernels import thresholds
-from npnet.parallel import _plan
-_plan.WORK, _plan.WORK_FOR_PARAMETER, _plan.SAMPLES = 1, 0, 2
-thresholds.current = thresholds.Thresholds(update_block=100)
+thresholds.current = thresholds.Thresholds(
+    update_block=100, shard_work=1, shard_work_per_parameter=0, shard_samples=2
+)
 
 def once(step):
     rng = np.random.default_rng(0)

@@ -11,7 +11,6 @@ import npnet
 from npnet import checkpoint, nn, optim, parallel
 from npnet.errors import InputError
 from npnet.nn.layer import instrumented
-from npnet.parallel import _plan
 
 
 def rng():
@@ -87,15 +86,15 @@ def test_it_is_counted_like_a_sequential():
 
 
 @pytest.mark.parametrize("kind", [Block, Chain])
-def test_it_is_cut_into_shards_like_a_sequential(monkeypatch, kind):
-    monkeypatch.setattr(_plan, "WORK", 1000)
+def test_it_is_cut_into_shards_like_a_sequential(change_thresholds, kind):
+    change_thresholds(shard_work=1000)
     x = np.zeros((256, 3, 6, 6), np.float32)
     expected = parallel.shards(counterpart(), x)
     assert len(expected) > 1
     assert parallel.shards(kind(4, generator=rng()), x) == expected
 
 
-def test_a_container_that_names_its_stages_is_cut_between_them(monkeypatch):
+def test_a_container_that_names_its_stages_is_cut_between_them(change_thresholds):
     class Net(Chain):
         def __init__(self):
             super().__init__(4, generator=rng())
@@ -105,8 +104,7 @@ def test_a_container_that_names_its_stages_is_cut_between_them(monkeypatch):
         def forward(self, x, *, training=True, generator=None):
             return nn.Sequential(self.children).forward(x, training=training, generator=generator)
 
-    monkeypatch.setattr(_plan, "WORK", 1000)
-    monkeypatch.setattr(_plan, "SAMPLES", 2)
+    change_thresholds(shard_work=1000, shard_samples=2)
     x, target = rng().standard_normal((64, 3, 6, 6), dtype=np.float32), rng().integers(10, size=64)
     division = parallel.plan(Net(), x, training=True)
     assert list(division.trunk.children) == ["conv", "act", "flatten"]
