@@ -21,6 +21,7 @@ from npnet.gradcheck import GradcheckError, GradcheckReport, gradcheck
 
 if TYPE_CHECKING:
     from npnet import checkpoint, data, definition, metrics, models, parallel, plot, recipes, train
+    from npnet.gradcheck import compare, explain
     from npnet.saved import SavedModel, load, save
     from npnet.train import evaluate, fit, predict
 
@@ -32,9 +33,11 @@ __all__ = [
     "MissingError",
     "SavedModel",
     "checkpoint",
+    "compare",
     "data",
     "definition",
     "evaluate",
+    "explain",
     "fit",
     "functional",
     "gradcheck",
@@ -66,6 +69,7 @@ _MODULES = (
 _LOADED_WHEN_TOUCHED = (
     {name: name for name in _MODULES}
     | dict.fromkeys(("SavedModel", "load", "save"), "saved")
+    | dict.fromkeys(("compare", "explain"), "gradcheck")
     | dict.fromkeys(("evaluate", "fit", "predict"), "train")
 )
 

@@ -76,7 +76,8 @@ PUBLIC = (
 WITHOUT = {
     "errors, which are raised and not called": {"DTypeError", "GradcheckError", "InputError", "MissingError"},
     "what only the library makes": {
-        "Derivative", "GradcheckReport", "InputReport", "Outcome", "State", "Summary",
+        "Comparison", "Derivative", "Explanation", "Finding", "GradcheckReport", "InputReport", "Outcome",
+        "Divergence", "State", "Summary", "WrongLayer",
     },
     "names of types": {"Data", "Dataset", "Engine", "Gradients", "LayerBackward", "Told"},
     "a base class, looked at by those made of it": {"Layer"},
