@@ -97,7 +97,7 @@ class Explanation:
         InputError
             If the two have different shapes, or no elements.
         """
-        from npnet.plot.gradient_error import gradient_error  # noqa: PLC0415 - matplotlib is slow to load
+        from npnet.plot.gradients import gradient_error  # noqa: PLC0415 - matplotlib is slow to load
 
         return gradient_error(self.got, self.expected, title=f"gradient of {self.name}: {self.sentence}")
 

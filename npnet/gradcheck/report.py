@@ -129,7 +129,7 @@ class InputReport:
         ]
         sentence, *picture = explanation.lines() if explanation is not None else [""]
         return [
-            f"{self.name} {self.shape}: {looked}, {self._verdict()}",
+            f"{self.name} {self.shape}: {checked}, {self._verdict()}",
             *([f"  {sentence}"] if sentence else []),
             *wrong,
             *kinks,

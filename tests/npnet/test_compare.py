@@ -8,7 +8,7 @@ import pytest
 import npnet
 from npnet import nn
 from npnet.errors import InputError
-from npnet.plot.gradient_error import gradient_errors
+from npnet.plot.gradients import gradient_errors
 
 X = np.random.default_rng(0).standard_normal((6, 1, 8, 8))
 DOUBLE = {"dtype": np.float64}

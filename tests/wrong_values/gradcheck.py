@@ -4,7 +4,7 @@ import numpy as np
 
 from npnet import nn
 from npnet.gradcheck import compare, explain, gradcheck
-from npnet.plot.gradient_error import gradient_error, gradient_errors
+from npnet.plot.gradients import gradient_error, gradient_errors
 from tests.wrong_values.table import (
     COUNT,
     FLAG,
@@ -176,11 +176,12 @@ ROWS = [
     ),
     Row(
         "npnet.plot.gradient_errors",
-        lambda errors, columns: gradient_errors(errors, columns=columns),
-        lambda: {"errors": {"a": (np.ones(2), np.zeros(2))}, "columns": 1},
+        lambda errors, columns, title: gradient_errors(errors, columns=columns, title=title),
+        lambda: {"errors": {"a": (np.ones(2), np.zeros(2))}, "columns": 1, "title": ""},
         {
             "errors": [None, 3, {}, [np.ones(2)], {"a": np.ones(2)}, {"a": (np.ones(2),)}],
             "columns": [*COUNT, 0, 100],
+            "title": [None, 3, ["x"]],
         },
     ),
     Row("npnet.gradcheck of a layer", check_layer, lambda: {"x": np.ones(2)}, {"x": NOT_FOR_X}),

@@ -15,17 +15,16 @@ from numpy import ndarray
 
 from npnet import check
 from npnet.errors import InputError
-from npnet.plot._arguments import MOST_PICTURES, caption, mapping
-from npnet.plot._style import GREY, new_figure, own_style
+from npnet.plot._arguments import MOST_PICTURES, mapping
+from npnet.plot._style import GREY, SIGNED, drawing, new_figure
 
-SIGNED = "RdBu_r"
 MOST_CELLS = 256  # along either side of a picture
 GAP = 1  # cells between the pictures of samples and channels
 LETTERS_IN_A_LINE, LETTERS_IN_A_SMALL_LINE = 90, 62
 UNKNOWN = "#BBBBBB"
 
 
-@own_style
+@drawing
 def gradient_error(got: ndarray, expected: ndarray, *, title: str = "") -> Figure:
     """Draw the right gradient, the gradient given, and what the one is off by.
 
@@ -64,7 +63,7 @@ def gradient_error(got: ndarray, expected: ndarray, *, title: str = "") -> Figur
     pictures = [_grid(_finite(array)) for array in (expected, got, np.asarray(got - expected))]
     height, width = pictures[0].shape
     panel = min(3.2, max(1.6, 3.2 * math.sqrt(height / max(width, 1))))
-    figure = new_figure(9.5, panel + 1.3, _wrapped(caption(owner, "title", title)))
+    figure = new_figure(9.5, panel + 1.3, _wrapped(title))
     left, middle, right = figure.subplots(1, 3)
     size = max(_largest(expected), _largest(got)) or 1.0
     shared = [_draw(axes, picture, size) for axes, picture in zip((left, middle), pictures, strict=False)]
@@ -77,8 +76,10 @@ def gradient_error(got: ndarray, expected: ndarray, *, title: str = "") -> Figur
     return figure
 
 
-@own_style
-def gradient_errors(errors: Mapping[str, tuple[ndarray, ndarray]], *, columns: int = 3) -> Figure:
+@drawing
+def gradient_errors(
+    errors: Mapping[str, tuple[ndarray, ndarray]], *, columns: int = 3, title: str = ""
+) -> Figure:
     """Draw many wrong gradients on one page, each small: right, given, and the error.
 
     Parameters
@@ -87,6 +88,7 @@ def gradient_errors(errors: Mapping[str, tuple[ndarray, ndarray]], *, columns: i
         For each caption the gradient given and the right one, as in `gradient_error`.
     columns : int
         How many stand side by side.
+    title : str
 
     Returns
     -------
@@ -116,7 +118,7 @@ def gradient_errors(errors: Mapping[str, tuple[ndarray, ndarray]], *, columns: i
             )
         _check(owner, *pair)
     rows = math.ceil(len(named) / columns)
-    figure = new_figure(4.2 * columns, 1.55 * rows + 0.2, "")
+    figure = new_figure(4.2 * columns, 1.55 * rows + 0.2, title)
     panels = figure.subfigures(rows, columns, squeeze=False).ravel()
     for panel, (name, (got, expected)) in zip(panels, named.items(), strict=False):
         panel.suptitle(_wrapped(name, LETTERS_IN_A_SMALL_LINE), fontsize=8)
