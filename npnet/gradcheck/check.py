@@ -134,7 +134,7 @@ def gradcheck(
     ...     return x**2, lambda grad_y: grad_y * x
     >>> report = gradcheck(wrong, np.array([1.0, -2.0, 3.0]), raise_error=False)
     >>> report.explanations[0].sentence
-    'it is 0.5 times the right gradient: a factor of 2 is missing'
+    'it is half the right gradient: a factor of 2 is missing'
     """
     check.flag("gradcheck", "training", training)
     check.flag("gradcheck", "raise_error", raise_error)
