@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy import ndarray
 
 from npnet._words import shortened
-from npnet.errors import InputError
 from npnet.gradcheck import Explanation, WrongLayer
 from npnet.table import html_table, table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 LONGEST = 120  # characters of what is wrong, in repr
 COLUMNS = ("quantity", "worst error", "bound", "error ÷ bound", "npnet ÷ PyTorch")
@@ -123,20 +118,13 @@ class Report:
         shown += [f"gradient of {each.name}: {each.sentence}" for each in self.explanations]
         return "; ".join(shown or output or self.violations)
 
-    def plot(self) -> Figure:
-        """Return a figure of the first wrong gradient that is explained: right, given, and the error.
-
-        Raises
-        ------
-        InputError
-            If no gradient differs.
-        """
-        explanations = self.explanations
-        if not explanations and self.layers:
-            explanations = getattr(self.layers[0].report, "explanations", ())
-        if not explanations:
-            raise InputError("plot: the report must have a gradient that differs, got none")
-        return explanations[0].plot()
+    @property
+    def first_explanation(self) -> Explanation | None:
+        """What is wrong with the first wrong gradient, for `npnet.plot.wrong_gradient`; None without one."""
+        if self.explanations:
+            return self.explanations[0]
+        found = getattr(self.layers[0].report, "explanations", ()) if self.layers else ()
+        return found[0] if found else None
 
     @property
     def error_over_bound(self) -> float:

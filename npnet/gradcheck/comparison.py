@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy import ndarray
@@ -27,9 +27,6 @@ from npnet.nn.layer import Layer
 from npnet.nn.losses import Loss
 from npnet.nn.step import check_loss, check_model
 from npnet.table import html_table, table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 ALONE = "the gradients given"
 GROUP = "npnet.references"  # of entry points
@@ -75,18 +72,11 @@ class Comparison:
             return f"they part {first.direction} at {first.operation}: {first.reason}"
         return "; ".join(f"gradient of {each.name}: {each.sentence}" for each in self.explanations)
 
-    def plot(self) -> Figure:
-        """Return a figure of the first gradient that is wrong: right, given, and the error.
-
-        Raises
-        ------
-        InputError
-            If no gradient differs.
-        """
+    @property
+    def first_explanation(self) -> Explanation | None:
+        """What is wrong with the first wrong gradient, for `npnet.plot.wrong_gradient`; None without one."""
         found = (self.divergence.explanations if self.divergence is not None else ()) or self.explanations
-        if not found:
-            raise InputError("plot: the comparison must have a gradient that differs, got none")
-        return found[0].plot()
+        return found[0] if found else None
 
     @property
     def _title(self) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -21,9 +21,6 @@ from npnet.gradcheck import _where
 from npnet.gradcheck._mistakes import TIERS, Evidence, Finding
 from npnet.gradcheck._mistakes._evidence import RTOL
 from npnet.gradcheck._mistakes.upstream import ignores
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 INDENT = "  "
 
@@ -89,17 +86,10 @@ class Explanation:
         lines = _where.heat_map(self.got - self.expected, scale, self.tolerance)
         return "\n".join([f"{_where.map_title(shape)}:", *(INDENT + line for line in lines), _where.LEGEND])
 
-    def plot(self) -> Figure:
-        """Return a figure: the right gradient, the one given, and the error.
-
-        Raises
-        ------
-        InputError
-            If the two have different shapes, or no elements.
-        """
-        from npnet.plot.gradients import gradient_error  # noqa: PLC0415 - matplotlib is slow to load
-
-        return gradient_error(self.got, self.expected, title=f"gradient of {self.name}: {self.sentence}")
+    @property
+    def first_explanation(self) -> Explanation | None:
+        """The explanation itself, if anything is wrong, for `npnet.plot.wrong_gradient`."""
+        return self if self.where else None
 
     def lines(self) -> list[str]:
         """Return the explanation as lines of text."""

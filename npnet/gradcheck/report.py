@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet._words import counted
-from npnet.errors import InputError
 from npnet.gradcheck._subject import plain_name
 from npnet.table import html_table
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from npnet.gradcheck.explanation import Explanation
 
 LONGEST = 100  # characters of the results in repr
@@ -234,20 +231,13 @@ class GradcheckReport:
         """The places without a derivative, by the name of the input."""
         return {report.name: report.kinks for report in self.inputs if report.kinks}
 
-    def plot(self) -> Figure:
-        """Return a figure of the first wrong gradient that is explained: right, given, and the error.
-
-        Raises
-        ------
-        InputError
-            If no gradient is wrong, or none could be compared.
-        """
-        explanations = self.explanations
-        if not explanations and self.layers:
-            explanations = getattr(self.layers[0].report, "explanations", ())
-        if not explanations:
-            raise InputError("plot: the report must have a wrong gradient that was compared, got none")
-        return explanations[0].plot()
+    @property
+    def first_explanation(self) -> Explanation | None:
+        """What is wrong with the first wrong gradient, for `npnet.plot.wrong_gradient`; None without one."""
+        if self.explanations:
+            return self.explanations[0]
+        found = getattr(self.layers[0].report, "explanations", ()) if self.layers else ()
+        return found[0] if found else None
 
     @property
     def _title(self) -> str:

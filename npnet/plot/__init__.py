@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from npnet.plot.curves import LinePlot, learning_curves, line_plots
     from npnet.plot.features import feature_maps
     from npnet.plot.films import film
-    from npnet.plot.gradients import gradient_error, gradient_errors
+    from npnet.plot.gradients import gradient_error, gradient_errors, wrong_gradient
     from npnet.plot.images import predictions
     from npnet.plot.kernels import kernel_responses
     from npnet.plot.lines import Fit, fits
@@ -46,6 +46,7 @@ __all__ = [
     "surface",
     "surfaces",
     "weight_images",
+    "wrong_gradient",
 ]
 
 _MODULES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from npnet import check
 from npnet.errors import InputError
+from npnet.gradcheck import Explanation
 from npnet.plot._arguments import MOST_PICTURES, mapping
 from npnet.plot._style import GREY, SIGNED, drawing, new_figure
 
@@ -74,6 +75,52 @@ def gradient_error(got: ndarray, expected: ndarray, *, title: str = "") -> Figur
         axes.set_title(name, fontsize=10)
     _name_axes(left, expected.shape, height, width)
     return figure
+
+
+@runtime_checkable
+class Explained(Protocol):
+    """What has found a wrong gradient: an explanation, or the report of a check or of a comparison."""
+
+    @property
+    def first_explanation(self) -> Explanation | None:
+        """What is wrong with the first wrong gradient; None where there is none."""
+
+
+def wrong_gradient(report: Explained, *, title: str = "") -> Figure:
+    """Draw the first wrong gradient that a check or a comparison found, as `gradient_error` does.
+
+    Parameters
+    ----------
+    report : GradcheckReport, Comparison, Explanation, or report of `ptref.parity`
+    title : str
+        Without one, what is wrong stands above.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the report is something else, has no wrong gradient, or the gradient is of a wrong shape.
+
+    Examples
+    --------
+    >>> from npnet import gradcheck
+    >>> def square(x):
+    ...     return x**2, lambda grad_y: grad_y * x
+    >>> report = gradcheck(square, np.array([1.0, -2.0, 3.0]), raise_error=False)
+    >>> wrong_gradient(report).get_suptitle()
+    'gradient of x: it is half the right gradient: a factor of 2 is missing'
+    """
+    check.instance("wrong_gradient", "report", report, Explained, "a report on gradients")
+    found = report.first_explanation
+    if found is None:
+        raise InputError("wrong_gradient: report must have a wrong gradient that was compared, got none")
+    headline = (
+        f"gradient of {found.name}: {found.sentence}" if isinstance(title, str) and not title else title
+    )
+    return gradient_error(found.got, found.expected, title=headline)
 
 
 @drawing

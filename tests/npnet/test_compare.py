@@ -8,7 +8,7 @@ import pytest
 import npnet
 from npnet import nn
 from npnet.errors import InputError
-from npnet.plot.gradients import gradient_errors
+from npnet.plot import gradient_errors, wrong_gradient
 
 X = np.random.default_rng(0).standard_normal((6, 1, 8, 8))
 DOUBLE = {"dtype": np.float64}
@@ -76,8 +76,8 @@ def test_a_wrong_forward_is_named():
     comparison = npnet.compare(network(DOUBLED), network(), X)
     assert (comparison.divergence.operation, comparison.divergence.direction) == ("'2' Spoiled", "forward")
     assert "y differs: 648 of 648 elements wrong" in comparison.reason
-    with pytest.raises(InputError, match="plot: the comparison must have a gradient that differs"):
-        comparison.plot()
+    with pytest.raises(InputError, match="wrong_gradient: report must have a wrong gradient"):
+        wrong_gradient(comparison)
 
 
 def test_the_same_model_agrees_with_itself_whatever_its_weights():
@@ -172,7 +172,7 @@ def test_what_does_not_fit_is_refused():
 @pytest.mark.parametrize("shape", [(), (5,), (4, 3), (2, 3, 4), (3, 2, 5, 6), (300, 700), (64, 64, 8, 8)])
 def test_a_figure_of_any_gradient(shape):
     expected = np.random.default_rng(1).standard_normal(shape)
-    figure = npnet.explain(np.asarray(-expected), np.asarray(expected)).plot()
+    figure = wrong_gradient(npnet.explain(np.asarray(-expected), np.asarray(expected)))
     titles = [axes.get_title() for axes in figure.axes]
     assert titles[:3] == ["right", "given", "error: given − right"]
     assert figure.get_suptitle() == "gradient of x: it has the wrong sign"
@@ -182,7 +182,7 @@ def test_the_figure_shows_the_numbers():
     expected = np.random.default_rng(2).standard_normal((3, 4))
     got = expected.copy()
     got[2, 1], expected[0, 0] = 0, np.nan
-    right, given, error, *_ = npnet.explain(got, expected).plot().axes
+    right, given, error, *_ = wrong_gradient(npnet.explain(got, expected)).axes
     assert np.array_equal(given.images[0].get_array(), got)
     assert np.ma.allequal(np.ma.masked_invalid(expected), right.images[0].get_array())
     drawn = np.ma.filled(error.images[0].get_array(), 0.0)
@@ -203,12 +203,12 @@ def test_many_gradients_on_one_page():
 
 def test_every_report_draws_its_first_wrong_gradient():
     comparison = npnet.compare(network(FLIPPED), network(), X)
-    assert "the kernel is flipped" in comparison.plot().get_suptitle()
+    assert "the kernel is flipped" in wrong_gradient(comparison).get_suptitle()
     model = nn.Sequential(nn.Tanh(), Halved())
     report = npnet.gradcheck(model, X[:, 0, 0], raise_error=False)
-    assert "it is half the right gradient" in report.plot().get_suptitle()
-    with pytest.raises(InputError, match="plot: the report must have a wrong gradient"):
-        npnet.gradcheck(nn.Tanh(), X).plot()
+    assert "it is half the right gradient" in wrong_gradient(report).get_suptitle()
+    with pytest.raises(InputError, match="wrong_gradient: report must have a wrong gradient"):
+        wrong_gradient(npnet.gradcheck(nn.Tanh(), X))
 
 
 class Halved(nn.Tanh):

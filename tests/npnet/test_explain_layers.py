@@ -80,6 +80,7 @@ class Spoiled(nn.Layer):
     def __init__(self, inner, mistake):
         self.inner, self.mistake = inner, mistake
 
+    @property
     def children(self):
         return {"inner": self.inner}
 

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 import npnet  # noqa: E402 - after the skip where torch is missing
 from npnet import functional as F  # noqa: E402
 from npnet import nn  # noqa: E402
+from npnet.plot import wrong_gradient  # noqa: E402
 from ptref.parity import assert_parity, compare  # noqa: E402
 from ptref.step import record  # noqa: E402
 
@@ -89,7 +90,7 @@ def test_a_gradient_that_differs_is_explained(kind, dtype):
     assert explanation.kind == kind, str(report)
     assert explanation.sentence in str(report)
     assert explanation.sentence[:60] in repr(report)
-    assert report.plot().get_suptitle().replace("\n", " ").endswith(explanation.sentence[-20:])
+    assert wrong_gradient(report).get_suptitle().replace("\n", " ").endswith(explanation.sentence[-20:])
 
 
 def test_a_gradient_of_a_wrong_shape_is_explained():

@@ -4,7 +4,7 @@ import numpy as np
 
 from npnet import nn
 from npnet.gradcheck import compare, explain, gradcheck
-from npnet.plot.gradients import gradient_error, gradient_errors
+from npnet.plot import gradient_error, gradient_errors, wrong_gradient
 from tests.wrong_values.table import (
     COUNT,
     FLAG,
@@ -173,6 +173,12 @@ ROWS = [
             "expected": [*NOT_FLOATS, None],
             "title": [None, 3, ["x"]],
         },
+    ),
+    Row(
+        "npnet.plot.wrong_gradient",
+        lambda report, title: wrong_gradient(report, title=title),
+        lambda: {"report": explain(np.ones(2), np.zeros(2)), "title": ""},
+        {"report": [None, 3, np.ones(2), {}, explain(np.ones(2), np.ones(2))], "title": [None, 3, ["x"]]},
     ),
     Row(
         "npnet.plot.gradient_errors",
