@@ -113,7 +113,8 @@ def wrong_gradient(report: Explained, *, title: str = "") -> Figure:
     >>> wrong_gradient(report).get_suptitle()
     'gradient of x: it is half the right gradient: a factor of 2 is missing'
     """
-    check.instance("wrong_gradient", "report", report, Explained, "a report on gradients")
+    kind: Any = Explained  # a protocol, which a type checker takes for no class
+    check.instance("wrong_gradient", "report", report, kind, "a report on gradients")
     found = report.first_explanation
     if found is None:
         raise InputError("wrong_gradient: report must have a wrong gradient that was compared, got none")
