@@ -71,7 +71,7 @@ def test_every_argument_is_looked_at(row):
 PUBLIC = (
     "npnet", "npnet.functional", "npnet.nn", "npnet.optim", "npnet.data", "npnet.train", "npnet.metrics",
     "npnet.parallel", "npnet.plot", "npnet.checkpoint", "npnet.models", "npnet.saved", "npnet.recipes",
-    "npnet.gradcheck",
+    "npnet.gradcheck", "npnet.engines",
 )  # fmt: skip
 WITHOUT = {
     "errors, which are raised and not called": {"DTypeError", "GradcheckError", "InputError", "MissingError"},

@@ -11,10 +11,11 @@ import pkgutil
 from importlib import import_module
 
 from npnet import check
+from npnet.engines import Spec
 from npnet.errors import InputError
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._recipe import Recipe
-from npnet.recipes._spec import Options, Result, Spec
+from npnet.recipes._spec import Options, Result
 
 __all__ = ["NetworkRecipe", "Options", "Recipe", "Result", "Spec", "get", "names"]
 

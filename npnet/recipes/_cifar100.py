@@ -11,6 +11,7 @@ from numpy.random import Generator
 
 from npnet import data, metrics, nn, plot
 from npnet.data import ArrayDataset, Splits
+from npnet.engines import Spec
 from npnet.recipes._both_settings import (
     AS_IN_SOURCE,
     OURS,
@@ -20,7 +21,7 @@ from npnet.recipes._both_settings import (
 )
 from npnet.recipes._comparison import Learnt
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import Options, Report, Spec
+from npnet.recipes._spec import Options, Report
 from npnet.run import RunFolder
 from npnet.train import predict
 

@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from npnet import nn, plot
+from npnet import engines, nn, plot
 from npnet._words import counted
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._networks import RecipeOfNetworks, quoted
 from npnet.recipes._recipe import TRAINING
 from npnet.recipes._several import Notes, ignore
-from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result, told
+from npnet.recipes._spec import LOSS_LABELS, Options, Report, Result, told
 from npnet.recipes._trained import TrainedNetwork, spaced
 from npnet.run import MODEL, SETTINGS, RunFolder
 from npnet.saved import save
@@ -109,8 +109,8 @@ class Comparison(RecipeOfNetworks):
             report(line)
 
         passes: list[list[Learnt]] = []
-        for kind in ENGINES if options.engine == "both" else (options.engine,):
-            passes.append(learn_all(networks, splits, replace(options, engine=kind), folder, report))
+        for kind in options.engines:
+            passes.append(learn_all(networks, splits, options.for_engine(kind), folder, report))
             if passes[-1][-1].history.interrupted:
                 break
         conclusion = self.conclude(by_name(passes[0]), options, folder, report)
@@ -237,7 +237,7 @@ def learn(
     history = network.train(model, splits, np.random.default_rng(training_seed), options, notes, ignore)
     seconds = time.perf_counter() - began
     loss, accuracy = evaluate(model, network.loss.make(nn), judged_part(splits))
-    return Learnt(ENGINES[options.engine], model, history, seconds, loss, accuracy, network, splits)
+    return Learnt(engines.get(options.engine).title, model, history, seconds, loss, accuracy, network, splits)
 
 
 def by_name(learnt: Sequence[Learnt]) -> dict[str, Learnt]:

@@ -12,10 +12,11 @@ from numpy import ndarray
 from npnet import functional as F
 from npnet import metrics, models, plot
 from npnet.data import ArrayDataset, Splits, sample_gmm_2d
+from npnet.engines import Spec
 from npnet.nn import Layer
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import Trained
-from npnet.recipes._spec import Options, Spec
+from npnet.recipes._spec import Options
 
 # Seeds from here on, so that with seed 0 no recipe's classes are split by a line, which would teach little.
 FIRST_MIXTURE = 101

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from npnet import data, recipes
+from npnet import data, engines, recipes
 from npnet.recipes._past_runs import Reached, best_run, last_runs, shares
 from npnet.recipes._recipe import Recipe
-from npnet.recipes._spec import DOWNLOADS, ENGINES
+from npnet.recipes._spec import DOWNLOADS
 
 PAGE, LEAST, WIDE = 110, 40, 100  # characters in a line: without a terminal, in the narrowest, in a wide one
 INDENT, TIE, GAP = "    ", "\N{NO-BREAK SPACE}", "  "
 NOT_MEASURED = "not measured"
-COLUMNS = ("recipe", "what it is", "source", "reported there", "expected here", "data", *ENGINES.values())
+COLUMNS = ("recipe", "what it is", "source", "reported there", "expected here", "data")
 LEGEND = """\
 data: {size} is downloaded at first use; {place} means to be fetched by hand: `npnet train` says how.
 your best: the highest share in a finished run with the recipe's own settings, from {out}.
@@ -78,14 +78,15 @@ class Listing:
             lines += fill(f"{name:<{longest}}  {title}", width, longest + 2)
             for fact in (f"source: {source}", f"reported there: {reported}", f"expected here: {expects}"):
                 lines += packed([fact], width)
-            reached = [f"{engine}: {shown}" for engine, shown in zip(ENGINES.values(), measured, strict=True)]
+            reached = [f"{engine}: {shown}" for engine, shown in zip(titles(), measured, strict=True)]
             lines += packed([f"data: {here}", *reached], width)
         return "\n".join(lines)
 
     def markdown(self) -> str:
         """Return the list as a table of Markdown."""
         rows = [[f"`{name}`", *cells] for name, *cells in self.rows()]
-        lines = [COLUMNS, ["---"] * len(COLUMNS), *rows]
+        heading = [*COLUMNS, *titles()]
+        lines = [heading, ["---"] * len(heading), *rows]
         return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
 
     def rows(self) -> list[list[str]]:
@@ -98,9 +99,8 @@ class Listing:
     def _row(self, recipe: Recipe) -> list[str]:
         said = [recipe.name, recipe.title, recipe.source, recipe.reported, recipe.expects]
         reached = last_runs(self.out / recipe.name)
-        measured = [_shown(reached.get(engine)) for engine in ENGINES.values()]
-        if not {"torch", "both"} & set(recipe.engines):
-            measured[-1] = "–"
+        own, *others = (_shown(reached.get(engine)) for engine in titles())
+        measured = [own, *(others if recipe.any_engine else ["–" for _ in others])]
         return [*said, self._data(recipe), *measured]
 
     def _short(self, recipe: Recipe, *, wide: bool) -> list[str]:
@@ -127,6 +127,11 @@ class Listing:
         if size is None:
             return "place it yourself" if wide else "place it"
         return f"downloads {size}" if wide else size
+
+
+def titles() -> list[str]:
+    """Return what the engines are called."""
+    return [engines.get(name).title for name in engines.names()]
 
 
 def figures(text: str) -> str:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.random import Generator
 
 from npnet import data, nn
+from npnet.engines import Spec
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._networks import setting
-from npnet.recipes._spec import Options, Spec
+from npnet.recipes._spec import Options
 
 TRAINING, TEST = 48_000, 10_000  # a fifth of the published 60 000 is held out
 

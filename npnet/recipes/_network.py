@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,27 +14,27 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet import __version__, check, metrics, nn, optim, parallel, plot
+from npnet import __version__, check, engines, metrics, nn, optim, parallel, plot
 from npnet import functional as F
 from npnet._words import counted
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
+from npnet.engines import Spec
 from npnet.errors import InputError
 from npnet.recipes._recipe import TRAINING, Recipe
-from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result, Spec, become
+from npnet.recipes._spec import LOSS_LABELS, Options, Report, Result, become
 from npnet.recipes._trained import (
     Due,
     TrainedNetwork,
     ending,
-    free_name,
     largest_difference,
     line_of,
     spaced,
     weights_kept,
 )
-from npnet.run import METRICS, SETTINGS, RunFolder
+from npnet.run import METRICS, MODEL, SETTINGS, RunFolder
 from npnet.saved import save
 from npnet.table import table
-from npnet.train import Engine, Epoch, History, NumPyEngine, judge, predict, run
+from npnet.train import Engine, Epoch, History, judge, predict, run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +77,7 @@ class NetworkRecipe(Recipe):
     keep_best: bool = True
     quick_epochs: int = 2
     quick_images: int = 1000
-    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+    any_engine: ClassVar[bool] = True
     own_options: ClassVar[tuple[str, ...]] = TRAINING
 
     def __post_init__(self) -> None:
@@ -143,11 +142,12 @@ class NetworkRecipe(Recipe):
         report(_sizes(splits, model))
 
         trained: list[TrainedNetwork] = []
-        for kind in ENGINES if options.engine == "both" else (options.engine,):
-            own = replace(options, engine=kind)
+        for kind in options.engines:
+            own = options.for_engine(kind)
             model = recipe.model(np.random.default_rng(weights_seed))
             generator = np.random.default_rng(training_seed)
-            trained.append(recipe.learn(model, splits, generator, own, folder, report))
+            beside = f"model-{engines.get(kind).title.lower()}.safetensors" if trained else MODEL
+            trained.append(recipe.learn(model, splits, generator, own, folder, report, beside))
             if trained[-1].history.interrupted:
                 break
         if len(trained) > 1:
@@ -170,17 +170,10 @@ class NetworkRecipe(Recipe):
     def engine(self, model: nn.Layer, options: Options) -> Iterator[Engine]:
         """Give the engine the options ask for; at the end the model has what it learnt."""
         schedule = None if self.schedule is None else self.schedule(self.epochs)
-        if options.engine == "torch":
-            from ptref.engine import engine_for  # noqa: PLC0415 - PyTorch is loaded when asked for
-
-            loss, device, threads = self.loss, options.device, options.threads
-            with engine_for(model, loss, self.optimizer, schedule, device=device, threads=threads) as engine:
-                yield engine
-            return
-        optimizer = self.optimizer.make(optim, model.parameters)
-        planned = None if schedule is None else schedule.make(optim, optimizer)
-        with parallel.Step(options.threads) as step:
-            yield NumPyEngine(model, self.loss.make(nn), optimizer, planned, step)
+        settings = options.settings()
+        backend = engines.get(options.engine)
+        with backend.engine(model, self.loss, self.optimizer, schedule, settings) as engine:
+            yield engine
 
     def train(
         self,
@@ -203,15 +196,18 @@ class NetworkRecipe(Recipe):
         options: Options,
         folder: RunFolder,
         report: Report,
+        file: str,
     ) -> TrainedNetwork:
         """Train the model, keep its weights, and look at the test part once, by the engine that trained."""
-        with weights_kept(model, splits, folder, beside=True), self.engine(model, options) as engine:
+        with weights_kept(model, splits, folder, file), self.engine(model, options) as engine:
             began = time.perf_counter()
             history = self._run(engine, splits, generator, options, folder, report)
             seconds = time.perf_counter() - began
             tally = judge(engine, _judged_part(splits))
-        trained = TrainedNetwork(ENGINES[options.engine], model, history, seconds, tally.loss, tally.accuracy)
-        save(free_name(folder), model, splits)
+        trained = TrainedNetwork(
+            engines.get(options.engine).title, model, history, seconds, tally.loss, tally.accuracy
+        )
+        save(folder.path / file, model, splits)
         report(ending(trained, self.epochs))
         return trained
 
@@ -227,7 +223,7 @@ class NetworkRecipe(Recipe):
         due = Due(self.epochs)
 
         def on_epoch(epoch: Epoch) -> None:
-            folder.append_jsonl(METRICS, {"engine": ENGINES[options.engine], **asdict(epoch)})
+            folder.append_jsonl(METRICS, {"engine": engines.get(options.engine).title, **asdict(epoch)})
             if due.now(epoch.epoch):
                 report(line_of(epoch, self.epochs))
 
@@ -322,7 +318,7 @@ class NetworkRecipe(Recipe):
         return {
             "recipe": self.name,
             "engine": options.engine,
-            "device": options.device,
+            "device": options.for_engine(options.engines[0]).device,
             "threads": options.threads or parallel.cores(),
             "seed": options.seed,
             "quick": options.quick,
@@ -340,9 +336,9 @@ class NetworkRecipe(Recipe):
         }
 
 
-def versions(engine: str = "numpy") -> dict[str, str]:
+def versions(engine: str = engines.NUMPY) -> dict[str, str]:
     """Return the versions of what the numbers of a run depend on."""
-    used = {} if engine == "numpy" else {"torch": metadata.version("torch")}
+    used = {name: v for each in engines.chosen(engine) for name, v in engines.get(each).versions().items()}
     return {
         "npnet": __version__,
         "numpy": np.__version__,

@@ -23,7 +23,7 @@ class RecipeOfNetworks(Recipe):
     """
 
     networks: tuple[NetworkRecipe, ...]
-    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+    any_engine: ClassVar[bool] = True
 
     @property
     def uses(self) -> tuple[str, ...]:

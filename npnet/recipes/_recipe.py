@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from importlib import util
 from pathlib import Path
 from typing import Any, ClassVar
 
-from npnet import check
-from npnet.errors import InputError, MissingError
-from npnet.recipes._spec import DOWNLOADS, ENGINES, Options, Report, Result, become
+from npnet import check, engines
+from npnet.errors import InputError
+from npnet.recipes._spec import DOWNLOADS, Options, Report, Result, become
 from npnet.run import RESULT, RunFolder
 
 TRAINING = ("quick", "epochs", "batch_size", "lr", "seed", "threads")  # what bears on training a network
@@ -53,11 +52,11 @@ class Recipe(ABC):
 
     Attributes
     ----------
-    engines : tuple of str
-        Those it can run on, as `Options.engine` names them.
+    any_engine : bool
+        Whether it can run on any engine, not on npnet's alone.
     own_options : tuple of str
         Which of `Options`, `only` and `of` ("sizes") bear on it; the rest is refused. Engines and the data
-        folder need not be named, they follow from `engines` and `dataset`.
+        folder need not be named, they follow from `any_engine` and `dataset`.
 
     Raises
     ------
@@ -72,7 +71,7 @@ class Recipe(ABC):
     expects: str
     dataset: str | None = None
     whole: bool = True
-    engines: ClassVar[tuple[str, ...]] = ("numpy",)
+    any_engine: ClassVar[bool] = False
     own_options: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -91,7 +90,7 @@ class Recipe(ABC):
         """The names of all options that bear on it."""
         named = [*self.own_options]
         named += ["data"] if self.dataset not in (None, "digits") else []
-        named += ["engine", "device"] if len(self.engines) > 1 else []
+        named += ["engine", "device"] if self.any_engine else []
         return tuple(name for name in ORDER if name in named)
 
     def check_uses(self, *names: str) -> None:
@@ -134,7 +133,9 @@ class Recipe(ABC):
         check.instance(self.name, "options", options, Options, "npnet.recipes.Options")
         check.function(self.name, "report", report)
         self._check_engine(options)
-        self.check_uses(*(name for name in options.asked_for() if name not in ("progress", "engine")))
+        self.check_uses(
+            *(name for name in options.asked_for() if name not in ("progress", "engine", "engine_options"))
+        )
         folder = RunFolder(out, self.name)
         try:
             return self._carried_out(options, folder, report)
@@ -153,9 +154,9 @@ class Recipe(ABC):
                 "headline": result.headline,
                 "as_written": options.as_written and self.whole,
             }
-            if options.engine in ENGINES:  # of two engines, the experiment knows what either reached
+            if len(options.engines) == 1:  # of several, the experiment knows what each reached
                 reached = {"headline": result.headline, "seconds": seconds}
-                ended["reached"] = {ENGINES[options.engine]: reached}
+                ended["reached"] = {engines.get(options.engine).title: reached}
             folder.write_json(RESULT, ended | dict(result.values))
         return result
 
@@ -187,26 +188,12 @@ class Recipe(ABC):
 
     def _check_engine(self, options: Options) -> None:
         """Require an engine that the experiment can run on and that is there."""
-        if options.engine not in self.engines:
+        if options.engine != engines.NUMPY and not self.any_engine:
             raise InputError(
-                f"{self.name}: --engine must be {' or '.join(self.engines)} for this recipe, "
-                f"got {options.engine}"
+                f"{self.name}: --engine must be {engines.NUMPY} for this recipe, got {options.engine}"
             )
-        if options.engine == "numpy":
-            if options.device != "cpu":
-                raise InputError(
-                    f"{self.name}: --device {options.device} must go with --engine torch, "
-                    "as NumPy has the CPU alone"
-                )
-            return
-        if util.find_spec("torch") is None:
-            raise MissingError(
-                f"--engine {options.engine} trains with PyTorch, which is not installed: "
-                "pip install torch torchvision"
-            )
-        from ptref.engine import check_device  # noqa: PLC0415 - PyTorch is loaded when asked for
-
-        check_device(options.device)
+        for engine in options.engines:
+            engines.get(engine).check(options.for_engine(engine).settings())
 
     def summary(self) -> str:
         """Return what the experiment is, as text."""

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from npnet import checkpoint, nn, plot
+from npnet import checkpoint, engines, nn, plot
 from npnet._words import counted
 from npnet.data import ArrayDataset, Splits
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._networks import RecipeOfNetworks, quoted
-from npnet.recipes._spec import ENGINES, LOSS_LABELS, Options, Report, Result, told
+from npnet.recipes._spec import LOSS_LABELS, Options, Report, Result, told
 from npnet.run import SETTINGS, RunFolder
 from npnet.table import table
 from npnet.train import Epoch, History
@@ -101,7 +101,7 @@ class SeveralNetworks(RecipeOfNetworks):
         report(f"{self.name}: {self.title}")
         settings = [network_settings(network, options) for network in self.networks]
         folder.write_json(SETTINGS, {"recipe": self.name, "seed": options.seed, "networks": settings})
-        kinds = tuple(ENGINES) if options.engine == "both" else (options.engine,)
+        kinds = options.engines
         done = self._train_all(kinds, options, folder, report)  # for each network, by engine
         verdicts: list[Verdict] = []
         reached: dict[str, dict[str, Any]] = {}
@@ -110,11 +110,11 @@ class SeveralNetworks(RecipeOfNetworks):
             if not trained:  # interrupted before the second engine's turn
                 break
             if len(kinds) > 1:
-                report(f"{ENGINES[kind]}:")
+                report(f"{engines.get(kind).title}:")
             began = time.perf_counter()
-            verdicts.append(self.judge(trained, replace(options, engine=kind), folder, report))
+            verdicts.append(self.judge(trained, options.for_engine(kind), folder, report))
             taken = seconds(trained) + time.perf_counter() - began
-            reached[ENGINES[kind]] = {"headline": verdicts[-1].headline, "seconds": round(taken, 3)}
+            reached[engines.get(kind).title] = {"headline": verdicts[-1].headline, "seconds": round(taken, 3)}
         values = {"seconds": seconds([each[kinds[0]] for each in done]), "reached": reached}
         figures = verdicts[0].draw(folder)
         if len(kinds) > 1:
@@ -137,8 +137,8 @@ class SeveralNetworks(RecipeOfNetworks):
             pauses = self.pauses(network.given(options))
             done.append({})
             for kind in kinds:
-                done[-1][kind] = train(network, replace(options, engine=kind), folder, pauses)
-                report(line_about(done[-1][kind], ENGINES[kind] if len(kinds) > 1 else ""))
+                done[-1][kind] = train(network, options.for_engine(kind), folder, pauses)
+                report(line_about(done[-1][kind], engines.get(kind).title if len(kinds) > 1 else ""))
                 if kind == kinds[0]:
                     keep_weights(folder, network.name, done[-1][kind].model)
                 if done[-1][kind].history.interrupted:
@@ -247,7 +247,9 @@ def draw_engines(name: str, done: Sequence[Mapping[str, Trained]], folder: RunFo
     panels: list[plot.LinePlot] = []
     apart = differences(done)
     for by_engine in done:
-        curves = {ENGINES[kind]: trained.losses for kind, trained in by_engine.items() if trained.losses}
+        curves = {
+            engines.get(kind).title: trained.losses for kind, trained in by_engine.items() if trained.losses
+        }
         network = next(iter(by_engine.values())).network
         label = LOSS_LABELS.get(network.loss.kind, "loss")
         if len(curves) > 1:

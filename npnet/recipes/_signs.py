@@ -13,9 +13,10 @@ from numpy.random import Generator
 
 from npnet import data, nn, plot
 from npnet.data import ArrayDataset, Dataset, Splits
+from npnet.engines import Spec
 from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, held_out_at_random, setting
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import Options, Spec
+from npnet.recipes._spec import Options
 from npnet.run import RunFolder
 from npnet.train import History
 

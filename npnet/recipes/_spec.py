@@ -1,21 +1,19 @@
-"""What a recipe is written with, and what running one takes and gives."""
+"""What running a recipe takes and gives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from os import PathLike
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from npnet import check
+from npnet import check, engines
 from npnet._limits import MOST, MOST_THREADS, SEEDS
+from npnet.engines import EngineSettings
 from npnet.errors import InputError
 
 Report = Callable[[str], None]
-MODEL_BESIDE = "model-pytorch.safetensors"  # the weights of the second engine, where two were trained
-ENGINES = {"numpy": "npnet", "torch": "PyTorch"}  # what each is called where people read it
 # What using a data set for the first time downloads; "" nothing, None: whoever wants it has to fetch it.
 DOWNLOADS = {"digits": "", "mnist": "11 MB", "cifar10": "170 MB", "cifar100": "169 MB", "signs": None}
 LOSS_LABELS = {
@@ -25,62 +23,6 @@ LOSS_LABELS = {
     "BCELoss": "binary cross-entropy (nats)",
     "BCEWithLogitsLoss": "binary cross-entropy (nats)",
 }
-
-
-class Spec:
-    """Something named, with its settings: ``Spec("SGD", lr=0.1)``, of which any engine makes its own.
-
-    Parameters
-    ----------
-    kind : str
-        The name of a class, the same in `npnet.optim` and ``torch.optim``, or in `npnet.nn` and ``torch.nn``.
-    **settings
-        What the class is called with by name.
-
-    Raises
-    ------
-    InputError
-        If the kind is no name.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from npnet import optim
-    >>> spec = Spec("SGD", lr=0.1, momentum=0.9)
-    >>> spec
-    SGD(lr=0.1, momentum=0.9)
-    >>> spec.make(optim, {"weight": np.zeros(2)}).momentum
-    0.9
-    >>> spec.but(lr=0.5)
-    SGD(lr=0.5, momentum=0.9)
-    """
-
-    def __init__(self, kind: str, **settings: Any) -> None:
-        check.instance("Spec", "kind", kind, str, 'the name of a class, such as "SGD"')
-        if not kind.isidentifier():
-            raise InputError(f"Spec: kind must be the name of a class, such as 'SGD', got {kind!r:.60}")
-        self.kind, self.settings = kind, settings
-
-    def make(self, module: ModuleType, *arguments: Any) -> Any:
-        """Call the class of this name in `module`.
-
-        Raises
-        ------
-        InputError
-            If there is none, or its settings are not to its liking.
-        """
-        check.instance("Spec", "module", module, ModuleType, "a module, such as npnet.optim")
-        made = getattr(module, self.kind, None)
-        if made is None:
-            raise InputError(f"Spec: kind must name a class of {module.__name__}, got {self.kind!r}")
-        return made(*arguments, **self.settings)
-
-    def but(self, **settings: Any) -> Spec:
-        """Return the same with some settings changed."""
-        return Spec(self.kind, **{**self.settings, **settings})
-
-    def __repr__(self) -> str:
-        return f"{self.kind}({', '.join(f'{name}={value!r}' for name, value in self.settings.items())})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +42,13 @@ class Options:
     progress : bool
         Whether a bar is shown.
     engine : str
-        "numpy", "torch", or "both" side by side.
-    device : str
-        Where PyTorch works: "cpu" or "cuda".
+        The name of an engine; several, with commas between them; or "both". See `npnet.engines`.
+    device : str, optional
+        Where engines compute that have it; the others compute where they do by themselves.
     threads : int, optional
         All cores if not given.
+    engine_options : mapping
+        Values of options that engines have of their own, by name.
 
     Raises
     ------
@@ -120,8 +64,9 @@ class Options:
     quick: bool = False
     progress: bool = True
     engine: str = "numpy"
-    device: str = "cpu"
+    device: str | None = None
     threads: int | None = None
+    engine_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         most = {"epochs": MOST, "batch_size": MOST, "threads": MOST_THREADS}
@@ -136,8 +81,26 @@ class Options:
             become(self, data=check.path("Options", "data", self.data))
         for name in ("quick", "progress"):
             become(self, **{name: check.flag("Options", name, getattr(self, name))})
-        check.choice("Options", "engine", self.engine, [*ENGINES, "both"])
-        check.choice("Options", "device", self.device, ["cpu", "cuda"])
+        if not isinstance(self.engine_options, Mapping):
+            raise InputError(
+                f"Options: engine_options must be a mapping, got {check.described(self.engine_options)}"
+            )
+        engines.plan(self.engine, self.device, self.threads, self.engine_options)
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The names of the engines that are asked for, one after another."""
+        return engines.chosen(self.engine)
+
+    def settings(self) -> EngineSettings:
+        """Return how the one engine that is asked for is to compute."""
+        (settings,) = engines.plan(self.engine, self.device, self.threads, self.engine_options).values()
+        return settings
+
+    def for_engine(self, engine: str) -> Options:
+        """Return the same for one of the engines alone."""
+        plan = engines.plan(self.engine, self.device, self.threads, self.engine_options)[engine]
+        return replace(self, engine=engine, device=plan.device, engine_options=plan.options)
 
     @property
     def as_written(self) -> bool:
@@ -146,7 +109,8 @@ class Options:
 
     def asked_for(self) -> list[str]:
         """Return the names of the options that are not what they are by themselves."""
-        return [each.name for each in fields(self) if getattr(self, each.name) != each.default]
+        asked = (each.name for each in fields(self) if getattr(self, each.name) != each.default)
+        return [name for name in asked if name != "engine_options" or self.engine_options]
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from npnet import nn
 from npnet._words import counted
 from npnet.data import Splits
 from npnet.errors import InputError
-from npnet.recipes._spec import MODEL_BESIDE
 from npnet.run import MODEL, RunFolder
 from npnet.saved import save
 from npnet.train import Epoch, History
@@ -129,19 +127,14 @@ class Due:
         return True
 
 
-def free_name(folder: RunFolder) -> Path:
-    """Return the file for the weights of the next network: the first engine's, or else the second's."""
-    return folder.path / (MODEL_BESIDE if (folder.path / MODEL).exists() else MODEL)
-
-
 @contextmanager
 def weights_kept(
-    model: nn.Layer, splits: Splits[Any], folder: RunFolder, *, beside: bool = False
+    model: nn.Layer, splits: Splits[Any], folder: RunFolder, file: str = MODEL
 ) -> Iterator[None]:
     """Write what a model has learnt if training it ends in an error after an epoch or more.
 
-    Training has put the best weights so far back into the model by then. Weights that are there already, of
-    another network or engine, stay; `beside` says whether these are written beside them.
+    Training has put the best weights so far back into the model by then. Weights of another network that the
+    file holds already stay.
     """
     before = folder.noted
     try:
@@ -149,6 +142,6 @@ def weights_kept(
     except BaseException:
         if folder.noted > before:
             with suppress(InputError):  # the error under way may be that nothing can be written
-                if beside or not (folder.path / MODEL).exists():
-                    save(free_name(folder), model, splits)
+                if not (folder.path / file).exists():
+                    save(folder.path / file, model, splits)
         raise

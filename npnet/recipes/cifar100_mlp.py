@@ -20,8 +20,8 @@ from __future__ import annotations
 from numpy.random import Generator
 
 from npnet import models, nn
+from npnet.engines import Spec
 from npnet.recipes._cifar100 import SOURCE, HundredClasses, as_in_source, ours
-from npnet.recipes._spec import Spec
 
 
 def network_of_source(generator: Generator) -> nn.Sequential:

@@ -33,11 +33,12 @@ from numpy.random import Generator
 from npnet import data, metrics, models, nn, plot
 from npnet.checkpoint import load_weights
 from npnet.data import ArrayDataset, Splits, Standardization
+from npnet.engines import Spec
 from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, BothSettings, setting
 from npnet.recipes._cifar import probabilities, with_mirror_images
 from npnet.recipes._comparison import Learnt
 from npnet.recipes._signs import layer_outputs
-from npnet.recipes._spec import Options, Report, Spec
+from npnet.recipes._spec import Options, Report
 from npnet.run import MODEL, RunFolder
 from npnet.table import table
 

@@ -31,6 +31,7 @@ from numpy.random import Generator
 
 from npnet import models, nn
 from npnet.data import ArrayDataset, Splits
+from npnet.engines import Spec
 from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, BothSettings, setting
 from npnet.recipes._cifar import (
     BOOK,
@@ -40,7 +41,7 @@ from npnet.recipes._cifar import (
     with_mirror_images,
 )
 from npnet.recipes._comparison import Learnt
-from npnet.recipes._spec import Options, Report, Spec
+from npnet.recipes._spec import Options, Report
 from npnet.run import RunFolder
 
 

@@ -47,6 +47,7 @@ import numpy as np
 from npnet import models, nn, plot
 from npnet._words import counted
 from npnet.data import ArrayDataset, count_minibatches
+from npnet.engines import Spec
 from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, setting, side_by_side
 from npnet.recipes._cifar import (
     BOOK,
@@ -63,7 +64,7 @@ from npnet.recipes._comparison import (
     draw_mistakes,
 )
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import LOSS_LABELS, Options, Report, Spec
+from npnet.recipes._spec import LOSS_LABELS, Options, Report
 from npnet.run import RunFolder
 from npnet.train import plain_step
 

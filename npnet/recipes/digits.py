@@ -6,8 +6,9 @@ import numpy as np
 from numpy.random import Generator
 
 from npnet import data, nn
+from npnet.engines import Spec
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import Options, Spec
+from npnet.recipes._spec import Options
 
 
 def digits(_: Options) -> data.Splits[data.ArrayDataset]:

@@ -43,14 +43,15 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator, SeedSequence
 
-from npnet import data, models, nn
+from npnet import data, engines, models, nn
 from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Splits
+from npnet.engines import Spec
 from npnet.recipes._comparison import Learnt, draw_curves, draw_mistakes, line_about, seconds
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._recipe import TRAINING, Recipe
 from npnet.recipes._several import Notes
-from npnet.recipes._spec import ENGINES, Options, Report, Result, Spec, told
+from npnet.recipes._spec import Options, Report, Result, told
 from npnet.run import MODEL, SETTINGS, RunFolder
 from npnet.table import table
 from npnet.train import evaluate
@@ -145,7 +146,7 @@ class Tuned:
 class FineTuning(Recipe):
     """LeNet-5 learns 0–4, then 5–9 in four ways; with PyTorch a ResNet-18 too."""
 
-    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+    any_engine: ClassVar[bool] = True
     own_options: ClassVar[tuple[str, ...]] = TRAINING
 
     def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
@@ -156,19 +157,24 @@ class FineTuning(Recipe):
         )
         halves = first.splits(options), second.splits(options)
         folder.write_json(SETTINGS, _settings(self.name, (first, second), halves, options))
-        kinds = tuple(ENGINES) if options.engine == "both" else (options.engine,)
+        kinds = options.engines
         tuned = []
         for kind in kinds:
-            tuned.append(_tune(first, second, halves, replace(options, engine=kind), folder, report))
+            tuned.append(_tune(first, second, halves, options.for_engine(kind), folder, report))
             if _interrupted(tuned):
                 break
         figures = _draw(tuned, folder)
         values: dict[str, Any] = {"engines": {each.first.engine: each.values() for each in tuned}}
         reached = {each.first.engine: each.reached() for each in tuned}
         save_weights(folder.path / MODEL, (*tuned[0].ways, tuned[0].first)[0].model)
-        if "torch" in kinds and not _interrupted(tuned):
-            values["resnet18"], shown = _resnet(halves, options, report)
-            theirs = reached[ENGINES["torch"]]
+        for kind in kinds if not _interrupted(tuned) else ():
+            learn_last_layer = engines.get(kind).extension(self.name)
+            if learn_last_layer is None:
+                continue
+            values["resnet18"], shown = _resnet(
+                learn_last_layer(*halves, options.for_engine(kind), report), report, engines.get(kind).title
+            )
+            theirs = reached[engines.get(kind).title]
             theirs["headline"] += f"; {shown}"
             theirs["seconds"] = round(theirs["seconds"] + values["resnet18"]["seconds"], 3)
         for figure in figures:
@@ -221,7 +227,7 @@ def _learn(
     taken = perf_counter() - began
     assert splits.test is not None
     loss, accuracy = evaluate(model, stage.loss.make(nn), splits.test)
-    learnt = Learnt(ENGINES[options.engine], model, history, taken, loss, accuracy, stage, splits)
+    learnt = Learnt(engines.get(options.engine).title, model, history, taken, loss, accuracy, stage, splits)
     report(f"{learnt.engine}: {line_about(learnt)}")
     return learnt
 
@@ -249,16 +255,11 @@ def _draw(tuned: Sequence[Tuned], folder: RunFolder) -> list[Path]:
     return files
 
 
-def _resnet(
-    halves: tuple[Splits[ArrayDataset], Splits[ArrayDataset]], options: Options, report: Report
-) -> tuple[dict[str, Any], str]:
-    """Let a ResNet-18 of torchvision do the same."""
-    from ptref.finetune import learn_last_layer  # noqa: PLC0415 - PyTorch is loaded when asked for
-
-    tuned = learn_last_layer(*halves, options, report)
+def _resnet(tuned: Any, report: Report, engine: str) -> tuple[dict[str, Any], str]:
+    """Say what a pretrained ResNet-18 reached that did the same."""
     learnt = "ImageNet" if tuned.pretrained else "0–4"
     shown = f"last layer of a ResNet-18 that knows {learnt} {100 * tuned.accuracy:.2f} %"
-    report(f"PyTorch: {shown}, {tuned.seconds:.1f} s")
+    report(f"{engine}: {shown}, {tuned.seconds:.1f} s")
     values = {
         "pretrained": tuned.pretrained,
         "accuracy": tuned.accuracy,

@@ -39,10 +39,11 @@ from numpy import ndarray
 
 from npnet import check, nn, plot
 from npnet.data import ArrayDataset, Splits
+from npnet.engines import Spec
 from npnet.recipes._both_settings import AS_IN_SOURCE
 from npnet.recipes._network import NetworkRecipe
 from npnet.recipes._several import SeveralNetworks, Trained, Verdict
-from npnet.recipes._spec import Options, Report, Spec
+from npnet.recipes._spec import Options, Report
 from npnet.run import RunFolder
 from npnet.table import table
 from npnet.train import plain_step

@@ -57,6 +57,7 @@ import numpy as np
 
 from npnet import functional as F
 from npnet import nn, plot
+from npnet.engines import Spec
 from npnet.models import mlp
 from npnet.recipes._both_settings import AS_IN_SOURCE, best_of_each
 from npnet.recipes._comparison import (
@@ -70,7 +71,7 @@ from npnet.recipes._comparison import (
 )
 from npnet.recipes._mnist import TRAINING, as_in_source, classifier
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import LOSS_LABELS, Options, Report, Spec
+from npnet.recipes._spec import LOSS_LABELS, Options, Report
 from npnet.run import RunFolder
 from npnet.train import evaluate, predict
 

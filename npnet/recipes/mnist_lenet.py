@@ -25,9 +25,10 @@ import numpy as np
 from numpy.random import Generator
 
 from npnet import data, nn
+from npnet.engines import Spec
 from npnet.models import lenet5
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import Options, Spec
+from npnet.recipes._spec import Options
 
 
 def digits(options: Options) -> data.Splits[data.ArrayDataset]:

@@ -33,12 +33,13 @@ import numpy as np
 from numpy.random import Generator
 
 from npnet import nn, plot
+from npnet.engines import Spec
 from npnet.models import logistic_regression
 from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, best_of_each
 from npnet.recipes._comparison import Comparison, Conclusion, Learnt, best, draw_curves, draw_mistakes
 from npnet.recipes._mnist import as_in_source, classifier
 from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import Options, Report, Spec
+from npnet.recipes._spec import Options, Report
 from npnet.run import RunFolder
 
 STRENGTHS = (0.0, 0.001, 0.01, 0.1)

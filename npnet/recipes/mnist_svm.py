@@ -39,15 +39,16 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-from npnet import check, metrics, nn, plot
+from npnet import check, engines, metrics, nn, plot
 from npnet.data import ArrayDataset, Splits
+from npnet.engines import Spec
 from npnet.errors import InputError
 from npnet.models import lenet5, logistic_regression, mlp
 from npnet.recipes._comparison import judged_part, learn
 from npnet.recipes._mnist import classifier, digits
 from npnet.recipes._network import NetworkRecipe, versions
 from npnet.recipes._recipe import TRAINING, Recipe
-from npnet.recipes._spec import ENGINES, Options, Report, Result, Spec, told
+from npnet.recipes._spec import Options, Report, Result, told
 from npnet.recipes._trained import spaced
 from npnet.run import METRICS, SETTINGS, RunFolder
 from npnet.table import table
@@ -112,7 +113,7 @@ class Machines(Recipe):
 
     networks: tuple[NetworkRecipe, ...]
     sizes: tuple[int, ...]
-    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
+    any_engine: ClassVar[bool] = True
     own_options: ClassVar[tuple[str, ...]] = ("sizes", *TRAINING)
 
     def of(self, *sizes: int) -> Machines:
@@ -144,15 +145,16 @@ class Machines(Recipe):
         networks = [network.given(options) for network in self.networks]
         folder.write_json(SETTINGS, self._settings(networks, sizes, splits, options))
 
-        kinds = tuple(ENGINES) if options.engine == "both" else (options.engine,)
-        engines = [replace(options, engine=kind) for kind in kinds]
-        names = [ENGINES[kind] for kind in kinds]
+        each_engine = [options.for_engine(kind) for kind in options.engines]
+        names = [engines.get(kind).title for kind in options.engines]
         rows = []
-        for measured in _measure(networks, [_cut(splits, size, options) for size in sizes], engines, folder):
+        for measured in _measure(
+            networks, [_cut(splits, size, options) for size in sizes], each_engine, folder
+        ):
             folder.append_jsonl(METRICS, asdict(measured))
             report(f"{measured.digits} digits, {_name(measured, names)}: {100 * measured.accuracy:.2f} %")
             rows.append(measured)
-        complete = len(rows) == len(sizes) * (len(MACHINES) + len(networks) * len(engines))
+        complete = len(rows) == len(sizes) * (len(MACHINES) + len(networks) * len(each_engine))
         return self._conclude(rows, names, folder, report, complete=complete)
 
     def _settings(

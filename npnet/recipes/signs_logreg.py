@@ -31,9 +31,9 @@ from numpy.random import Generator
 
 from npnet import models, nn, plot
 from npnet.data import Dataset, Splits
+from npnet.engines import Spec
 from npnet.recipes._both_settings import BothSettings
 from npnet.recipes._signs import SOURCE, SignsRecipe, as_in_source, ours
-from npnet.recipes._spec import Spec
 from npnet.run import RunFolder
 from npnet.train import History
 

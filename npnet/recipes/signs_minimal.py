@@ -23,9 +23,9 @@ from __future__ import annotations
 from numpy.random import Generator
 
 from npnet import models, nn
+from npnet.engines import Spec
 from npnet.recipes._both_settings import BothSettings
 from npnet.recipes._signs import SOURCE, as_in_source, ours
-from npnet.recipes._spec import Spec
 
 
 def network_of_source(generator: Generator) -> nn.Sequential:

@@ -305,7 +305,10 @@ def test_a_reader_that_goes_away_meets_no_traceback():
         (["train", "--threads", "0"], "argument --threads: must be an integer from 1 to 1024, got '0'"),
         (["train", "--engine", "jax"], "argument --engine: must be one of numpy, torch, both, got 'jax'"),
         (["train", "--device", "tpu"], "argument --device: must be one of cpu, cuda, got 'tpu'"),
-        (["train", "--device", "cuda"], "digits: --device cuda must go with --engine torch"),
+        (
+            ["train", "--device", "cuda"],
+            "cpu with engine numpy, got cuda; engine torch has it",
+        ),
         (["train", "--out", ""], "argument --out: must name a folder, got ''"),
         (["recipes", "--out", ""], "argument --out: must be a folder that is there, got ''"),
         (["recipes", "--out", "no/such"], "argument --out: must be a folder that is there, got 'no/such'"),
@@ -403,18 +406,18 @@ def test_weights_of_another_network_stay_when_one_diverges(tmp_path):
     model = nn.Linear(1, 1, generator=np.random.default_rng(0))
     splits = Splits(ArrayDataset(np.ones((2, 1), np.float32), np.ones((2, 1), np.float32)))
 
-    def fails(*, beside):
-        with weights_kept(model, splits, folder, beside=beside):
+    def fails(file):
+        with weights_kept(model, splits, folder, file):
             folder.append_jsonl("metrics.jsonl", {})
             raise InputError("the loss became nan")
 
-    for beside, files in (
-        (False, {"model.safetensors"}),
-        (False, {"model.safetensors"}),
-        (True, {"model.safetensors", "model-pytorch.safetensors"}),
+    for file, files in (
+        ("model.safetensors", {"model.safetensors"}),
+        ("model.safetensors", {"model.safetensors"}),
+        ("model-pytorch.safetensors", {"model.safetensors", "model-pytorch.safetensors"}),
     ):
         with pytest.raises(InputError, match="nan"):
-            fails(beside=beside)
+            fails(file)
         assert {path.name for path in folder.path.glob("*.safetensors")} == files
 
 
@@ -608,7 +611,7 @@ def test_the_summary_names_the_options_that_a_recipe_uses(capsys):
         printed = recipe.summary()
         (line,) = re.findall("^  options: +(.*)$", printed, re.MULTILINE)
         assert ("--data" in line) is (recipe.dataset not in {None, "digits"})
-        assert ("--engine" in line) is (len(recipe.engines) > 1)
+        assert ("--engine" in line) is recipe.any_engine
         assert ("--sizes" in line) is (name == "mnist-svm")
     assert recipes.get("kernels").uses == ()
     mnist = recipes.get("mnist-deep")
@@ -637,7 +640,7 @@ def test_parity_without_torch_says_how_to_install_it(capsys, monkeypatch):
 
 
 def test_training_with_pytorch_without_it_says_how_to_install_it(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr("npnet.recipes._recipe.util.find_spec", lambda name: None)
+    monkeypatch.setattr("ptref.backend.util.find_spec", lambda name: None)
     for engine in ("torch", "both"):
         assert main(["train", "--engine", engine, "--out", str(tmp_path / "runs")]) == 2
         complaint = capsys.readouterr().err

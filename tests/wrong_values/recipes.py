@@ -64,10 +64,12 @@ def anywhere(use):
         return use(out)
 
 
-def make_options(seed, epochs, batch_size, lr, data, quick, progress, engine, device, threads):
+def make_options(
+    seed, epochs, batch_size, lr, data, quick, progress, engine, device, threads, engine_options
+):
     return Options(
         seed=seed, epochs=epochs, batch_size=batch_size, lr=lr, data=data, quick=quick,
-        progress=progress, engine=engine, device=device, threads=threads,
+        progress=progress, engine=engine, device=device, threads=threads, engine_options=engine_options,
     )  # fmt: skip
 
 
@@ -159,6 +161,7 @@ ROWS = [
             "engine": "numpy",
             "device": "cpu",
             "threads": 1,
+            "engine_options": {},
         },
         {
             "seed": [*COUNT, 2**64],
@@ -169,8 +172,9 @@ ROWS = [
             "quick": [*FLAG, None],
             "progress": [*FLAG, None],
             "engine": [None, "jax", 3, ["numpy"]],
-            "device": [None, "tpu", 3, ["cpu"]],
+            "device": ["tpu", 3, ["cpu"]],
             "threads": [*without(POSITIVE, None), 1025],
+            "engine_options": NO_MAPPING,
         },
     ),
     Row(
@@ -192,7 +196,7 @@ ROWS = [
         },
     ),
     Row(
-        "npnet.recipes.Spec.make",
+        "npnet.engines.Spec.make",
         make_spec,
         lambda: {"kind": "SGD", "module": optim},
         {"kind": [*NO_TEXT, "", "no name", "NoSuch"], "module": [None, "optim", optim.SGD, {}]},

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from npnet import recipes
+from npnet import engines, recipes
 from npnet.recipes import NetworkRecipe, Options
 from npnet.recipes import _several as several
 from npnet.recipes._several import train
-from npnet.recipes._spec import ENGINES
 from npnet.run import RunFolder
 from npnet.train import History
 
@@ -96,7 +95,8 @@ def test_of_both_engines_each_has_what_its_own_networks_came_to(tmp_path, monkey
     recipe, both = recipes.get(name), Options(epochs=40, engine="both")
     found = reached(recipe.run(both, tmp_path, lambda line: None))
     assert list(found) == ["npnet", "PyTorch"]
-    for kind, engine in ENGINES.items():
+    for kind in engines.names():
+        engine = engines.get(kind).title
         alone = reached(recipe.run(replace(both, engine=kind), tmp_path, lambda line: None))
         assert {engine: found[engine]["headline"]} == {key: each["headline"] for key, each in alone.items()}
         trained = len(recipe.networks) * (2000 if kind == "torch" else 1000)
