@@ -20,7 +20,19 @@ from npnet.errors import DTypeError, InputError, MissingError
 from npnet.gradcheck import GradcheckError, GradcheckReport, gradcheck
 
 if TYPE_CHECKING:
-    from npnet import checkpoint, data, definition, metrics, models, parallel, plot, recipes, train
+    from npnet import (
+        checkpoint,
+        data,
+        definition,
+        engines,
+        experiments,
+        metrics,
+        models,
+        parallel,
+        plot,
+        recipes,
+        train,
+    )
     from npnet.gradcheck import compare, explain
     from npnet.saved import SavedModel, load, save
     from npnet.train import evaluate, fit, predict
@@ -36,7 +48,9 @@ __all__ = [
     "compare",
     "data",
     "definition",
+    "engines",
     "evaluate",
+    "experiments",
     "explain",
     "fit",
     "functional",
@@ -59,6 +73,8 @@ _MODULES = (
     "checkpoint",
     "data",
     "definition",
+    "engines",
+    "experiments",
     "metrics",
     "models",
     "parallel",

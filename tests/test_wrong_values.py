@@ -71,13 +71,13 @@ def test_every_argument_is_looked_at(row):
 PUBLIC = (
     "npnet", "npnet.functional", "npnet.nn", "npnet.optim", "npnet.data", "npnet.train", "npnet.metrics",
     "npnet.parallel", "npnet.plot", "npnet.checkpoint", "npnet.models", "npnet.saved", "npnet.recipes",
-    "npnet.gradcheck", "npnet.engines",
+    "npnet.gradcheck", "npnet.engines", "npnet.experiments",
 )  # fmt: skip
 WITHOUT = {
     "errors, which are raised and not called": {"DTypeError", "GradcheckError", "InputError", "MissingError"},
     "what only the library makes": {
         "Comparison", "Derivative", "Explanation", "Finding", "GradcheckReport", "InputReport", "Outcome",
-        "Divergence", "State", "Summary", "WrongLayer",
+        "Divergence", "Run", "Runner", "State", "Summary", "WrongLayer",
     },
     "names of types": {"Data", "Dataset", "Engine", "Gradients", "LayerBackward", "Told"},
     "a base class, looked at by those made of it": {"Layer"},

@@ -16,7 +16,7 @@ from npnet.cli._signals import ends_like_ctrl_c
 from npnet.errors import InputError, MissingError
 
 if TYPE_CHECKING:
-    from npnet.recipes import Recipe, Result
+    from npnet.experiments import Experiment, Result
 
 DEFAULT_RECIPE = "digits"
 EXAMPLES = f"""\
@@ -171,10 +171,10 @@ def _train(chosen: Namespace) -> int:
 
 
 def _run(chosen: Namespace) -> int:
-    from npnet import recipes  # noqa: PLC0415 - not every command needs them
+    from npnet.experiments import Options  # noqa: PLC0415 - not every command needs them
 
     recipe = _chosen_recipe(chosen)
-    options = recipes.Options(
+    options = Options(
         seed=chosen.seed or 0,
         epochs=chosen.epochs,
         batch_size=chosen.batch_size,
@@ -213,14 +213,14 @@ def _engine_options(chosen: Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(chosen).items() if name in own and value is not None}
 
 
-def _chosen_recipe(chosen: Namespace) -> Recipe:
+def _chosen_recipe(chosen: Namespace) -> Experiment:
     from npnet import recipes  # noqa: PLC0415 - as above
 
     recipe = recipes.get(chosen.recipe)
     if chosen.seed is not None:  # a seed of 0 does not show in the options
-        recipe.check_uses("seed")
+        recipe.check_options("seed")
     recipe = recipe.only(*chosen.only) if chosen.only else recipe
-    return recipe.of(*chosen.sizes) if chosen.sizes else recipe
+    return recipe.with_sizes(*chosen.sizes) if chosen.sizes else recipe
 
 
 def _what_next(result: Result) -> list[str]:

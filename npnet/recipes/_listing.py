@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npnet import data, engines, recipes
+from npnet.experiments.experiment import DOWNLOADS, Experiment
 from npnet.recipes._past_runs import Reached, best_run, last_runs, shares
-from npnet.recipes._recipe import Recipe
-from npnet.recipes._spec import DOWNLOADS
 
 PAGE, LEAST, WIDE = 110, 40, 100  # characters in a line: without a terminal, in the narrowest, in a wide one
 INDENT, TIE, GAP = "    ", "\N{NO-BREAK SPACE}", "  "
@@ -28,8 +27,7 @@ class Listing:
     """All recipes or some, with what whole runs of each have reached.
 
     A run counts if it was finished with the recipe's own settings: neither cut short, nor with others or with
-    some of its networks. Its time is that of training, and of judging where that takes training too, without
-    the figures; of a recipe that trains nothing it is that of all.
+    some of its networks. Its time is that of training and judging, without loading data and drawing.
 
     Parameters
     ----------
@@ -93,17 +91,17 @@ class Listing:
         """Return all cells, a row for each recipe."""
         return [self._row(recipe) for recipe in self._recipes()]
 
-    def _recipes(self) -> list[Recipe]:
+    def _recipes(self) -> list[Experiment]:
         return [recipes.get(name) for name in self.names or recipes.names()]
 
-    def _row(self, recipe: Recipe) -> list[str]:
+    def _row(self, recipe: Experiment) -> list[str]:
         said = [recipe.name, recipe.title, recipe.source, recipe.reported, recipe.expects]
         reached = last_runs(self.out / recipe.name)
         own, *others = (_shown(reached.get(engine)) for engine in titles())
-        measured = [own, *(others if recipe.any_engine else ["–" for _ in others])]
+        measured = [own, *(others if "engine" in recipe.options else ["–" for _ in others])]
         return [*said, self._data(recipe), *measured]
 
-    def _short(self, recipe: Recipe, *, wide: bool) -> list[str]:
+    def _short(self, recipe: Experiment, *, wide: bool) -> list[str]:
         best = best_run(self.out / recipe.name)
         reached = "–" if best is None else figures(best.headline) or "finished"
         return [
@@ -114,12 +112,12 @@ class Listing:
             reached,
         ]
 
-    def _data(self, recipe: Recipe) -> str:
+    def _data(self, recipe: Experiment) -> str:
         if recipe.dataset is None:
             return "makes its own"
         return "present" if data.present(recipe.dataset, self.folder) else "missing"
 
-    def _place(self, recipe: Recipe, *, wide: bool) -> str:
+    def _place(self, recipe: Experiment, *, wide: bool) -> str:
         """Say in a word where the data is, or what it takes to have it."""
         if recipe.dataset is None or data.present(recipe.dataset, self.folder):
             return "here"

@@ -15,7 +15,7 @@ from npnet.checkpoint import load
 from npnet.cli import main
 from npnet.engines import Backend, EngineOption, EngineSettings
 from npnet.errors import InputError, MissingError
-from npnet.recipes import Options
+from npnet.experiments import Options
 
 # A whole engine: npnet's, with steps of half the length. With its entry point it is all a package needs.
 STUB = """
@@ -71,7 +71,7 @@ def run(engine, out, **options):
 def test_an_announced_engine_trains_a_recipe(stub, tmp_path):
     assert "half" in engines.names()
     half = run("half", tmp_path, device="abacus", engine_options={"beads": "glass"})
-    settings = json.loads((half.folder / "settings.json").read_text())["networks"][0]
+    settings = json.loads((half.folder / "settings.json").read_text())
     assert (settings["engine"], settings["device"]) == ("half", "abacus")
     assert settings["versions"]["half"] == "0.5"
     assert run("numpy", tmp_path, lr=0.05).headline == half.headline != run("numpy", tmp_path).headline
