@@ -158,26 +158,27 @@ class Runner:
         model = setup.model(np.random.default_rng(weights_seed)) if model is None else model
         generator = np.random.default_rng(training_seed) if generator is None else generator
         notes = _Notes(self, setup, model, every_epoch=every_epoch)
-        began = time.perf_counter()
-        with self._kept_on_failure(model, splits, notes), self._engine(setup, model) as engine:
-            history = run(
-                engine,
-                splits,
-                epochs=setup.epochs,
-                batch_size=setup.batch_size,
-                generator=generator,
-                patience=setup.patience,
-                keep_best=setup.keep_best,
-                progress="bar" if options.progress else False,  # the lines are those of `report`
-                on_epoch=lambda epoch: notes.add(epoch, engine),
-            )
-        seconds = time.perf_counter() - began
-        tally = self._judged(setup, model, judged_part(splits))
-        judged = tally.loss, tally.accuracy
-        done = Run(setup, self.engine, splits, model, history, seconds, *judged, notes.snapshots)
+        with self._kept_on_failure(model, splits, notes):
+            began = time.perf_counter()
+            with self._engine(setup, model) as engine:
+                history = run(
+                    engine,
+                    splits,
+                    epochs=setup.epochs,
+                    batch_size=setup.batch_size,
+                    generator=generator,
+                    patience=setup.patience,
+                    keep_best=setup.keep_best,
+                    progress="bar" if options.progress else False,  # the lines are those of `report`
+                    on_epoch=lambda epoch: notes.add(epoch, engine),
+                )
+            seconds = time.perf_counter() - began
+            tally = self._judged(setup, model, judged_part(splits))
+            judged = tally.loss, tally.accuracy
+            done = Run(setup, self.engine, splits, model, history, seconds, *judged, notes.snapshots)
+            self.report(done.line())
         self.runs[setup.name] = done
         self.interrupted |= history.interrupted
-        self.report(done.line())
         return done
 
     def judge(self, trained: Run, part: Dataset) -> Tally:
@@ -260,7 +261,7 @@ class Runner:
 
     @contextmanager
     def _kept_on_failure(self, model: nn.Layer, splits: Splits[Any], notes: _Notes) -> Iterator[None]:
-        """Write what a model has learnt if training ends in an error after an epoch or more.
+        """Write what a model has learnt if training or judging ends in an error after an epoch or more.
 
         Training has put the best weights so far back into the model by then. Weights of another run that are
         there already stay.

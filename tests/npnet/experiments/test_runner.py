@@ -185,6 +185,18 @@ def test_what_is_made_once_is_shared_by_engines(tmp_path):
     assert values == [1, 1]
 
 
+def test_what_was_learnt_is_kept_when_judging_fails(tmp_path, monkeypatch):
+    def interrupted(engine, part):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "judge", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        recipes.get("digits").run(Options(quick=True, epochs=1), tmp_path, lambda line: None)
+    (folder,) = (tmp_path / "digits").iterdir()
+    assert (folder / "model.safetensors").exists()
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+
+
 def test_the_weights_of_an_earlier_setup_stay_when_one_diverges(tmp_path):
     with RunFolder(tmp_path, "x") as folder:
         own = Runner(recipes.get("linreg"), Options(epochs=9), "numpy", folder, lambda line: None)
