@@ -1,4 +1,4 @@
-"""What other packages announce to npnet by entry points: engines, and commands of the command line."""
+"""What other packages announce to npnet by entry points: engines, commands, references to compare with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from npnet.errors import MissingError
+from npnet.errors import InputError, MissingError
 
 _DISTRIBUTION = "npnet-backprop"
 _PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"  # there in a source checkout alone
@@ -51,7 +51,10 @@ def _checkout() -> dict[str, dict[str, str]]:
     """Return the entry points of the source checkout that this package is used from, by group."""
     if not _PYPROJECT.is_file():
         return {}
-    project = tomllib.loads(_PYPROJECT.read_text(encoding="utf-8")).get("project", {})
+    try:
+        project = tomllib.loads(_PYPROJECT.read_text(encoding="utf-8")).get("project", {})
+    except (OSError, ValueError) as error:
+        raise InputError(f"{_PYPROJECT} cannot be read ({error})") from error
     if project.get("name") != _DISTRIBUTION:
         return {}
     groups: dict[str, dict[str, str]] = project.get("entry-points", {})

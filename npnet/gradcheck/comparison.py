@@ -251,10 +251,10 @@ def _record_reference(reference: object, model: Layer, batch: Minibatch) -> Step
                 f"{', '.join(state) or 'none'}, got {', '.join(theirs.state_dict()) or 'none'}"
             )
         return record_step(theirs, batch)
-    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to load, and seldom needed
+    from npnet._announced import announced, load  # noqa: PLC0415 - slow to load, and seldom needed
 
     packages = {kind.__module__.partition(".")[0] for kind in type(reference).__mro__}
-    for entry in entry_points(group=GROUP):
-        if entry.name in packages and not isinstance(reference, type):
-            return cast("Recorder", entry.load())(reference, model, batch)
+    for name, point in announced(GROUP).items():
+        if name in packages and not isinstance(reference, type):
+            return cast("Recorder", load(point))(reference, model, batch)
     raise InputError(f"compare: reference must be {REFERENCES}, got {check.described(reference)}")
