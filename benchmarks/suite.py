@@ -53,13 +53,13 @@ class Settings:
         return items[:most] if self.quick else items
 
 
-def told(what: str, items: Iterable[Item]) -> Iterator[Item]:
+def announced(what: str, items: Iterable[Item]) -> Iterator[Item]:
     """Yield items, saying on standard error which one is under way."""
     for item in items:
-        tell(f"{what}: {item}")
+        announce(f"{what}: {item}")
         yield item
 
 
-def tell(line: str) -> None:
+def announce(line: str) -> None:
     """Say on standard error what is under way."""
     print(line, file=sys.stderr, flush=True)

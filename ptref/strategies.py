@@ -354,7 +354,7 @@ def cases(name: str, dtype: Any = None) -> SearchStrategy[Case]:
     """
     drawn = row(name)
     dtype = None if dtype is None else check.float_dtype("cases", dtype)
-    return chosen(lambda choose: drawn.draw(choose, choose.among(drawn.dtypes) if dtype is None else dtype))
+    return chosen(lambda choose: drawn.draw(choose, choose.choice(drawn.dtypes) if dtype is None else dtype))
 
 
 def _check_integers(dtype: Any) -> None:

@@ -1,9 +1,9 @@
 """Data: arrays in, minibatches out.
 
 A data set is anything with a length whose items are pairs (x, target); `ArrayDataset` holds one in two
-arrays. `Splits` are its training, validation and test part. The published data sets are functions that
-return `Splits`: `digits`, which needs no download, `mnist`, `cifar10`, `cifar100` and `signs`. Your own
-are read by `csv`, `image_folder` and `arrays`, which find out what is in them, and say so.
+arrays. `Splits` holds its training, validation and test parts. The published data sets are functions that
+return `Splits`: `digits`, which needs no download, `mnist`, `cifar10`, `cifar100` and `signs`. `csv`,
+`image_folder` and `arrays` read your own data, detect the type of each column, and report what they found.
 """
 
 from npnet.data.arrays import arrays
