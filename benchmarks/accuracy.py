@@ -1,8 +1,8 @@
-"""How long it takes to learn: MNIST to 98.5 % with LeNet-5, on a schedule fixed beforehand.
+"""The time to train LeNet-5 to 98.5 % accuracy on MNIST, with a fixed schedule.
 
-Nothing looks at the test digits while a network learns; they are judged once, at the end. What counts is
-the time of the whole training, shuffling included, of a schedule that gets there: the accuracies of all seeds
-stand before the times. Both engines start from the same weights and see the same minibatches.
+The test part is evaluated once, after training. The time is that of the whole training, including shuffling.
+The accuracies of all seeds are reported before the times, to show that the schedule reaches the goal. Both
+engines start from the same weights and train on the same minibatches.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from ptref.convert import to_torch
 
 REACH = 0.985
 EPOCHS, BATCH, LR, MOMENTUM = 3, 64, 0.05, 0.9
-DECAY = 0.3  # what the learning rate is multiplied by after each epoch
+DECAY = 0.3  # factor of the learning rate after each epoch
 SEEDS = range(5)
 
-# Learns for one epoch at a learning rate; and the outputs for images.
+# A function that trains for one epoch at a learning rate, and one that returns the outputs for images.
 Learner = tuple[Callable[[ArrayDataset, np.random.Generator, float], None], Callable[[ndarray], ndarray]]
 
 

@@ -1,4 +1,4 @@
-"""Whole training steps, and inference, of every recipe's model."""
+"""Whole training steps and inference of the recipes' models."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from benchmarks.suite import Settings, announced
 from benchmarks.timing import race
 from benchmarks.works import WORKS
 
-COMPILED_TOO = ("LeNet-5", "four 3×3 convolutions")  # where compiling may be worth its minutes
+COMPILED_TOO = ("LeNet-5", "four 3×3 convolutions")  # the models for which compiling may pay
 
 
 def measure(settings: Settings) -> Results:
-    """Time npnet, PyTorch and the peers that are installed on the same weights and minibatches."""
+    """Time npnet, PyTorch and the installed peers on the same weights and minibatches."""
     results = settings.results("step")
     kinds = {"training step": True, "inference": False}
     works = settings.some(WORKS, 4)
@@ -27,7 +27,7 @@ def measure(settings: Settings) -> Results:
                 of_work(work, settings.threads, training=training, engines=engines) as contenders,
             ):
                 samples = race(contenders, rounds=settings.rounds, turn=settings.turn)
-            about, aims = {"work": str(work), "kind": kind}, peers.aims(work, training=training)
-            results.records.append(Record(about, samples, at_most=work.at_most, peers_at_most=aims))
+            about, targets = {"work": str(work), "kind": kind}, peers.targets(work, training=training)
+            results.records.append(Record(about, samples, at_most=work.at_most, peers_at_most=targets))
     results.notes.extend(peers.absences(works, settings.threads))
     return results

@@ -12,24 +12,24 @@ from ptref.draw import DTYPES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare everything, or one operation, with PyTorch and print the table.
+    """Compare all operations, layers and models, or one of them, with PyTorch and print the table.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        What stands behind ``npnet parity``; that of the process by default.
+        The arguments after ``npnet parity``; by default those of the process.
 
     Returns
     -------
     status : int
-        0 if all agree, 1 if something differs. Options that are mistaken end with SystemExit(2).
+        0 if all agree, 1 if something differs. Invalid options raise SystemExit(2).
 
     Raises
     ------
     InputError
         If the operation is unknown.
     MissingError
-        If PyTorch is not installed, or CUDA is asked for and there is none.
+        If PyTorch is not installed, or CUDA is requested and not available.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     examples = chosen.examples or EXAMPLES
     if chosen.markdown:
-        print(markdown(examples, seed=chosen.seed))  # noqa: T201 - what the command is for
+        print(markdown(examples, seed=chosen.seed))  # noqa: T201 - the command's output
         return 0
     return run_table(chosen.op, chosen.dtype, chosen.device, examples, seed=chosen.seed)
 
@@ -60,14 +60,18 @@ def _parser() -> Parser:
         prog="npnet parity",
         description="Compare operations, layers and models with PyTorch, forward and backward.",
     )
-    parser.add_argument("--op", metavar="NAME", help="one operation, layer or model alone")
-    parser.add_argument("--dtype", choices=[str(dtype) for dtype in DTYPES], help="one dtype alone")
+    parser.add_argument("--op", metavar="NAME", help="compare only this operation, layer or model")
     parser.add_argument(
-        "--device", choices=["cpu", "cuda"], default="cpu", help="cuda: PyTorch's is judged too"
+        "--dtype", choices=[str(dtype) for dtype in DTYPES], help="compare only in this dtype"
     )
-    parser.add_argument("--examples", metavar="N", type=_positive, help="cases for each line")
+    parser.add_argument(
+        "--device", choices=["cpu", "cuda"], default="cpu", help="cuda: compare PyTorch on the GPU too"
+    )
+    parser.add_argument("--examples", metavar="N", type=_positive, help="cases for each row of the table")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same cases")
-    parser.add_argument("--markdown", action="store_true", help="the table of float32 accuracy as Markdown")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the table of float32 accuracy as Markdown"
+    )
     return parser
 
 

@@ -107,7 +107,7 @@ def _reversed(values: ndarray) -> ndarray:
 
 
 def _strided(values: ndarray) -> ndarray:
-    # The gaps hold NaN or an invalid label, which shows if an operation ignores the strides.
+    # The gaps hold NaN or an invalid label, which reveals an operation that ignores the strides.
     gap = np.nan if values.dtype.kind == "f" else np.iinfo(values.dtype).max
     wide = np.full((*values.shape, 2), gap, values.dtype)
     wide[..., 0] = values
@@ -154,8 +154,8 @@ def make_array(shape: Shape, dtype: DTypeLike, values: str, layout: str, seed: i
     Raises
     ------
     InputError
-        If values or layout is unknown, shape is no tuple of integers of at least 0, or seed is no integer of
-        at least 0.
+        If values or layout is unknown, shape is not a tuple of integers of at least 0, or seed is not an
+        integer of at least 0.
     DTypeError
         If dtype is neither float32 nor float64.
 
@@ -205,7 +205,7 @@ def one_or_pair(choose: Choose, low: int, high: int) -> int | tuple[int, int]:
 
 
 def as_pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    """Return a pair (vertical, horizontal)."""
+    """Return an integer or a pair as a pair (vertical, horizontal)."""
     return value if isinstance(value, tuple) else (value, value)
 
 

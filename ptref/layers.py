@@ -1,7 +1,7 @@
 """Every layer, loss and model of npnet beside its PyTorch counterpart, with the same arguments.
 
-The two are made by the same call, so defaults are compared too; weights and running statistics are npnet's,
-drawn away from where they start so that none of them is 0 or 1 by chance.
+Both are made with the same arguments, so defaults are compared too. Weights and running statistics are
+npnet's, moved away from their initial values, as an initial 0 or 1 could hide a mistake.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ VALUES = ("ordinary", "repeated", "offset")
 Options = dict[str, Any]
 
 
-def _settle(layer: nn.Layer, seed: int) -> nn.Layer:
-    """Move parameters and buffers away from their first values: some start at 0 or 1."""
+def _randomized(layer: nn.Layer, seed: int) -> nn.Layer:
+    """Move parameters and buffers away from their initial values, of which some are 0 or 1."""
     rng = np.random.default_rng(seed)
     for values in (*layer.parameters.values(), *layer.buffers.values()):
         if values.dtype.kind == "f":
@@ -37,7 +37,7 @@ def _settle(layer: nn.Layer, seed: int) -> nn.Layer:
 def _layer_row(
     name: str, draw_options: Callable[[Choose], tuple[Options, Shape]], made: tuple[str, ...] = ()
 ) -> Row:
-    """Compare ``npnet.nn.<name>`` with ``torch.nn.<name>``; `made` says what only npnet's is given."""
+    """Compare ``npnet.nn.<name>`` with ``torch.nn.<name>``; `made` lists arguments that only npnet has."""
 
     def draw(choose: Choose, dtype: np.dtype) -> Case:
         options, shape = draw_options(choose)
@@ -46,7 +46,7 @@ def _layer_row(
         layer = getattr(nn, name)(**options, **{key: own[key] for key in made})
         module = getattr(torch.nn, name)(**options)
         x = array(choose, shape, dtype, VALUES)
-        return Case(name, _settle(layer, seed), module, (x,), training=training, seed=choose.seed())
+        return Case(name, _randomized(layer, seed), module, (x,), training=training, seed=choose.seed())
 
     return Row("layer", name, draw)
 
@@ -124,12 +124,12 @@ def _flatten(choose: Choose) -> tuple[Options, Shape]:
 
 
 def _dropout(choose: Choose) -> tuple[Options, Shape]:
-    """Choose only p = 0 and p = 1, which leave nothing to chance."""
+    """Choose only p = 0 and p = 1, whose results are not random."""
     return {"p": choose.choice([0.0, 1.0])}, axes(choose)
 
 
 def _sequential(choose: Choose, dtype: np.dtype) -> Case:
-    """Draw a small network with a shortcut, as each side writes it."""
+    """Draw a small residual network, written in each library's own way."""
     rng, c = np.random.default_rng(choose.seed()), choose.integer(1, 3)
     training = choose.choice([True, False])
     body = nn.Sequential(
@@ -164,7 +164,7 @@ class _Shortcut(torch.nn.Module):
 
 
 def _loss_row(name: str, draw_inputs: Callable[[Choose, np.dtype], tuple[Options, ndarray, ndarray]]) -> Row:
-    """Compare a loss; options that are arrays are tensors on the other side."""
+    """Compare a loss; options that are arrays become tensors for PyTorch."""
 
     def draw(choose: Choose, dtype: np.dtype) -> Case:
         options, x, target = draw_inputs(choose, dtype)
@@ -184,23 +184,23 @@ def _weights(choose: Choose, shape: Shape, dtype: np.dtype) -> ndarray | None:
     return optional(choose, lambda: 0.1 + array(choose, shape, dtype, ("positive",)))
 
 
-def _classified(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
+def _class_targets(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
     n, classes = choose.integer(1, 4), choose.integer(2, 5)
     target = np.random.default_rng(choose.seed()).integers(0, classes, n)
     return {"weight": _weights(choose, (classes,), dtype)}, array(choose, (n, classes), dtype, VALUES), target
 
 
-def _smoothed(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
-    options, x, target = _classified(choose, dtype)
+def _smoothed_targets(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
+    options, x, target = _class_targets(choose, dtype)
     return {**options, "label_smoothing": choose.choice([0.0, 0.2])}, x, target
 
 
-def _regressed(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
+def _number_targets(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
     shape = axes(choose, least=1)
     return {}, array(choose, shape, dtype, VALUES), array(choose, shape, dtype, VALUES)
 
 
-def _probable(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
+def _probabilities(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
     shape = axes(choose, least=1)
     x, target = (array(choose, shape, dtype, ("probability",)) for _ in range(2))
     return {"weight": _weights(choose, shape[-1:], dtype)}, x, target
@@ -229,10 +229,10 @@ LAYERS = (
     _layer_row("Flatten", _flatten),
     _layer_row("Dropout", _dropout),
     Row("layer", "Sequential and Residual", _sequential),
-    _loss_row("CrossEntropyLoss", _smoothed),
-    _loss_row("NLLLoss", _classified),
-    _loss_row("MSELoss", _regressed),
-    _loss_row("BCELoss", _probable),
+    _loss_row("CrossEntropyLoss", _smoothed_targets),
+    _loss_row("NLLLoss", _class_targets),
+    _loss_row("MSELoss", _number_targets),
+    _loss_row("BCELoss", _probabilities),
     _loss_row("BCEWithLogitsLoss", _logits),
 )
 
@@ -247,7 +247,7 @@ def _model_row(
     image: Shape,
     **options: Any,
 ) -> Row:
-    """Compare a model in training, on a minibatch of one to three images."""
+    """Compare a model in training mode on a minibatch of one to three images."""
 
     def draw(choose: Choose, dtype: np.dtype) -> Case:
         model = make(**options, generator=np.random.default_rng(choose.seed()), dtype=dtype)

@@ -77,7 +77,7 @@ def _flatten(choose: Choose, dtype: np.dtype) -> Case:
 
 
 def _dropout(choose: Choose, dtype: np.dtype) -> Case:
-    """Compare with a product: what was dropped is npnet's own choice, and given to the reference."""
+    """Compare with a product by npnet's own dropout mask, as the two libraries draw different masks."""
     x = array(choose, axes(choose), dtype, ANY)
     options = {"p": choose.choice([0.0, 0.25, 0.5, 0.9, 1.0]), "training": choose.choice([True, False])}
     seed = choose.seed()
@@ -98,7 +98,7 @@ def _dropout(choose: Choose, dtype: np.dtype) -> Case:
 
 
 def convolution(choose: Choose) -> tuple[Shape, Shape, dict[str, Any]]:
-    """Choose the shapes of images and of kernels that fit them, and all options of a convolution."""
+    """Choose the shape of x, a shape of the weight that fits it, and all options of a convolution."""
     leading, groups = batch(choose), choose.choice([1, 1, 2, 3])
     c, o = groups * choose.integer(1, 2), groups * choose.integer(1, 2)
     kernel = choose.integer(1, 3), choose.integer(1, 3)
@@ -106,7 +106,7 @@ def convolution(choose: Choose) -> tuple[Shape, Shape, dict[str, Any]]:
     options: dict[str, Any] = {"groups": groups, "dilation": one_or_pair(choose, 1, 3)}
     options["padding"] = one_or_pair(choose, 0, 2) if padding == "numbers" else padding
     options["stride"] = 1 if padding == "same" else one_or_pair(choose, 1, 3)
-    if padding == "same":  # any image will do
+    if padding == "same":  # an image of any size fits
         image = choose.integer(1, 5), choose.integer(1, 5)
     else:
         border = options["padding"] if padding == "numbers" else 0
@@ -122,7 +122,7 @@ def _conv2d(choose: Choose, dtype: np.dtype) -> Case:
 
 
 def pooling(choose: Choose, *, dilation: bool = True) -> tuple[Shape, dict[str, Any]]:
-    """Choose the shape of images, and the options that all pooling windows share."""
+    """Choose the shape of x and the options that max- and average-pooling share."""
     leading = (*batch(choose), choose.integer(1, 3))
     kernel = one_or_pair(choose, 1, 4)
     options: dict[str, Any] = {"kernel_size": kernel, "ceil_mode": choose.choice([False, True])}
@@ -130,11 +130,11 @@ def pooling(choose: Choose, *, dilation: bool = True) -> tuple[Shape, dict[str, 
         options["stride"] = one_or_pair(choose, 1, 4)
     if dilation:
         options["dilation"] = one_or_pair(choose, 1, 3)
-    spread = as_pair(options.get("dilation", 1))
+    dilations = as_pair(options.get("dilation", 1))
     options["padding"] = tuple(choose.integer(0, k // 2) for k in as_pair(kernel))
-    # An image smaller than the dilation fits between the cells of a window: PyTorch's max_pool2d then
-    # routes the gradient to an index outside the image and writes there.
-    h, w = image_size(choose, as_pair(kernel), spread, options["padding"], least=spread)
+    # An image smaller than the dilation can lie between the positions of a window. PyTorch's max_pool2d then
+    # writes the gradient to an index outside the image.
+    h, w = image_size(choose, as_pair(kernel), dilations, options["padding"], least=dilations)
     return (*leading, h, w), options
 
 
@@ -175,7 +175,7 @@ def _adaptive_avg_pool2d(choose: Choose, dtype: np.dtype) -> Case:
 
 
 def _classes(choose: Choose) -> tuple[Shape, int, Shape]:
-    """Choose shapes of logits: the batch, the number of classes and the positions of each sample."""
+    """Choose a shape of logits: the batch, the number of classes, and the positions in each sample."""
     leading = batch(choose)
     return leading, choose.integer(1, 5), axes(choose, most=2, size=3) if leading else ()
 
@@ -213,8 +213,8 @@ def _cross_entropy(choose: Choose, dtype: np.dtype) -> Case:
         "reduction": choose.choice(REDUCTIONS),
         "label_smoothing": choose.choice([0.0, 0.1, 1.0]),
     }
-    # Where smoothing leaves nothing of the label, PyTorch still adds 0 · ∞ for a label of probability 0: NaN.
-    # npnet gives the ∞ that the even share of the target makes of it.
+    # With a smoothing of 1 the label has weight 0, and for a label of probability 0 PyTorch adds 0 · ∞, which
+    # is NaN. npnet leaves this term out; the loss is the ∞ of the uniform part of the target.
     x = array(choose, shape, dtype, FINITE if options["label_smoothing"] == 1 else ANY)
     if choose.choice([False, True]):
         target = array(choose, shape, dtype, ("probability",))
@@ -316,7 +316,7 @@ def _batch_norm(choose: Choose, dtype: np.dtype) -> Case:
     training = choose.choice([True, False])
     n, c = choose.integer(0, 4), choose.integer(1, 3)
     positions = axes(choose, most=2, size=4, least=1 if training and n == 1 else 0)
-    if training and n == 1:  # one value has no variance: PyTorch refuses it
+    if training and n == 1:  # PyTorch refuses a single value per channel, which has no variance
         positions = (positions[0] + 2, *(size + 1 for size in positions[1:]))
     make = partial(array, choose, dtype=dtype)
     tracked = not training or choose.choice([True, False])

@@ -30,7 +30,7 @@ def check_held_out(owner: str, validation: Any, generator: Any) -> None:
         check.generator(owner, generator)
     if validation is None:
         return
-    if isinstance(validation, int | np.integer) and not isinstance(validation, bool):
+    if check.is_integer(validation):
         check.integer(owner, "validation", validation, least=1)
     else:
         check.number(owner, "validation", validation, above=0.0, below=1.0)

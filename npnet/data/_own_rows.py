@@ -153,7 +153,7 @@ def _column_list(owner: str, name: str, value: Any) -> tuple[Any, ...] | None:
     if value is None or isinstance(value, str):
         return None if value is None else (value,)
     if not isinstance(value, list | tuple) or not all(
-        isinstance(item, str | int | np.integer) and not isinstance(item, bool) for item in value
+        isinstance(item, str) or check.is_integer(item) for item in value
     ):
         raise InputError(
             f"{owner}: {name} must be names or positions of columns, such as ['age', 'height'], "

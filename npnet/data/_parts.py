@@ -15,7 +15,7 @@ from npnet._words import counted
 from npnet.data.dataset import ArrayDataset
 from npnet.data.formats import ImageFormat, RowFormat
 from npnet.data.report import Report
-from npnet.data.split import Size, is_integer, is_size, split
+from npnet.data.split import Size, split
 from npnet.data.splits import Splits
 from npnet.errors import InputError
 
@@ -43,7 +43,7 @@ def cut(
 
 def check_size(owner: str, name: str, size: Any) -> None:
     """Require a fraction, a number of samples, or None."""
-    fits = size is None or (is_size(size) and (size >= 1 if is_integer(size) else 0 < size < 1))
+    fits = size is None or (check.is_real(size) and (size >= 1 if check.is_integer(size) else 0 < size < 1))
     if not fits:
         raise InputError(
             f"{owner}: {name} must be a fraction between 0 and 1, a number of samples, or None, "
@@ -52,7 +52,7 @@ def check_size(owner: str, name: str, size: Any) -> None:
 
 
 def _count(owner: str, name: str, size: Size, n: int) -> int:
-    count = int(size) if is_integer(size) else round(float(size) * n)
+    count = int(size) if check.is_integer(size) else round(float(size) * n)
     if count < 1:
         raise InputError(
             f"{owner}: {name} of {size} must hold at least one of {counted(n, 'sample')}; "

@@ -15,7 +15,7 @@ from npnet.errors import InputError
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Any object with a length whose items are pairs (x, target), such as a list or a torchvision data set."""
+    """Any object with a length whose items are pairs (x, target), such as a list of pairs."""
 
     def __len__(self) -> int:
         """Return the number of samples."""

@@ -54,7 +54,7 @@ class Report:
             check.instance("Report", name, getattr(self, name), tuple, "a tuple")
         for name in ("columns", "remarks"):
             if not all(isinstance(text, str) for text in getattr(self, name)):
-                raise InputError(f"Report: {name} must be texts")
+                raise InputError(f"Report: {name} must be strings")
         for row in self.rows:
             if not isinstance(row, tuple) or len(row) != len(self.columns):
                 raise InputError(

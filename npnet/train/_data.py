@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from npnet._words import counted
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
-from npnet.data.convert import dataset_of, in_dtype, is_array, is_pair_of_arrays, advice_on_text
+from npnet.data.convert import advice_on_text, dataset_of, in_dtype, is_array, is_pair_of_arrays
 from npnet.errors import DTypeError, InputError
 from npnet.train.engine import Engine
 

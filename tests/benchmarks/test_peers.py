@@ -165,6 +165,6 @@ def test_peers_that_are_asked_for_take_part(training):
 
 
 def test_the_aim_is_for_training_steps_of_lenet5():
-    assert peers.aims(LENET5[0], training=True) == {peers.AUTOGRAD: 0.15}
-    assert peers.aims(LENET5[0], training=False) == {}
-    assert peers.aims(WORKS[0], training=True) == {}
+    assert peers.targets(LENET5[0], training=True) == {peers.AUTOGRAD: 0.15}
+    assert peers.targets(LENET5[0], training=False) == {}
+    assert peers.targets(WORKS[0], training=True) == {}
