@@ -17,7 +17,7 @@ from numpy import ndarray
 from benchmarks.contenders import EAGER, NPNET
 from benchmarks.environment import threads_of_all
 from benchmarks.results import Record, Results
-from benchmarks.suite import Settings, announced
+from benchmarks.suite import Settings, with_progress
 from npnet import models, nn, optim, parallel
 from npnet.data import ArrayDataset, minibatches, mnist
 from npnet.errors import MissingError
@@ -47,7 +47,7 @@ def measure(settings: Settings) -> Results:
     if settings.quick:
         train, test = ArrayDataset(train.x[:640], train.y[:640]), ArrayDataset(test.x[:500], test.y[:500])
     with threads_of_all(settings.threads), parallel.Step(settings.threads) as step:
-        for seed in announced("accuracy: seed", settings.some(SEEDS, 1)):
+        for seed in with_progress("accuracy: seed", settings.some(SEEDS, 1)):
             engines = {NPNET: _npnet(seed, step), EAGER: _torch(seed)}
             for name in sorted(engines, reverse=bool(seed % 2)):
                 learn, predict = engines[name]

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.contenders import CHANNELS_LAST, EAGER, NPNET, of_work
 from benchmarks.environment import threads_of_all
 from benchmarks.results import Record, Results
-from benchmarks.suite import Settings, announce
+from benchmarks.suite import Settings, tell
 from benchmarks.works import WORKS, Work
 from npnet import nn
 from npnet.errors import InputError
@@ -38,7 +38,7 @@ def measure(settings: Settings) -> Results:
         results.notes.append("memory: not measured, only Linux counts a process's peak memory")
         return results
     for i in settings.some(CONVOLUTIONS, 1):
-        announce(f"memory: {WORKS[i]}")
+        tell(f"memory: {WORKS[i]}")
         samples = {
             engine: [_peak(engine, i, settings.threads) for _ in range(1 if settings.quick else 5)]
             for engine in (NPNET, EAGER, CHANNELS_LAST)

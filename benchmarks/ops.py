@@ -13,7 +13,7 @@ from numpy import ndarray
 from benchmarks.contenders import CHANNELS_LAST, EAGER, NPNET
 from benchmarks.environment import threads_of_all
 from benchmarks.results import Record, Results
-from benchmarks.suite import Settings, announced
+from benchmarks.suite import Settings, with_progress
 from benchmarks.timing import Contender, on_the_cpu, race
 from npnet import functional as F
 from npnet.parallel import Step
@@ -95,7 +95,7 @@ def measure(settings: Settings) -> Results:
     results = settings.results("ops")
     chosen = OPERATIONS[::9] if settings.quick else OPERATIONS
     with threads_of_all(settings.threads), Step(settings.threads):  # starts npnet's threads
-        for operation in announced("ops", chosen):
+        for operation in with_progress("ops", chosen):
             sides = _npnet(operation), _torch(operation), _torch(operation, channels_last=True)
             is_image = len(operation.shapes["x"]) == 4
             for i, direction in enumerate(("forward", "backward")):

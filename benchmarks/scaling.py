@@ -8,7 +8,7 @@ from functools import partial
 from benchmarks.contenders import UNCOMPILED, of_work
 from benchmarks.environment import threads_of_all
 from benchmarks.results import Record, Results
-from benchmarks.suite import Settings, announce
+from benchmarks.suite import Settings, tell
 from benchmarks.timing import race
 from benchmarks.works import Work, four_convolutions, lenet5
 from npnet import parallel
@@ -18,7 +18,7 @@ def measure(settings: Settings) -> Results:
     """Time a training step along each axis, with all other sizes fixed."""
     results = settings.results("scaling")
     for axis, size, work, threads in _points(settings):
-        announce(f"scaling: {axis} {size}, {work}")
+        tell(f"scaling: {axis} {size}, {work}")
         with (
             threads_of_all(threads),
             of_work(work, threads, training=True, engines=UNCOMPILED) as contenders,

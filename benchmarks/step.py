@@ -6,7 +6,7 @@ from benchmarks import peers
 from benchmarks.contenders import EVERYONE, UNCOMPILED, of_work
 from benchmarks.environment import threads_of_all
 from benchmarks.results import Record, Results
-from benchmarks.suite import Settings, announced
+from benchmarks.suite import Settings, with_progress
 from benchmarks.timing import race
 from benchmarks.works import WORKS
 
@@ -18,7 +18,7 @@ def measure(settings: Settings) -> Results:
     results = settings.results("step")
     kinds = {"training step": True, "inference": False}
     works = settings.some(WORKS, 4)
-    for work in announced("step", works):
+    for work in with_progress("step", works):
         for kind, training in kinds.items():
             compiles = not settings.quick and work.name in COMPILED_TOO
             engines = (*(EVERYONE if compiles else UNCOMPILED), *peers.PEERS)

@@ -53,13 +53,13 @@ class Settings:
         return items[:most] if self.quick else items
 
 
-def announced(what: str, items: Iterable[Item]) -> Iterator[Item]:
+def with_progress(what: str, items: Iterable[Item]) -> Iterator[Item]:
     """Yield items, and print each on standard error before it is measured."""
     for item in items:
-        announce(f"{what}: {item}")
+        tell(f"{what}: {item}")
         yield item
 
 
-def announce(line: str) -> None:
+def tell(line: str) -> None:
     """Print a progress line on standard error."""
     print(line, file=sys.stderr, flush=True)
