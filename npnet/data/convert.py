@@ -115,7 +115,11 @@ def as_array(owner: str, name: str, value: Any) -> ndarray:
     if array.dtype.kind not in "biufU":
         raise DTypeError(
             f"{owner}: {name} must hold numbers, got {described(value)}"
-            + ("; npnet.data.arrays(x, y) takes missing values and text" if array.dtype == object else "")
+            + (
+                "; some values are missing or not numbers; npnet.data.arrays(x, y) accepts both"
+                if array.dtype == object
+                else ""
+            )
         )
     return array
 

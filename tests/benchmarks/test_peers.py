@@ -120,7 +120,7 @@ def test_jax_has_the_threads_asked_for_or_does_not_take_part(number):
     )
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    refused = f"{number + 1} threads were asked for, {number} counted"
+    refused = f"{number + 1} threads were requested, {number} were counted"
     assert done.stdout.splitlines() == ["None", refused, "None"]
 
 
