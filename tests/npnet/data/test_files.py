@@ -115,7 +115,7 @@ def test_paths_the_system_cannot_follow_are_refused(tmp_path, reader):
             READERS[reader](path)
     (tmp_path / "file").touch()
     for path in (tmp_path / "file" / "a", tmp_path / "nothing"):
-        with pytest.raises(MissingError, match="there is no file|is missing; get"):
+        with pytest.raises(MissingError, match=r"there is no file|is missing; get"):
             READERS[reader](path)
 
 
@@ -138,7 +138,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, rights_bind):
     if not rights_bind:
         pytest.skip("the superuser may read all")
     (tmp_path / "a").touch(mode=0)
-    with pytest.raises(InputError, match="cannot read .*a: Permission denied"):
+    with pytest.raises(InputError, match=r"cannot read .*a: Permission denied"):
         read_bytes(tmp_path / "a")
 
 

@@ -66,7 +66,7 @@ def test_a_wrong_checksum_is_refused_before_anything_else(tmp_path, idx, md5):
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
-    with pytest.raises(MissingError, match="there is no file .*a$"):
+    with pytest.raises(MissingError, match=r"there is no file .*a$"):
         read_idx(tmp_path / "a")
 
 
