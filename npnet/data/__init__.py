@@ -13,13 +13,14 @@ from npnet.data.csv import csv
 from npnet.data.dataset import ArrayDataset, Dataset
 from npnet.data.digits import digits
 from npnet.data.files import data_folder
-from npnet.data.formats import Column, ImageFormat, RowFormat
 from npnet.data.gmm import sample_gauss_2d, sample_gmm_2d
 from npnet.data.image_folder import image_folder
+from npnet.data.image_format import ImageFormat
 from npnet.data.minibatches import count_minibatches, minibatches
 from npnet.data.mnist import mnist
 from npnet.data.presence import present
 from npnet.data.report import Report
+from npnet.data.row_format import Column, RowFormat
 from npnet.data.signs import signs
 from npnet.data.split import hold_out, split
 from npnet.data.splits import Splits

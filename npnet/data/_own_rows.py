@@ -26,8 +26,8 @@ from npnet.data._table import (
     texts_of,
 )
 from npnet.data.dataset import ArrayDataset
-from npnet.data.formats import Column, RowFormat
 from npnet.data.report import Report
+from npnet.data.row_format import Column, RowFormat
 from npnet.data.split import Size
 from npnet.data.splits import Splits
 from npnet.errors import InputError

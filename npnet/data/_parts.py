@@ -13,8 +13,9 @@ from numpy.random import Generator
 from npnet import check
 from npnet._words import counted
 from npnet.data.dataset import ArrayDataset
-from npnet.data.formats import ImageFormat, RowFormat
+from npnet.data.image_format import ImageFormat
 from npnet.data.report import Report
+from npnet.data.row_format import RowFormat
 from npnet.data.split import Size, split
 from npnet.data.splits import Splits
 from npnet.errors import InputError

@@ -8,7 +8,7 @@ from numpy.random import Generator
 from npnet import check
 from npnet.data._images import check_held_out
 from npnet.data.dataset import ArrayDataset
-from npnet.data.formats import ImageFormat
+from npnet.data.image_format import ImageFormat
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 

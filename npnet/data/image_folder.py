@@ -19,7 +19,7 @@ from npnet.data._image_file import MODES, SUFFIXES, pillow, read_size
 from npnet.data._parts import check_size, cut, default_generator, splits_of
 from npnet.data._table import shown_names
 from npnet.data.dataset import ArrayDataset
-from npnet.data.formats import MOST_PIXELS, ImageFormat
+from npnet.data.image_format import MOST_PIXELS, ImageFormat
 from npnet.data.report import Report
 from npnet.data.split import Size
 from npnet.data.splits import Splits

@@ -19,7 +19,7 @@ from npnet.data import files
 from npnet.data._images import check_held_out, unit_range
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
-from npnet.data.formats import ImageFormat
+from npnet.data.image_format import ImageFormat
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError, MissingError

@@ -11,8 +11,9 @@ from npnet import check
 from npnet._words import counted
 from npnet.data._targets import standardized_targets
 from npnet.data.dataset import ArrayDataset, Dataset
-from npnet.data.formats import ImageFormat, RowFormat
+from npnet.data.image_format import ImageFormat
 from npnet.data.report import Report
+from npnet.data.row_format import RowFormat
 from npnet.data.standardize import Standardization, standardize
 from npnet.errors import InputError
 from npnet.table import html_table, table
