@@ -10,7 +10,7 @@ Examples
 --------
 >>> integer("Conv2d", "in_channels", np.uint8(128), least=1)
 128
->>> number("SGD", "lr", "fast", least=0)
+>>> number("SGD", "lr", "fast", least=0.0)
 Traceback (most recent call last):
 npnet.errors.InputError: SGD: lr must be a finite number of at least 0, got 'fast'
 """
