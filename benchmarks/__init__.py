@@ -7,7 +7,7 @@
 - *JSON first*: results are saved with a description of the machine. Tables and figures are made from these
   files alone, and ``python -m benchmarks report`` makes them again.
 
-`timing` and `samples` are the method, `works` says what is done, `contenders` and `peers` by whom; `ops`,
-`step`, `scaling`, `memory` and `accuracy` are the suites, `results`, `report` and `figures` what becomes of
-them.
+`timing` and `samples` are the method. `works` defines the workloads, `contenders` and `peers` the engines.
+`ops`, `step`, `scaling`, `memory` and `accuracy` are the suites. `results` stores measurements, and `report`
+and `figures` present them.
 """

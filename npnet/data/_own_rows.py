@@ -92,7 +92,7 @@ class Target:
 
     y: ndarray
     classes: tuple[str, ...]
-    shown: str
+    summary: str
 
 
 def splits_of_rows(
@@ -109,25 +109,25 @@ def splits_of_rows(
 
     if not isinstance(cells, Target):
         table, cells = _without_missing_targets(owner, table, target, cells, choices, found)
-    learnt = learn_target(owner, table, target, cells, choices.task, decimal)
-    if choices.task is None and not learnt.classes and (learnt.y == np.rint(learnt.y)).all():
+    resolved = resolve_target(owner, table, target, cells, choices.task, decimal)
+    if choices.task is None and not resolved.classes and (resolved.y == np.rint(resolved.y)).all():
         found.remarks.append(
             f"{target!r} is learnt as a number; task='classification' makes each of its values a class"
         )
     sizes = {"validation": choices.validation, "test": choices.test}
-    places = cut(owner, learnt.y, sizes, choices.generator, stratify=bool(learnt.classes))
+    places = cut(owner, resolved.y, sizes, choices.generator, stratify=bool(resolved.classes))
     columns = _columns(owner, table, names, choices, places["train"], decimal, found)
     row_format = RowFormat(columns, target, decimal)
     x = row_format.encode(table, owner)
 
-    parts = {part: ArrayDataset(x[rows], learnt.y[rows]) for part, rows in places.items()}
+    parts = {part: ArrayDataset(x[rows], resolved.y[rows]) for part, rows in places.items()}
     sizes_found = ((table.rows, "row"), (len(columns), "column"), (x.shape[1], "feature"))
-    title = f"{', '.join(counted(n, name) for n, name in sizes_found)}; {learnt.shown}"
+    title = f"{', '.join(counted(n, name) for n, name in sizes_found)}; {resolved.summary}"
     report = Report(title, ("column", "holds", "missing"), tuple(found.rows), tuple(found.remarks))
     return splits_of(
         owner,
         parts,
-        classes=learnt.classes,
+        classes=resolved.classes,
         name=choices.name,
         standardized=choices.standardized,
         format=row_format,
@@ -353,11 +353,11 @@ def _without_missing_targets(
         f"{counted(unknown, 'row')} left out: target {target!r} is missing, first in {first}"
     )
     rows = np.flatnonzero(known)
-    alone = Table({target: cells}, table.rows, table.place).take(rows)
-    return table.take(rows), alone.columns[target]
+    target_column = Table({target: cells}, table.rows, table.place).take(rows)
+    return table.take(rows), target_column.columns[target]
 
 
-def learn_target(
+def resolve_target(
     owner: str, table: Table, target: str, cells: Target | ColumnCells, task: str | None, decimal: str
 ) -> Target:
     """Return the target of a column as labels or numbers; a `Target` is returned as it is."""
@@ -379,7 +379,7 @@ def learn_target(
         classes = tuple(text_of(float(value)) for value in values)
     if len(classes) < 2:
         raise InputError(
-            f"{owner}: target {target!r} must hold at least two classes, got {classes[0]!r} alone"
+            f"{owner}: target {target!r} must hold at least two classes, got only {classes[0]!r}"
         )
     if 2 * len(classes) > len(y):
         raise InputError(

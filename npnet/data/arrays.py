@@ -11,7 +11,7 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet._words import counted
-from npnet.data._own_rows import Choices, Target, learn_target, splits_of_rows
+from npnet.data._own_rows import Choices, Target, resolve_target, splits_of_rows
 from npnet.data._parts import cut, splits_of
 from npnet.data._table import ColumnCells, Table, column_of, is_frame, row_place, table_of
 from npnet.data.dataset import ArrayDataset
@@ -101,18 +101,18 @@ def arrays(
 
 def _splits_of_array(x: ndarray, target: Target | ColumnCells, choices: Choices) -> Splits[ArrayDataset]:
     n = len(x)
-    learnt = learn_target(choices.owner, Table({}, n, row_place), TARGET, target, choices.task, ".")
+    resolved = resolve_target(choices.owner, Table({}, n, row_place), TARGET, target, choices.task, ".")
     sizes = {"validation": choices.validation, "test": choices.test}
-    places = cut(choices.owner, learnt.y, sizes, choices.generator, stratify=bool(learnt.classes))
-    parts = {part: ArrayDataset(x[rows], learnt.y[rows]) for part, rows in places.items()}
+    places = cut(choices.owner, resolved.y, sizes, choices.generator, stratify=bool(resolved.classes))
+    parts = {part: ArrayDataset(x[rows], resolved.y[rows]) for part, rows in places.items()}
     return splits_of(
         choices.owner,
         parts,
-        classes=learnt.classes,
+        classes=resolved.classes,
         name=choices.name,
         standardized=choices.standardized,
         format=None,
-        report=Report(f"{counted(n, 'sample')} of shape {x.shape[1:]}; {learnt.shown}"),
+        report=Report(f"{counted(n, 'sample')} of shape {x.shape[1:]}; {resolved.summary}"),
     )
 
 
@@ -174,7 +174,7 @@ def _read_target(owner: str, y: Any, n: int, task: str | None) -> Target | Colum
         return _multiple_targets(owner, array, task)
     cells = column_of(owner, "y", values)
     if array.dtype.kind in "iub" and task is None:
-        return learn_target(owner, Table({}, n, row_place), TARGET, cells, "classification", ".")
+        return resolve_target(owner, Table({}, n, row_place), TARGET, cells, "classification", ".")
     return cells
 
 

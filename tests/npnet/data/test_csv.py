@@ -221,8 +221,8 @@ def test_whole_numbers_learnt_as_numbers_are_told(path):
 @pytest.mark.parametrize(
     ("values", "task", "message"),
     [
-        (["a"] * 20, None, "at least two classes, got 'a' alone"),
-        ([1] * 20, None, "at least two classes, got '1' alone"),
+        (["a"] * 20, None, "at least two classes, got only 'a'"),
+        ([1] * 20, None, "at least two classes, got only '1'"),
         ([f"name {i}" for i in range(20)], None, "got 20 different values in 20 rows; task='regression'"),
         (["a", "b"] * 10, "regression", "line 2: target 'y' must be a number, got 'a'"),
         (
