@@ -65,10 +65,9 @@ def _check_two(data: tuple[Any, ...]) -> None:
 def prepared(
     engine: Engine, name: str, part: Dataset, batch_size: int, *, drop_last: bool | None = None
 ) -> tuple[Dataset, list[str]]:
-    """Return a part in the model's dtype, and what was converted; meet what does not fit before learning.
+    """Return a part in the model's dtype and a line for each conversion; refuse unsuitable data before training.
 
-    One minibatch is tried; of data held in arrays all samples and labels are looked at. `drop_last` is that
-    of the training part, in which minibatches are learnt from.
+    One minibatch is run; arrays are checked completely. `drop_last` is given for the training part alone.
     """
     x, target = next(iter(minibatches(part, min(batch_size, len(part)))))
     check_no_text(f"fit: {name}", x, target)
