@@ -65,7 +65,7 @@ def _check_two(data: tuple[Any, ...]) -> None:
 def prepared(
     engine: Engine, name: str, part: Dataset, batch_size: int, *, drop_last: bool | None = None
 ) -> tuple[Dataset, list[str]]:
-    """Return a part in the model's dtype and a line for each conversion; refuse unsuitable data before training.
+    """Return a part in the model's dtype and a line for each conversion; refuse unsuitable data.
 
     One minibatch is run; arrays are checked completely. `drop_last` is given for the training part alone.
     """
