@@ -21,12 +21,14 @@ from npnet.nn.losses import Loss
 from npnet.nn.step import check_loss, check_model
 from npnet.optim import SGD, Optimizer
 from npnet.table import table
+from npnet.tracing._record import Recorder
+from npnet.tracing._terms import sum_of
 from npnet.tracing.operation import Operation, statistics
-from npnet.tracing.record import Recorder
-from npnet.tracing.terms import Index, Sum, sum_of
+from npnet.tracing.sums import Index, Sum
 
-# Gradients of another engine: from a trace to its name and, by operation and gradient, its arrays.
-Reference = Callable[["Trace"], tuple[str, Mapping[tuple[str, str], ndarray]]]
+# Gradients of another engine: from a trace, and the layers of its operations by name, to the engine's name
+# and, by operation and gradient, its arrays.
+Reference = Callable[["Trace", Mapping[str, Layer]], tuple[str, Mapping[tuple[str, str], ndarray]]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,6 +48,8 @@ class Trace:
         NaN if the step did not get that far.
     x, target : array
         The minibatch.
+    training : bool
+        Whether layers that behave differently in training did so.
     model : str
         What the model prints as.
     error : str
@@ -63,6 +67,7 @@ class Trace:
     loss: float
     x: ndarray
     target: ndarray
+    training: bool
     model: str
     error: str = ""
     optimizer: str = ""
@@ -108,7 +113,7 @@ class Trace:
 
     def html(self) -> str:
         """Return the page as one self-contained HTML document."""
-        from npnet.tracing.document import document  # noqa: PLC0415 - not every trace is shown
+        from npnet.tracing._document import document  # noqa: PLC0415 - not every trace is shown
 
         return document(self)
 
@@ -230,15 +235,16 @@ def trace(
         loss=recorder.value,
         x=x.copy(),
         target=target.copy(),
+        training=training,
         model=repr(model),
         error=recorder.error,
     )
+    if reference is not None and not recorder.error:
+        name, gradients = reference(recorded, recorder.layers())
+        recorded = replace(recorded, reference=name, references=dict(gradients))
     if moved is not None and not recorder.error:
         moved.step(recorder.grads)
         recorded = _updated(recorded, moved, recorder.places)
-    if reference is not None and not recorder.error:
-        name, gradients = reference(recorded)
-        recorded = replace(recorded, reference=name, references=dict(gradients))
     return recorded
 
 

@@ -24,7 +24,9 @@ async function readArrays(base64, headers) {
   const packed = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  return headers.map((header) => {
+  /** @type {Tensor[]} */
+  const tensors = [];
+  for (const header of headers) {
     const places = header.places;
     const here = header.shape.map((size, axis) => (places && places[axis] ? places[axis].length : size));
     const Kind = KINDS[header.dtype];
@@ -33,15 +35,32 @@ async function readArrays(base64, headers) {
     const width = Kind.BYTES_PER_ELEMENT;
     for (let place = 0, byte = 0; byte < width; byte++)
       for (let i = byte; i < joined.length; i += width) joined[i] = bytes[header.at + place++];
-    return {
+    if ("base" in header) addSteps(data, joined, tensors[header.base].data);
+    tensors.push({
       shape: header.shape,
       places: places || header.shape.map(() => null),
       here,
       data,
       whole: !places,
       described: header.described,
-    };
-  });
+    });
+  }
+  return tensors;
+}
+
+/**
+ * Go from each float32 of `base` as many floats further as `steps` says.
+ * @param {Float32Array} data  gets the result
+ * @param {Uint8Array} steps   int32 in the memory of `data`
+ * @param {Float32Array} base
+ */
+function addSteps(data, steps, base) {
+  const bits = new Int32Array(steps.buffer);
+  const from = new Int32Array(base.buffer);
+  for (let i = 0; i < bits.length; i++) {
+    const place = ((from[i] < 0 ? -(2 ** 31) - from[i] : from[i]) + bits[i]) | 0;
+    bits[i] = place < 0 ? -(2 ** 31) - place : place;
+  }
 }
 
 /**

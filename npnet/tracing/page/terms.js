@@ -2,7 +2,7 @@
 "use strict";
 
 /**
- * The sum that one element is, as npnet/tracing/terms.py has it: each rule takes an operation, the name of a
+ * The sum that one element is, as npnet/tracing/_layer_terms.py and _loss_terms.py has it: each rule takes an operation, the name of a
  * result and the index of an element, and yields terms, which are products of factors.
  *
  * @typedef {{label: string, value: number | undefined, tensor?: string, index?: number[]}} Factor

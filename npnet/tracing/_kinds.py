@@ -77,7 +77,11 @@ EQUATIONS: Mapping[str, dict[str, str]] = {
         "y": "y = x, handed to both branches",
         "grad_x": "grad_x = grad_body + grad_shortcut",
     },
-    "add": {"y": "y = body + shortcut", "grad_body": "grad_body = grad_y", "grad_shortcut": "grad_shortcut = grad_y"},
+    "add": {
+        "y": "y = body + shortcut",
+        "grad_body": "grad_body = grad_y",
+        "grad_shortcut": "grad_shortcut = grad_y",
+    },
     "cross_entropy": {
         "y": "y = −(1/m) · Σ q[n,c] · log p[n,c], p = softmax(x), q from target",
         "grad_x": "grad_x[n,c] = grad_y · (1/m) · (p[n,c] − q[n,c])",
@@ -193,7 +197,7 @@ Described = tuple[str, dict[str, Any]]
 
 
 def _plain(name: str) -> Callable[[Any, ndarray, bool], Described]:
-    return lambda layer, x, training: (name, {})
+    return lambda *_: (name, {})
 
 
 def _conv2d(layer: nn.Conv2d, x: ndarray, _: bool) -> Described:
@@ -250,7 +254,7 @@ def _pooling(name: str, layer: Any, x: ndarray, dilation: Any) -> Any:
 
 
 def _along(name: str) -> Callable[[Any, ndarray, bool], Described]:
-    return lambda layer, x, training: (name, {"axis": layer.dim % max(x.ndim, 1)})
+    return lambda layer, x, _: (name, {"axis": layer.dim % max(x.ndim, 1)})
 
 
 def _batch_norm(layer: Any, _: ndarray, training: bool) -> Described:
@@ -265,7 +269,7 @@ _LAYERS: Mapping[type[Layer], Callable[[Any, ndarray, bool], Described]] = {
     nn.AvgPool2d: _avg_pool2d,
     nn.AdaptiveAvgPool2d: _adaptive,
     nn.ReLU: _plain("relu"),
-    nn.LeakyReLU: lambda layer, x, training: ("leaky_relu", {"slope": layer.negative_slope}),
+    nn.LeakyReLU: lambda layer, *_: ("leaky_relu", {"slope": layer.negative_slope}),
     nn.Tanh: _plain("tanh"),
     nn.Sigmoid: _plain("sigmoid"),
     nn.Softmax: _along("softmax"),

@@ -1,8 +1,9 @@
 """The page of a trace: one HTML document with its arrays, its style and its script inside.
 
-The arrays are the bytes that NumPy has, so that every number on the page is the array's own. They are deflated,
-which browsers undo by themselves, and written in base64. Each array's bytes are sorted before: first those of all
-numbers that hold signs and exponents, which are much alike and take less room together.
+The arrays are the bytes that NumPy has, so that every number on the page is the array's own. They are
+deflated, which browsers undo by themselves, and written in base64. Before that the bytes of each array are
+sorted by their place in a number: those with signs and exponents are much alike, and so take little room. A
+gradient of another engine is kept as its distance from ours, in steps from one float32 to the next: mostly 0.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from npnet import __version__
@@ -82,19 +84,23 @@ class Arrays:
         self._known: dict[tuple[Any, ...], int] = {}
         self._length = 0
 
-    def add(self, array: ndarray) -> int:
-        """Take an array and return its number."""
+    def add(self, array: ndarray, near: ndarray | None = None) -> int:
+        """Take an array and return its number; near another it is kept as its distance from that."""
         plain = _as_stored(array)
-        content = plain.tobytes()
-        key = (plain.shape, plain.dtype.str, content)
+        key = (plain.shape, plain.dtype.str, plain.tobytes())
         if key not in self._known:
+            base = None if near is None or plain.dtype != np.float32 else self.add(near)
             self._known[key] = len(self.headers)
-            self._store(plain)
+            self._store(plain, None if base is None else _as_stored(near), base)
         return self._known[key]
 
-    def _store(self, array: ndarray) -> None:
+    def _store(self, array: ndarray, near: ndarray | None, base: int | None) -> None:
         places = sample(array.shape, self.most)
-        here = array if places is None else array[np.ix_(*places)]
+        here, there = (
+            each if places is None or each is None else each[np.ix_(*places)] for each in (array, near)
+        )
+        if there is not None:
+            here = ordered(here) - ordered(there)  # modulo 2³²
         block = np.ascontiguousarray(here).reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize)
         self.headers.append(
             {
@@ -104,6 +110,8 @@ class Arrays:
                 "described": described(array),
             }
         )
+        if base is not None:
+            self.headers[-1]["base"] = base
         if places is not None:
             self.sampled += 1
             self.headers[-1]["places"] = [
@@ -115,6 +123,18 @@ class Arrays:
     def encoded(self) -> str:
         """Return all arrays as text."""
         return base64.b64encode(zlib.compress(b"".join(self._blocks), 9)).decode()
+
+
+def ordered(array: Float[ndarray, "*n"]) -> Int[ndarray, "*n"]:
+    """Return the number of each float32 in their order: from one to the next it is 1 more; −0 and 0 are 0.
+
+    Examples
+    --------
+    >>> ordered(np.array([-1e-45, -0.0, 0.0, 1e-45], np.float32))
+    array([-1,  0,  0,  1], dtype=int32)
+    """
+    bits = array.view(np.int32)
+    return np.where(bits < 0, np.int32(-(2**31)) - bits, bits)
 
 
 def sample(shape: tuple[int, ...], most: int) -> list[list[int]] | None:
@@ -147,7 +167,7 @@ def _limit(trace: Trace) -> int:
 def _as_stored(array: ndarray) -> ndarray:
     """Return an array in a dtype that browsers know: labels become int32, or float64 where they are large."""
     if array.dtype.kind == "f":
-        return np.ascontiguousarray(array if array.dtype.itemsize in (4, 8) else array.astype(np.float32))
+        return array.copy(order="C")
     small = array.size == 0 or max(abs(int(array.min())), abs(int(array.max()))) < 2**31
     return array.astype(np.int32 if small else np.float64)
 
@@ -182,9 +202,14 @@ def _operation(operation: Operation, trace: Trace, arrays: Arrays) -> dict[str, 
         "equations": dict(operation.equations),
         "settings": _plain(operation.settings),
         "sources": dict(operation.sources),
-        "tensors": {name: arrays.add(array) for name, array in operation.tensors.items()},
+        "tensors": {
+            name: arrays.add(
+                array, operation.tensors.get(name.removeprefix("new_")) if name[:4] == "new_" else None
+            )
+            for name, array in operation.tensors.items()
+        },
         "reference": {
-            name: arrays.add(trace.references[operation.name, name])
+            name: arrays.add(trace.references[operation.name, name], operation.tensors[name])
             for name in operation.gradients
             if (operation.name, name) in trace.references
         },
@@ -225,8 +250,8 @@ def _summary(trace: Trace, arrays: Arrays) -> str:
         lines.append(f"The loss is {trace.loss:.6g}.")
     if arrays.sampled:
         lines.append(
-            f"{counted(arrays.sampled, 'large array')} of {len(arrays.headers)} are sampled: places along the longest "
-            "axes are left out, and sums say which of their terms are not on the page."
+            f"{counted(arrays.sampled, 'large array')} of {len(arrays.headers)} are sampled: places along "
+            "the longest axes are left out, and sums say which of their terms are not on the page."
         )
     text = f"<p>{escape(' '.join(lines))}</p>"
     if trace.error:

@@ -1,13 +1,14 @@
-"""One step run with every layer's forward and backward watched, on copies, so that nothing of it is left behind.
+"""One step run with every layer's forward and backward watched, on a copy, so that nothing of it stays.
 
 Each layer of the copied model gets a `forward` of its own that runs the usual one and notes what went in and
-what came out. So containers call their layers as they always do, those of your own included; and where nothing
-is traced there is nothing to pay, as no layer has a hook.
+what came out. So containers call their layers as they always do, those of your own included; and where
+nothing is traced there is nothing to pay, as no layer has a hook.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
@@ -22,7 +23,7 @@ from npnet import check
 from npnet.errors import InputError
 from npnet.nn import Gradients, Layer, Residual, Sequential
 from npnet.nn.losses import Loss
-from npnet.tracing.kinds import Kind, kind_of, kind_of_loss, known
+from npnet.tracing._kinds import Kind, kind_of, kind_of_loss, known
 from npnet.tracing.operation import Kept, Operation
 
 INPUT, LOSS, ALONE = "input", "loss", "model"  # the last is what a model that is one layer is called
@@ -113,6 +114,11 @@ class Recorder:
         places = {id(draft): place for place, draft in enumerate(self._drafts)}
         return tuple((phase, places[id(draft)]) for phase, draft in self._steps if id(draft) in places)
 
+    def layers(self) -> dict[str, Layer]:
+        """Return of each operation of a layer the layer."""
+        named = dict(self.model.named_layers())
+        return {operation: named[layer] for operation, layer in self.places.items()}
+
     # ---- forward -----------------------------------------------------------------------------------
 
     def _forward(self, layer: Layer, name: str, forward: Callable[..., Any], x: ndarray, **how: Any) -> Any:
@@ -120,7 +126,9 @@ class Recorder:
         composed = bool(layer.children()) and not isinstance(layer, Sequential)
         made_before = len(self._made)
         if composed:
-            draft, entry = Draft(f"{name}.out", _shown(layer), says=_says(layer)), self._enter(layer, name, x)
+            draft = Draft(f"{name}.out", _shown(layer), says=_says(layer))
+            source, x = self._source(x), x.view()  # what its layers take is told apart from what others take
+            entry = self._enter(layer, name, x, source)
         else:
             draft, entry = self._leaf(layer, name, x, how), None
         try:
@@ -128,10 +136,11 @@ class Recorder:
         except Exception as error:
             self._note_failure(draft, FORWARD, error)
             raise
+        if y is x:  # what takes this takes it from here
+            y = x.view()
         self._outputs[name] = y
-        made_within = self._made[made_before:]
-        is_own = y is not x and not any(y is array for array, _ in made_within) if layer.children() else True
-        if not is_own:  # what came out of it, one of its layers made
+        if layer.children() and any(y is array for array, _ in self._made[made_before:]):
+            # What came out of it, one of its layers made.
             self._leave_out(entry)
             return y, partial(self._pass_back, name, backward)
         if composed:
@@ -153,15 +162,14 @@ class Recorder:
         for parameter, array in _own(layer).items():
             draft.note(parameter, array)
             draft.parameters += (parameter,)
-        try:
+        # An x that does not fit raises here too; the layer itself is about to say why.
+        with suppress(InputError, AttributeError, IndexError, TypeError, ValueError):
             draft.take(kind_of(layer, x, training=how.get("training", True)))
-        except (InputError, AttributeError, IndexError, TypeError, ValueError):
-            pass  # x does not fit, which the layer itself is about to say
         return draft
 
-    def _enter(self, layer: Layer, name: str, x: ndarray) -> Draft:
+    def _enter(self, layer: Layer, name: str, x: ndarray, source: str) -> Draft:
         """Note that x goes to the layers of a container, from which as many gradients come back."""
-        entry = Draft(f"{name}.in", _shown(layer), sources={"x": self._source(x)})
+        entry = Draft(f"{name}.in", _shown(layer), sources={"x": source})
         entry.note("x", x)
         entry.note("y", x)
         if isinstance(layer, Residual):
@@ -318,33 +326,33 @@ def _kept(backward: Any, own: Mapping[str, ndarray]) -> Iterator[Kept]:
         yield Kept(name, array.shape, str(array.dtype), array.nbytes, next(same, ""))
 
 
-def arrays_within(function: Any) -> Iterator[tuple[str, ndarray]]:
+def arrays_within(
+    content: Any, name: str = "", seen: set[int] | None = None
+) -> Iterator[tuple[str, ndarray]]:
     """Yield each array that a closure can reach through its variables, with the variable's name."""
-    seen: set[int] = set()
+    seen = set() if seen is None else seen
+    if id(content) in seen:
+        return
+    seen.add(id(content))
+    if isinstance(content, ndarray):
+        yield name, content
+    for variable, within in _variables(content, name):
+        yield from arrays_within(within, variable, seen)
 
-    def visit(name: str, content: Any) -> Iterator[tuple[str, ndarray]]:
-        if id(content) in seen:
-            return
-        seen.add(id(content))
-        if isinstance(content, ndarray):
-            yield name, content
-        elif isinstance(content, tuple | list):
-            for each in content:
-                yield from visit(name, each)
-        elif isinstance(content, partial):
-            for each in (content.func, *content.args, *content.keywords.values()):
-                yield from visit(name, each)
-        elif isinstance(content, MethodType):
-            yield from visit(name, content.__func__)
-        elif isinstance(content, FunctionType):
-            for variable, cell in zip(content.__code__.co_freevars, content.__closure__ or (), strict=True):
-                try:
-                    within = cell.cell_contents
-                except ValueError:  # not assigned
-                    continue
-                yield from visit(variable, within)
 
-    yield from visit("", function)
+def _variables(content: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield what a function, or something that holds functions or arrays, keeps."""
+    if isinstance(content, MethodType):
+        content = content.__func__
+    if isinstance(content, FunctionType):
+        for variable, cell in zip(content.__code__.co_freevars, content.__closure__ or (), strict=True):
+            with suppress(ValueError):  # not assigned
+                yield variable, cell.cell_contents
+    several = content if isinstance(content, tuple | list) else ()
+    if isinstance(content, partial):
+        several = (content.func, *content.args, *content.keywords.values())
+    for each in several:
+        yield name, each
 
 
 def _factor(backward: Any, y: ndarray) -> ndarray:
