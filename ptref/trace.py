@@ -52,7 +52,8 @@ def gradients(
     >>> model = npnet.nn.Linear(2, 1, generator=np.random.default_rng(0))
     >>> x, target = np.ones((1, 2), np.float32), np.zeros((1, 1), np.float32)
     >>> recorded = npnet.trace(model, npnet.nn.MSELoss(), x, target, reference=gradients)
-    >>> float(abs(recorded.references["model", "grad_weight"] - recorded["model"]["grad_weight"]).max()) < 1e-6
+    >>> difference = recorded.references["model", "grad_weight"] - recorded["model"]["grad_weight"]
+    >>> float(abs(difference).max()) < 1e-6
     True
     """
     if not isinstance(trace, tracing.Trace):

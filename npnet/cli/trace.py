@@ -1,0 +1,173 @@
+"""``npnet trace``: one training step laid open, as a table or as a page on which every sum can be read."""
+
+from __future__ import annotations
+
+import json
+import webbrowser
+from argparse import Namespace, _SubParsersAction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npnet.cli import _types
+from npnet.cli._output import say
+from npnet.cli._parser import Parser
+from npnet.cli.train import DEFAULT_RECIPE
+from npnet.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+    from npnet import nn
+    from npnet.recipes import NetworkRecipe
+    from npnet.tracing import Trace
+
+EXAMPLES = """\
+examples:
+  npnet trace --html step.html                    a page of one step of the last digits run
+  npnet trace mnist-lenet --index 3 --open        LeNet-5 on the fourth test digit, in the browser
+  npnet trace runs/digits/2026-05-09T08-24-00Z    a run that was kept
+"""
+
+
+def add_parser(commands: _SubParsersAction[Parser]) -> None:
+    """Add the command and its options.
+
+    Parameters
+    ----------
+    commands : what `argparse.ArgumentParser.add_subparsers` returns
+    """
+    parser = commands.add_parser(
+        "trace",
+        help="lay open one training step: every array, and the sum behind every number",
+        description="Send a test sample forward and backward through a network and record every operation. "
+        "Prints a table, or writes a page that needs neither a server nor a network. Nothing is learnt.",
+        epilog=EXAMPLES,
+    )
+    parser.set_defaults(command=_trace)
+    parser.add_argument(
+        "what",
+        nargs="?",
+        default=DEFAULT_RECIPE,
+        metavar="RECIPE | RUN",
+        help="A recipe, whose last run gives the weights (without one they are as training begins), or the "
+        f"folder of a run. Without a name it is {DEFAULT_RECIPE}.",
+    )
+    parser.add_argument(
+        "--index",
+        type=_types.seed,
+        default=0,
+        metavar="I",
+        help="Which sample of the test part; the first is 0.",
+    )
+    parser.add_argument("--html", metavar="FILE", help="Write the page to this file.")
+    parser.add_argument("--open", action="store_true", help="Open the page in the browser.")
+    parser.add_argument(
+        "--no-reference",
+        action="store_true",
+        help="Leave PyTorch's gradients out, which stand beside npnet's where PyTorch is installed.",
+    )
+    parser.add_argument(
+        "--out",
+        type=_types.folder,
+        default=Path("runs"),
+        metavar="DIR",
+        help="Look for runs in this folder. Without this option it is the folder runs.",
+    )
+    parser.add_argument(
+        "--data",
+        type=_types.folder_there,
+        metavar="DIR",
+        help="Look for data sets in this folder rather than in NPNET_DATA or ~/.cache/npnet.",
+    )
+
+
+def _trace(chosen: Namespace) -> int:
+    recorded = _recorded(chosen)
+    if chosen.html is None and not chosen.open:
+        say(repr(recorded))
+        return 0
+    file = recorded.save(chosen.html or "trace.html")
+    say(f"page: {file}")
+    if chosen.open:
+        webbrowser.open(file.absolute().as_uri())
+    return 0
+
+
+def _recorded(chosen: Namespace) -> Trace:
+    """Run the step."""
+    import numpy as np  # noqa: PLC0415 - not every command needs these
+
+    import npnet  # noqa: PLC0415 - as above
+    from npnet import nn, optim  # noqa: PLC0415 - as above
+    from npnet.tracing.references import installed_reference  # noqa: PLC0415 - as above
+
+    recipe, run = _recipe_and_run(chosen)
+    if run is None:
+        model = recipe.model(np.random.default_rng(0))
+        say(f"{recipe.name}: weights as they are before training; `npnet train {recipe.name}` makes others")
+    else:
+        model = _model(run)
+        say(f"{recipe.name}: weights of {run}")
+    x, target = _sample(recipe, model, chosen)
+    return npnet.trace(
+        model,
+        recipe.loss.make(nn),
+        x,
+        target,
+        optimizer=recipe.optimizer.make(optim, model.parameters),
+        generator=np.random.default_rng(0),
+        reference=None if chosen.no_reference else installed_reference(),
+    )
+
+
+def _recipe_and_run(chosen: Namespace) -> tuple[NetworkRecipe, Path | None]:
+    """Return the recipe, and the folder of the run whose weights are to be used."""
+    from npnet import recipes  # noqa: PLC0415 - as above
+    from npnet.run import MODEL, SETTINGS  # noqa: PLC0415 - as above
+
+    run = None
+    if chosen.what in recipes.names():
+        name = chosen.what
+        runs = sorted((chosen.out / name).glob(f"*/{MODEL}"))  # they are named after the time
+        run = runs[-1].parent if runs else None
+    else:
+        run = Path(chosen.what)
+        if not run.is_dir():
+            recipes.get(chosen.what)  # says which recipe was perhaps meant
+        try:
+            name = json.loads((run / SETTINGS).read_text(encoding="utf-8"))["recipe"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"trace: RUN must be the folder of a run with its {SETTINGS}, got {run}"
+            ) from error
+        if not (run / MODEL).exists():
+            raise InputError(f"trace: RUN must have a {MODEL}, got {run}")
+    recipe = recipes.get(name)
+    if not isinstance(recipe, recipes.NetworkRecipe):
+        raise InputError(
+            f"trace: RECIPE must train one network, got {name}; trace a network of it with npnet.trace"
+        )
+    return recipe, run
+
+
+def _model(run: Path) -> nn.Layer:
+    from npnet import saved  # noqa: PLC0415 - as above
+    from npnet.run import MODEL  # noqa: PLC0415 - as above
+
+    return saved.load(run / MODEL).model
+
+
+def _sample(recipe: NetworkRecipe, model: nn.Layer, chosen: Namespace) -> tuple[ndarray, ndarray]:
+    """Return one sample as a minibatch, and the next with it for layers that need more than one."""
+    from npnet import recipes  # noqa: PLC0415 - as above
+    from npnet.data import minibatches  # noqa: PLC0415 - as above
+
+    splits = recipe.splits(recipes.Options(data=chosen.data))
+    part: Any = splits.test if splits.test is not None else splits.train
+    if chosen.index >= len(part):
+        raise InputError(
+            f"trace: --index must be below {len(part)}, the number of samples, got {chosen.index}"
+        )
+    count = 2 if any(layer.couples_samples(training=True) for _, layer in model.named_layers()) else 1
+    samples = [part[(chosen.index + k) % len(part)] for k in range(count)]
+    return next(minibatches(samples, count))
