@@ -102,13 +102,10 @@ def _recorded(chosen: Namespace) -> Trace:
     from npnet.tracing.references import installed_reference  # noqa: PLC0415 - as above
 
     recipe, run = _recipe_and_run(chosen)
-    if run is None:
-        model = recipe.model(np.random.default_rng(0))
-        say(f"{recipe.name}: weights as they are before training; `npnet train {recipe.name}` makes others")
-    else:
-        model = _model(run)
-        say(f"{recipe.name}: weights of {run}")
+    model = recipe.model(np.random.default_rng(0)) if run is None else _model(run)
     x, target = _sample(recipe, model, chosen)
+    untrained = f"weights as they are before training; `npnet train {recipe.name}` makes others"
+    say(f"{recipe.name}: {untrained if run is None else f'weights of {run}'}")
     return npnet.trace(
         model,
         recipe.loss.make(nn),

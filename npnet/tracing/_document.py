@@ -29,7 +29,7 @@ from npnet.tracing.operation import Operation, statistics
 if TYPE_CHECKING:
     from npnet.tracing.trace import Trace
 
-SCRIPTS = ("arrays.js", "terms.js", "heatmap.js", "page.js")
+SCRIPTS = ("arrays.js", "terms.js", "heatmap.js", "state.js", "network.js", "step.js", "sum.js", "page.js")
 # Elements of one array that the page takes whole, and of all together: some 5 MB. Of larger ones it takes a
 # sample of places along their longest axes.
 MOST_OF_ONE, MOST_OF_ALL = 65_536, 1_000_000
@@ -248,6 +248,9 @@ def _summary(trace: Trace, arrays: Arrays) -> str:
     ]
     if not np.isnan(trace.loss):
         lines.append(f"The loss is {trace.loss:.6g}.")
+    if trace.target.dtype.kind in "iu" and trace.target.size <= 8:
+        labels = ", ".join(map(str, trace.target.reshape(-1).tolist()))
+        lines.append(f"The target is {labels}.")
     if arrays.sampled:
         lines.append(
             f"{counted(arrays.sampled, 'large array')} of {len(arrays.headers)} are sampled: places along "

@@ -75,6 +75,7 @@ class Recorder:
         self.value = float("nan")
         self.grads: Gradients = {}
         self.places: dict[str, str] = {}  # of each operation the dotted name of its layer
+        self._failed = False
         self._drafts: list[Draft] = []
         self._steps: list[tuple[str, Draft]] = []
         self._made: list[tuple[ndarray, Draft | None]] = []  # arrays, with what made them; None is the input
@@ -122,6 +123,8 @@ class Recorder:
     # ---- forward -----------------------------------------------------------------------------------
 
     def _forward(self, layer: Layer, name: str, forward: Callable[..., Any], x: ndarray, **how: Any) -> Any:
+        if self._failed:  # a container tries again, to find out what to say
+            return forward(x, **how)
         self._unseen.pop(name, None)
         composed = bool(layer.children()) and not isinstance(layer, Sequential)
         made_before = len(self._made)
@@ -299,8 +302,9 @@ class Recorder:
 
     def _note_failure(self, draft: Draft, phase: str, error: Exception) -> None:
         """Write the message where it arose, and not at the containers around it."""
-        if any(other.failed for other in self._drafts):
+        if self._failed:
             return
+        self._failed = True
         draft.error, draft.failed = _message(error), phase
         if draft not in self._drafts:
             self._drafts.append(draft)

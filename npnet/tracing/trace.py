@@ -148,13 +148,13 @@ class Trace:
         return f'<iframe title="trace" style="{style}" srcdoc="{page}"></iframe>'
 
     def __repr__(self) -> str:
-        columns = ["", "operation", "array", "shape", "values", "range", "mean", "notes"]
+        columns = ["↓ forward", "array", "shape", "values", "range", "mean", "notes"]
         forward = [row for operation in self.operations for row in _rows(operation, "forward")]
         order = [self.operations[place] for phase, place in self.steps if phase == "backward"]
         missing = [each for each in reversed(self.operations) if each not in order]
         backward = [row for operation in reversed([*missing, *order]) for row in _rows(operation, "backward")]
         headline = f"loss {self.loss:.6g}" if not self.error else f"failed: {self.error}"
-        text = table(columns, [*forward, ["↑ backward", *[""] * 7], *backward], title=headline)
+        text = table(columns, [*forward, [""] * 7, ["↑ backward", *[""] * 6], *backward], title=headline)
         return "\n".join(line.rstrip() for line in text.splitlines())
 
 
@@ -283,13 +283,13 @@ def _rows(operation: Operation, phase: str) -> Iterator[Sequence[str]]:
     backward = phase == "backward"
     names = [name for name in operation.tensors if name in operation.gradients] if backward else ["y"]
     if operation.failed == phase:
-        yield "", f"{operation.name} {operation.layer}", "", "", "", "", "", f"failed: {operation.error}"
+        yield f"{operation.name} {operation.layer}", "", "", "", "", "", f"failed: {operation.error}"
         return
     if not (operation.ran_backward if backward else operation.ran_forward):
-        yield "", f"{operation.name} {operation.layer}", "", "", "", "", "", "not run"
+        yield f"{operation.name} {operation.layer}", "", "", "", "", "", "not run"
         return
     for name in names:
-        yield "", f"{operation.name} {operation.layer}", name, *_described(operation.tensors[name])
+        yield f"{operation.name} {operation.layer}", name, *_described(operation.tensors[name])
 
 
 def _described(array: ndarray) -> Sequence[Any]:

@@ -46,10 +46,15 @@ const COLOURS = {
   dark: [[255, 170, 66], [165, 96, 24], [33, 36, 42], [52, 92, 160], [140, 186, 255]],
 };
 
-/** @param {number} value  from −1 to 1 @param {"light" | "dark"} theme */
+/**
+ * The colour of a number. Small ones are brought out a little: strength goes with |value| to the power 0.7.
+ * @param {number} value  from −1 to 1
+ * @param {"light" | "dark"} theme
+ */
 function colour(value, theme) {
   const stops = COLOURS[theme];
-  const place = Math.min(3.999, (Math.max(-1, Math.min(1, value)) + 1) * 2);
+  const strength = Math.sign(value) * Math.min(1, Math.abs(value)) ** 0.7;
+  const place = Math.min(3.999, (strength + 1) * 2);
   const [from, to] = [stops[Math.floor(place)], stops[Math.floor(place) + 1]];
   return `rgb(${from.map((channel, k) => Math.round(channel + (to[k] - channel) * (place % 1))).join(" ")})`;
 }
@@ -187,7 +192,7 @@ class HeatMap {
         pen.fillStyle = colour(value / largest, theme);
         pen.fillRect(x, y, inner, inner);
         if (value < 0 && this.size >= 9 && this.size < 40) {
-          pen.fillStyle = value / largest < -0.6 ? (theme === "dark" ? "#15171a" : "#fff") : ink;
+          pen.fillStyle = value / largest < -0.45 ? (theme === "dark" ? "#15171a" : "#fff") : ink;
           pen.fillRect(x + inner * 0.32, y + inner / 2 - 0.5, inner * 0.36, 1);
         }
       } else this.drawNoNumber(pen, x, y, inner, value);
@@ -224,7 +229,7 @@ class HeatMap {
   }
 
   drawNumber(pen, x, y, inner, value, largest, theme) {
-    const strong = Math.abs(value / largest) > 0.55;
+    const strong = Math.abs(value / largest) > 0.45;
     pen.fillStyle = strong === (theme === "dark") ? "#15171a" : "#fff";
     if (!strong) pen.fillStyle = theme === "dark" ? "#f2f3f5" : "#15171a";
     pen.font = "11px ui-sans-serif, system-ui, sans-serif";
