@@ -98,8 +98,7 @@ def _recorded(chosen: Namespace) -> Trace:
     import numpy as np  # noqa: PLC0415 - not every command needs these
 
     import npnet  # noqa: PLC0415 - as above
-    from npnet import nn, optim  # noqa: PLC0415 - as above
-    from npnet.tracing.references import installed_reference  # noqa: PLC0415 - as above
+    from npnet import nn, optim, tracing  # noqa: PLC0415 - as above
 
     recipe, run = _recipe_and_run(chosen)
     model = recipe.model(np.random.default_rng(0)) if run is None else _model(run)
@@ -113,7 +112,7 @@ def _recorded(chosen: Namespace) -> Trace:
         target,
         optimizer=recipe.optimizer.make(optim, model.parameters),
         generator=np.random.default_rng(0),
-        reference=None if chosen.no_reference else installed_reference(),
+        reference=None if chosen.no_reference else tracing.installed_reference(),
     )
 
 

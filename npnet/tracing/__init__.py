@@ -6,10 +6,10 @@ of both passes. `Trace.save` writes the page.
 
 from __future__ import annotations
 
-from npnet.tracing._terms import sum_of
 from npnet.tracing.operation import Kept, Operation, Statistics, statistics
-from npnet.tracing.sums import Factor, Sum, label
-from npnet.tracing.trace import Reference, Trace, trace
+from npnet.tracing.references import installed_reference
+from npnet.tracing.step import Reference, Trace, trace
+from npnet.tracing.sums import Factor, Sum
 
 __all__ = [
     "Factor",
@@ -19,8 +19,7 @@ __all__ = [
     "Statistics",
     "Sum",
     "Trace",
-    "label",
+    "installed_reference",
     "statistics",
-    "sum_of",
     "trace",
 ]

@@ -27,7 +27,7 @@ from npnet.table import html_table
 from npnet.tracing.operation import Operation, statistics
 
 if TYPE_CHECKING:
-    from npnet.tracing.trace import Trace
+    from npnet.tracing.step import Trace
 
 SCRIPTS = ("arrays.js", "terms.js", "heatmap.js", "state.js", "network.js", "step.js", "sum.js", "page.js")
 # Elements of one array that the page takes whole, and of all together: some 5 MB. Of larger ones it takes a
@@ -89,18 +89,17 @@ class Arrays:
         plain = _as_stored(array)
         key = (plain.shape, plain.dtype.str, plain.tobytes())
         if key not in self._known:
-            base = None if near is None or plain.dtype != np.float32 else self.add(near)
+            near = None if plain.dtype != np.float32 else near
+            base = None if near is None else self.add(near)
+            steps = plain if near is None else ordered(plain) - ordered(_as_stored(near))  # modulo 2³²
             self._known[key] = len(self.headers)
-            self._store(plain, None if base is None else _as_stored(near), base)
+            self._store(plain, steps, base)
         return self._known[key]
 
-    def _store(self, array: ndarray, near: ndarray | None, base: int | None) -> None:
+    def _store(self, array: ndarray, steps: ndarray, base: int | None) -> None:
+        """Keep an array, or the steps that lead to it from the array of number `base`."""
         places = sample(array.shape, self.most)
-        here, there = (
-            each if places is None or each is None else each[np.ix_(*places)] for each in (array, near)
-        )
-        if there is not None:
-            here = ordered(here) - ordered(there)  # modulo 2³²
+        here = steps if places is None else steps[np.ix_(*places)]
         block = np.ascontiguousarray(here).reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize)
         self.headers.append(
             {

@@ -13,6 +13,7 @@ from npnet.tracing.sums import Factor, Index, Term, Ways, label
 
 
 def linear(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield products over the inputs for y, over the outputs for grad_x, over the rows for the rest."""
     out_features, in_features = o.shape("weight")
     if name == "y":
         *n, out = index
@@ -32,6 +33,7 @@ def linear(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def conv2d(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield the products under the window for y, and under all windows that cover it for grad_x."""
     kernel = [range(size) for size in o.shape("weight")[2:]]
     outs, per_group = o.shape("weight")[:2]
     outs_per_group = outs // o.settings["groups"]
@@ -104,6 +106,7 @@ def _place(o: Ways, pixel: Index, cell: Index) -> Index | None:
 
 
 def max_pool2d(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield the winner of the window for y, and for grad_x the gradients of the windows it won."""
     *channel, i, j = index
     if name == "y":
         winner, ties = _winner(o, (*channel,), (i, j))
@@ -142,6 +145,7 @@ def _winner(o: Ways, channel: Index, place: Index) -> tuple[Index, int]:
 
 
 def average(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield each pixel's share of the average for y, and each window's share of its gradient for grad_x."""
     rows, columns, divisor = (o.settings[key] for key in ("rows", "columns", "divisor"))
     *channel, i, j = index
     if name == "y":
@@ -157,6 +161,7 @@ def average(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def relu(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield what the gate lets through: x for y, grad_y for grad_x."""
     x = o.at("x", *index)
     is_open = not x.value <= 0  # NaN passes
     if x.value == 0:
@@ -169,6 +174,7 @@ def relu(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def leaky_relu(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield x or grad_y times the slope on its side of 0."""
     x = o.at("x", *index)
     if x.value == 0:
         o.note = "a kink: at x = 0 the slope of the negative side is taken"
@@ -177,6 +183,7 @@ def leaky_relu(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def tanh(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield tanh(x), or grad_y (1 − y²)."""
     if name == "y":
         x = o.at("x", *index)
         yield (Factor(f"tanh({x.label})", math.tanh(x.value), "x", index),)
@@ -186,6 +193,7 @@ def tanh(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def sigmoid(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield σ(x), or grad_y y (1 − y)."""
     if name == "y":
         x = o.at("x", *index)
         yield (Factor(f"σ({x.label})", sigma(x.value), "x", index),)
@@ -200,6 +208,7 @@ def sigma(x: float) -> float:
 
 
 def dropout(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield x or grad_y times what was drawn."""
     factor = o.at("factor", *index)
     if factor.value == 0:
         o.note = "this element was dropped"
@@ -207,6 +216,7 @@ def dropout(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def reshape(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield the element at the same place in row-major order."""
     source, result = ("x", "y") if name == "y" else ("grad_y", "x")
     flat = np.ravel_multi_index(index, o.shape(result)) if index else 0
     place = np.unravel_index(flat, o.shape(source)) if o.shape(source) else ()
@@ -214,6 +224,7 @@ def reshape(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def split(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield x for y, and for grad_x what came back from either branch."""
     if name == "y":
         yield (o.at("x", *index),)
     else:
@@ -223,6 +234,7 @@ def split(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def add(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield what either branch gave for y; its gradient goes to both as it is."""
     yield from ((o.at(each, *index),) for each in (("body", "shortcut") if name == "y" else ("grad_y",)))
 
 
@@ -246,6 +258,7 @@ def exponentials(o: Ways, index: Index) -> tuple[float, float]:
 
 
 def softmax(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield a power over the sum of powers for y, and for grad_x a product for each output of the line."""
     if name == "y":
         x, (largest, total) = o.at("x", *index), exponentials(o, index)
         power = Factor(f"e^({x.label} − max)", exponential(x.value - largest), "x", index)
@@ -258,6 +271,7 @@ def softmax(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def log_softmax(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield x less the logarithm of the sum for y, and for grad_x a product for each output of the line."""
     if name == "y":
         largest, total = exponentials(o, index)
         yield (o.at("x", *index),)
@@ -271,10 +285,12 @@ def log_softmax(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def exponential(x: float) -> float:
+    """Return eˣ, ∞ where that is too large."""
     return exp(x) if x < 709 else inf if x == x else nan  # noqa: PLR0124 - NaN alone differs from itself
 
 
 def batch_norm(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield γ x̂ + β for y, and for grad_x the direct part and what comes back through mean and variance."""
     c = index[0] if name in ("grad_weight", "grad_bias") else index[1]
     training = o.settings["training"]
     said = "" if training else "running_"

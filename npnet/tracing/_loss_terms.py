@@ -20,6 +20,7 @@ def _share(o: Ways) -> Term:
 
 
 def cross_entropy(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield −q log p of each class that counts for y, and p less q for grad_x."""
     axis, shape = o.settings["axis"], o.shape("x")
     positions = list(np.ndindex(shape[:axis] + shape[axis + 1 :]))
     share = _share(o)
@@ -67,6 +68,7 @@ def _log_probability(o: Ways, position: Index, c: int) -> Factor:
 
 
 def nll_loss(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield the log-probability of each target for y, and for grad_x the weight of a target."""
     axis, shape, target = o.settings["axis"], o.shape("x"), o.tensors["target"]
     positions = list(np.ndindex(shape[:axis] + shape[axis + 1 :]))
     share, minus = _share(o), Factor("−1", -1.0)
@@ -88,6 +90,8 @@ def nll_loss(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def mse_loss(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield each squared difference for y, and twice this one for grad_x."""
+
     def difference(place: Index) -> Factor:
         x, target = o.at("x", *place), o.at("target", *place)
         return Factor(f"({x.label} − {target.label})", x.value - target.value, "x", place)
@@ -102,6 +106,7 @@ def mse_loss(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def binary(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield the costs of yes and no of each element for y, and (x − t) over x (1 − x) for grad_x."""
     share = _share(o)
     if name == "y":
         for place in np.ndindex(o.shape("x")):
@@ -122,6 +127,7 @@ def binary(o: Ways, name: str, index: Index) -> Iterator[Term]:
 
 
 def binary_with_logits(o: Ways, name: str, index: Index) -> Iterator[Term]:
+    """Yield the costs of yes and no of each element for y, and for grad_x the pull of either."""
     share = _share(o)
     for place in np.ndindex(o.shape("x")) if name == "y" else [index]:
         weight, positive = _weight_at(o, "weight", place), _weight_at(o, "pos_weight", place)

@@ -199,9 +199,11 @@ class Operation:
 
     def __getitem__(self, name: str) -> ndarray:
         """Return one of its arrays."""
-        if name not in self.tensors:
-            known = ", ".join(self.tensors) or "none: it was not run"
-            raise InputError(f"operation '{self.name}': it has no {name!r:.60}; its arrays are {known}")
+        if not isinstance(name, str) or name not in self.tensors:
+            known = ", ".join(self.tensors) or "none, it was not run"
+            raise InputError(
+                f"operation '{self.name}': name must be that of one of its arrays ({known}), got {name!r:.60}"
+            )
         return self.tensors[name]
 
     def __repr__(self) -> str:

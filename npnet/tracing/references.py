@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from npnet.tracing.trace import Reference
+from npnet.tracing.step import Reference
 
 GROUP = "npnet.references"
 

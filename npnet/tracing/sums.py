@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import NamedTuple
 
 from npnet.tracing.operation import Operation
 
 Index = tuple[int, ...]
 
 
-class Factor(NamedTuple):
+@dataclass(frozen=True)
+class Factor:
     """One factor of a term: an element of an array, or a number that follows from elements of it.
 
     Parameters
@@ -52,17 +52,18 @@ class Sum:
 
     Examples
     --------
-    >>> from npnet import nn
+    >>> import numpy as np
     >>> import npnet
+    >>> from npnet import nn
     >>> model = nn.Linear(2, 1, generator=np.random.default_rng(0), dtype=np.float64)
     >>> model.weight[...], model.bias[...] = [[3.0, 4.0]], 5.0
     >>> trace = npnet.trace(model, nn.MSELoss(), np.array([[1.0, 2.0]]), np.array([[15.0]]))
     >>> print(trace.sum("model", "y", (0, 0)))
     y[0,0] = 16
-        x[0,0] · weight[0,0] =   1 · 3 =   3
-        x[0,1] · weight[0,1] =   2 · 4 =   8
-                     bias[0] =       5 =   5
-                                   sum =  16
+        x[0,0] · weight[0,0] = 1 · 3 =  3
+        x[0,1] · weight[0,1] = 2 · 4 =  8
+                     bias[0] =     5 =  5
+                                 sum = 16
     """
 
     label: str

@@ -66,7 +66,7 @@ def test_it_opens_the_page(capsys, monkeypatch, tmp_path):
 def test_pytorchs_gradients_are_recorded_where_it_is_installed(monkeypatch, tmp_path, capsys):
     from ptref.trace import gradients
 
-    monkeypatch.setattr("npnet.tracing.references.installed_reference", lambda: gradients)
+    monkeypatch.setattr("npnet.tracing.installed_reference", lambda: gradients)
     assert main(["trace", "--html", "step.html"]) == 0
     page = (tmp_path / "step.html").read_text(encoding="utf-8")
     assert '"reference": "PyTorch ' in page

@@ -177,7 +177,7 @@ def test_everything_that_can_be_focused_has_a_name(opened, traced):
     page = opened(traced("images"))
     nameless = page.evaluate(
         """() => [...document.querySelectorAll('button, canvas, input, summary, [tabindex]')]
-        .filter((each) => !each.getAttribute('aria-label') && !each.textContent.trim() && !each.labels?.length)
+        .filter((e) => !e.getAttribute('aria-label') && !e.textContent.trim() && !e.labels?.length)
         .map((each) => each.outerHTML)"""
     )
     assert nameless == []
