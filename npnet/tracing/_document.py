@@ -29,7 +29,18 @@ from npnet.tracing.operation import Operation, statistics
 if TYPE_CHECKING:
     from npnet.tracing.step import Trace
 
-SCRIPTS = ("arrays.js", "terms.js", "heatmap.js", "state.js", "network.js", "step.js", "sum.js", "page.js")
+SCRIPTS = (
+    "arrays.js",
+    "layer_terms.js",
+    "loss_terms.js",
+    "terms.js",
+    "heatmap.js",
+    "state.js",
+    "network.js",
+    "step.js",
+    "sum.js",
+    "page.js",
+)
 # Elements of one array that the page takes whole, and of all together: some 5 MB. Of larger ones it takes a
 # sample of places along their longest axes.
 MOST_OF_ONE, MOST_OF_ALL = 65_536, 1_000_000
@@ -275,4 +286,5 @@ def _table(trace: Trace) -> str:
         if operation.ran_forward and not operation.ran_backward:
             said = f"failed: {operation.error}" if operation.failed == "backward" else "backward was not run"
             rows.append([operation.name, operation.layer, "", "", said])
-    return html_table(["operation", "layer", "array", "shape", "values"], rows)
+    drawn = html_table(["operation", "layer", "array", "shape", "values"], rows)
+    return drawn.replace(' style="text-align: left"', "")  # which the page's style says once

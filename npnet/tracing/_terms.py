@@ -2,7 +2,7 @@
 
 A rule takes an operation, the name of a result (``y`` or a gradient) and the place of one element, and yields
 the products whose sum that element is, as the equations in `npnet.tracing._kinds` have them. The same rules
-stand in ``page/terms.js``, which works sums out where someone clicks.
+stand in ``page/*_terms.js``, which work sums out where someone clicks.
 """
 
 from __future__ import annotations

@@ -35,7 +35,9 @@ async function readArrays(base64, headers) {
     const width = Kind.BYTES_PER_ELEMENT;
     for (let place = 0, byte = 0; byte < width; byte++)
       for (let i = byte; i < joined.length; i += width) joined[i] = bytes[header.at + place++];
-    if ("base" in header) addSteps(data, joined, tensors[header.base].data);
+    if ("base" in header) {
+      addSteps(joined, /** @type {Float32Array} */ (tensors[header.base].data));
+    }
     tensors.push({
       shape: header.shape,
       places: places || header.shape.map(() => null),
@@ -49,12 +51,11 @@ async function readArrays(base64, headers) {
 }
 
 /**
- * Go from each float32 of `base` as many floats further as `steps` says.
- * @param {Float32Array} data  gets the result
- * @param {Uint8Array} steps   int32 in the memory of `data`
+ * Go from each float32 of `base` as many floats further as `steps` says, and write the float there.
+ * @param {Uint8Array} steps  the memory of as many int32
  * @param {Float32Array} base
  */
-function addSteps(data, steps, base) {
+function addSteps(steps, base) {
   const bits = new Int32Array(steps.buffer);
   const from = new Int32Array(base.buffer);
   for (let i = 0; i < bits.length; i++) {
@@ -123,12 +124,17 @@ const shapeText = (shape) => (shape.length ? shape.join(" × ") : "one number");
  */
 function exact(value, single = true) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
-  let text = String(value);
   for (let digits = 1; single && digits <= 9; digits++) {
-    text = String(Number(value.toPrecision(digits)));
-    if (Math.fround(Number(text)) === Math.fround(value)) break;
+    const fewer = Number(value.toPrecision(digits));
+    if (Math.fround(fewer) === Math.fround(value)) return written(fewer);
   }
-  return text.replace(/-/g, "−");
+  return written(value);
+}
+
+/** Write a number, a small one with an exponent. @param {number} value */
+function written(value) {
+  const small = value !== 0 && Math.abs(value) < 1e-4;
+  return (small ? value.toExponential() : String(value)).replace(/-/g, "−");
 }
 
 /**
@@ -137,5 +143,5 @@ function exact(value, single = true) {
  * @param {number} digits
  */
 function short(value, digits = 4) {
-  return Number.isFinite(value) ? exact(Number(value.toPrecision(digits)), false) : exact(value);
+  return Number.isFinite(value) ? written(Number(value.toPrecision(digits))) : exact(value);
 }

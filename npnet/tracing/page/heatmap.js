@@ -42,8 +42,20 @@ function acrossFor(tiles, { rows, columns }) {
 
 /** Colours from −1 through 0 to 1, told apart in every kind of colour vision; a dash marks what is negative. */
 const COLOURS = {
-  light: [[166, 80, 0], [236, 160, 74], [246, 245, 242], [124, 158, 217], [22, 66, 148]],
-  dark: [[255, 170, 66], [165, 96, 24], [33, 36, 42], [52, 92, 160], [140, 186, 255]],
+  light: [
+    [166, 80, 0],
+    [236, 160, 74],
+    [246, 245, 242],
+    [124, 158, 217],
+    [22, 66, 148],
+  ],
+  dark: [
+    [255, 170, 66],
+    [165, 96, 24],
+    [33, 36, 42],
+    [52, 92, 160],
+    [140, 186, 255],
+  ],
 };
 
 /**
@@ -59,12 +71,22 @@ function colour(value, theme) {
   return `rgb(${from.map((channel, k) => Math.round(channel + (to[k] - channel) * (place % 1))).join(" ")})`;
 }
 
-const themeNow = () => (matchMedia("(prefers-color-scheme: dark)").matches && !matchMedia("print").matches ? "dark" : "light");
+const themeNow = () =>
+  matchMedia("(prefers-color-scheme: dark)").matches && !matchMedia("print").matches ? "dark" : "light";
+
+const INK = { light: "#15171a", dark: "#f2f3f5" };
+
+/** The colour of writing on a cell: on a strong colour the other theme's. */
+function inkOn(value, theme, dim) {
+  const strong = Math.abs(value) > 0.45 && !dim;
+  return (theme === "dark") === strong ? INK.light : INK.dark;
+}
 
 /** The largest finite size of an element. @param {Tensor["data"]} data */
 function largestOf(data) {
   let largest = 0;
-  for (const value of data) if (Number.isFinite(value) && Math.abs(value) > largest) largest = Math.abs(value);
+  for (const value of data)
+    if (Number.isFinite(value) && Math.abs(value) > largest) largest = Math.abs(value);
   return largest;
 }
 
@@ -73,7 +95,7 @@ class HeatMap {
   /**
    * @param {string} name
    * @param {Tensor} tensor
-   * @param {{point: (index: number[] | null) => void, choose: (index: number[]) => void}} listener
+   * @param {{point: (index: number[] | null) => void, choose: (index: number[], byKey: boolean) => void}} listener
    */
   constructor(name, tensor, listener) {
     this.name = name;
@@ -95,9 +117,12 @@ class HeatMap {
     );
     this.canvas.addEventListener("pointermove", (event) => this.point(this.cellAt(event)));
     this.canvas.addEventListener("pointerleave", () => this.point(-1));
-    this.canvas.addEventListener("click", (event) => this.choose(this.cellAt(event)));
+    this.canvas.addEventListener("click", (event) => this.choose(this.cellAt(event), false));
     this.canvas.addEventListener("keydown", (event) => this.onKey(event));
-    this.canvas.addEventListener("focus", () => this.cursor < 0 && this.canvas.matches(":focus-visible") && this.point(Math.max(0, this.chosen)));
+    this.canvas.addEventListener(
+      "focus",
+      () => this.cursor < 0 && this.canvas.matches(":focus-visible") && this.point(Math.max(0, this.chosen)),
+    );
     this.canvas.addEventListener("blur", () => this.point(-1));
   }
 
@@ -108,7 +133,11 @@ class HeatMap {
     this.gap = tiles > 1 ? 4 : 0;
     const room = (size, cells, gaps) => Math.floor((size - gaps * this.gap) / cells);
     const most = tiles * rows * columns <= 64 ? 46 : 24;
-    const size = Math.min(room(width, across * columns, across - 1), room(height, down * rows, down - 1), most);
+    const size = Math.min(
+      room(width, across * columns, across - 1),
+      room(height, down * rows, down - 1),
+      most,
+    );
     this.size = Math.max(size, rows * columns * tiles > 4096 ? 2 : 4, Math.min(most, 4));
     this.width = across * columns * this.size + (across - 1) * this.gap;
     this.height = down * rows * this.size + (down - 1) * this.gap;
@@ -123,7 +152,8 @@ class HeatMap {
     const tile = Math.floor(place / (rows * columns));
     const within = place % (rows * columns);
     const x = (tile % across) * (columns * this.size + this.gap) + (within % columns) * this.size;
-    const y = Math.floor(tile / across) * (rows * this.size + this.gap) + Math.floor(within / columns) * this.size;
+    const y =
+      Math.floor(tile / across) * (rows * this.size + this.gap) + Math.floor(within / columns) * this.size;
     return [x, y];
   }
 
@@ -134,7 +164,10 @@ class HeatMap {
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     const [wide, high] = [columns * this.size + this.gap, rows * this.size + this.gap];
     const [tileX, tileY] = [Math.floor(x / wide), Math.floor(y / high)];
-    const [column, row] = [Math.floor((x - tileX * wide) / this.size), Math.floor((y - tileY * high) / this.size)];
+    const [column, row] = [
+      Math.floor((x - tileX * wide) / this.size),
+      Math.floor((y - tileY * high) / this.size),
+    ];
     const tile = tileY * across + tileX;
     if (x < 0 || y < 0 || column >= columns || row >= rows || tileX >= across || tile >= tiles) return -1;
     const place = tile * rows * columns + row * columns + column;
@@ -149,11 +182,13 @@ class HeatMap {
     const moves = { ArrowRight: 1, ArrowLeft: -1, PageDown: tile, PageUp: -tile };
     let to = start + (moves[event.key] || 0);
     const row = Math.floor((start % tile) / columns);
-    if (event.key === "ArrowDown") to = row < rows - 1 ? start + columns : start + (across < tiles ? across * tile - row * columns : 0);
-    if (event.key === "ArrowUp") to = row > 0 ? start - columns : start - (across < tiles ? across * tile - (rows - 1) * columns : 0);
+    if (event.key === "ArrowDown")
+      to = row < rows - 1 ? start + columns : start + (across < tiles ? across * tile - row * columns : 0);
+    if (event.key === "ArrowUp")
+      to = row > 0 ? start - columns : start - (across < tiles ? across * tile - (rows - 1) * columns : 0);
     if (event.key === "Home") to = 0;
     if (event.key === "End") to = this.data.length - 1;
-    if (event.key === "Enter" || event.key === " ") this.choose(start);
+    if (event.key === "Enter" || event.key === " ") this.choose(start, true);
     else if (!(event.key in moves) && !["ArrowDown", "ArrowUp", "Home", "End"].includes(event.key)) return;
     else this.point(Math.max(0, Math.min(this.data.length - 1, to)));
     event.preventDefault();
@@ -165,51 +200,69 @@ class HeatMap {
     if (place === this.cursor) return;
     this.cursor = place;
     this.listener.point(place < 0 ? null : indexOf(this.tensor, place));
-    this.draw();
+    this.paint();
   }
 
-  /** @param {number} place */
-  choose(place) {
-    if (place >= 0) this.listener.choose(indexOf(this.tensor, place));
+  /** @param {number} place @param {boolean} byKey */
+  choose(place, byKey) {
+    if (place >= 0) this.listener.choose(indexOf(this.tensor, place), byKey);
   }
 
+  /** Draw all cells; the outlines that come and go are drawn over a copy of that. */
   draw() {
     const scale = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(this.width * scale);
-    this.canvas.height = Math.round(this.height * scale);
-    const pen = this.canvas.getContext("2d");
+    this.cells = document.createElement("canvas");
+    for (const canvas of [this.cells, this.canvas]) {
+      canvas.width = Math.round(this.width * scale);
+      canvas.height = Math.round(this.height * scale);
+    }
+    const pen = this.cells.getContext("2d");
     if (!pen) return;
     pen.scale(scale, scale);
     const theme = themeNow();
-    const ink = theme === "dark" ? "#f2f3f5" : "#15171a";
     const largest = largestOf(this.data) || 1;
-    const inner = this.size > 5 ? this.size - 1 : this.size;
+    const inner = this.inner();
     for (let place = 0; place < this.data.length; place++) {
       const [x, y] = this.corner(place);
       const value = this.data[place];
-      pen.globalAlpha = this.lit.size && !this.lit.has(place) && place !== this.chosen ? 0.38 : 1;
+      const dim = this.lit.size > 0 && !this.lit.has(place) && place !== this.chosen;
+      pen.globalAlpha = dim ? 0.38 : 1;
       if (Number.isFinite(value)) {
         pen.fillStyle = colour(value / largest, theme);
         pen.fillRect(x, y, inner, inner);
         if (value < 0 && this.size >= 9 && this.size < 40) {
-          pen.fillStyle = value / largest < -0.45 ? (theme === "dark" ? "#15171a" : "#fff") : ink;
+          pen.fillStyle = inkOn(value / largest, theme, dim);
           pen.fillRect(x + inner * 0.32, y + inner / 2 - 0.5, inner * 0.36, 1);
         }
       } else this.drawNoNumber(pen, x, y, inner, value);
-      if (this.size >= 40) this.drawNumber(pen, x, y, inner, value, largest, theme);
+      pen.globalAlpha = dim ? 0.7 : 1;
+      if (this.size >= 40) this.drawNumber(pen, x, y, inner, value, inkOn(value / largest, theme, dim));
     }
     pen.globalAlpha = 1;
-    const accent = theme === "dark" ? "#ff8f80" : "#c8102e";
-    if (this.lit.size && this.lit.size < 4000) {
-      pen.strokeStyle = ink;
-      pen.lineWidth = 1;
-      if (this.size >= 6) for (const place of this.lit) this.outline(pen, place, inner);
-    }
+    pen.strokeStyle = INK[theme];
+    if (this.size >= 6 && this.lit.size < 4000) for (const place of this.lit) this.outline(pen, place, inner);
+    this.paint();
+  }
+
+  /** Show the cells, with the chosen one and the one pointed at outlined. */
+  paint() {
+    const pen = this.canvas.getContext("2d");
+    if (!pen || !this.cells) return;
+    const scale = window.devicePixelRatio || 1;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    pen.drawImage(this.cells, 0, 0);
+    pen.scale(scale, scale);
     pen.lineWidth = 2;
-    pen.strokeStyle = accent;
-    if (this.chosen >= 0) this.outline(pen, this.chosen, inner);
-    pen.strokeStyle = ink;
-    if (this.cursor >= 0) this.outline(pen, this.cursor, inner);
+    pen.strokeStyle = themeNow() === "dark" ? "#ff8f80" : "#c8102e";
+    if (this.chosen >= 0) this.outline(pen, this.chosen, this.inner());
+    pen.strokeStyle = INK[themeNow()];
+    if (this.cursor >= 0) this.outline(pen, this.cursor, this.inner());
+  }
+
+  /** The size of a cell without the line between cells. */
+  inner() {
+    return this.size > 5 ? this.size - 1 : this.size;
   }
 
   /** NaN and ∞ are no colour of the scale: crossed out, with their sign. */
@@ -228,10 +281,8 @@ class HeatMap {
     pen.stroke();
   }
 
-  drawNumber(pen, x, y, inner, value, largest, theme) {
-    const strong = Math.abs(value / largest) > 0.45;
-    pen.fillStyle = strong === (theme === "dark") ? "#15171a" : "#fff";
-    if (!strong) pen.fillStyle = theme === "dark" ? "#f2f3f5" : "#15171a";
+  drawNumber(pen, x, y, inner, value, ink) {
+    pen.fillStyle = Number.isFinite(value) ? ink : "#fff";
     pen.font = "11px ui-sans-serif, system-ui, sans-serif";
     pen.textAlign = "center";
     pen.textBaseline = "middle";

@@ -27,7 +27,14 @@ function buildNetwork() {
   const { rows, columns } = placesOf(trace.operations);
   const list = byId("network").querySelector("ol");
   const place = (name) => `grid-row: ${rows.get(name)}; grid-column: ${columns.get(name)}`;
-  list.append(make("li", { style: place(INPUT), "data-name": INPUT }, make("div", { class: "node" }, make("b", {}, "x"), " input")));
+  document.querySelector("main")?.classList.toggle("branched", Math.max(...columns.values()) > 1);
+  list.append(
+    make(
+      "li",
+      { style: place(INPUT), "data-name": INPUT },
+      make("div", { class: "node" }, make("b", {}, "x"), " input"),
+    ),
+  );
   for (const operation of trace.operations) {
     const y = operation.tensors.y;
     const node = make(
@@ -38,7 +45,10 @@ function buildNetwork() {
       make("small", {}, operation.failed ? `failed ${operation.failed}` : y ? shapeText(y.shape) : "not run"),
     );
     const passes = make("div", { class: "passes" });
-    for (const [phase, sign] of [["forward", "↓"], ["backward", "↑"]]) {
+    for (const [phase, sign] of [
+      ["forward", "↓"],
+      ["backward", "↑"],
+    ]) {
       const step = stepOf(phase, operation);
       passes.append(
         make(
@@ -70,7 +80,10 @@ function stepOf(phase, operation) {
 function drawArrows() {
   const graph = byId("network").querySelector(".graph");
   const svg = graph.querySelector("svg");
-  graph.classList.toggle("around", trace.operations.some((operation) => operation.kind === "add"));
+  graph.classList.toggle(
+    "around",
+    trace.operations.some((operation) => operation.kind === "add"),
+  );
   const items = new Map([...graph.querySelectorAll("li")].map((item) => [item.dataset.name, item]));
   const heads = ["forward", "backward"].map(
     (phase) =>
@@ -86,7 +99,9 @@ function drawArrows() {
       for (const phase of ["forward", "backward"]) {
         const step = stepOf(phase, operation);
         const kind = step < 0 ? "unrun" : step < state.at ? "done" : step === state.at ? "now" : "later";
-        paths.push(`<path class="${phase} ${kind}" marker-end="url(#${phase}-head)" d="${curve(from, to, phase === "backward")}"/>`);
+        paths.push(
+          `<path class="${phase} ${kind}" marker-end="url(#${phase}-head)" d="${curve(from, to, phase === "backward")}"/>`,
+        );
       }
     }
     before = operation.name;
@@ -103,10 +118,19 @@ function curve(from, to, up) {
   const [x2, y2] = [to.offsetLeft + to.offsetWidth / 2 + shift, to.offsetTop];
   const points = [`${x1} ${y1}`, `${x1} ${(y1 + y2) / 2} ${x2} ${(y1 + y2) / 2}`, `${x2} ${y2}`];
   if (from.offsetLeft !== to.offsetLeft || y2 - y1 < 60) {
-    return up ? `M${points[2]}C${x2} ${(y1 + y2) / 2} ${x1} ${(y1 + y2) / 2} ${points[0]}` : `M${points[0]}C${points[1]} ${points[2]}`;
+    return up
+      ? `M${points[2]}C${x2} ${(y1 + y2) / 2} ${x1} ${(y1 + y2) / 2} ${points[0]}`
+      : `M${points[0]}C${points[1]} ${points[2]}`;
   }
   const beside = from.offsetLeft + from.offsetWidth + (up ? 21 : 10);
   const [low, high] = [y1 + 13 + shift / 3, y2 - 13 + shift / 3];
-  const corners = [[x1, y1], [x1, low], [beside, low], [beside, high], [x2, high], [x2, y2]];
+  const corners = [
+    [x1, y1],
+    [x1, low],
+    [beside, low],
+    [beside, high],
+    [x2, high],
+    [x2, y2],
+  ];
   return `M${(up ? corners.reverse() : corners).join("L")}`;
 }

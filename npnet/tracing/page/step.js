@@ -12,18 +12,34 @@ function groupsOf(phase, operation) {
     (name) => !inputs.includes(name) && !parameters.includes(name) && !/^(y$|grad_|new_)/.test(name),
   );
   if (phase === "forward")
-    return [["goes in", inputs], ["is learnt", parameters], ["is given", constants], ["comes out", names.filter((name) => name === "y")]];
+    return [
+      ["goes in", inputs],
+      ["is learnt", parameters],
+      ["is given", constants],
+      ["comes out", names.filter((name) => name === "y")],
+    ];
   if (phase === "update") {
     const moved = changed.map((name) => name.slice("new_".length));
-    return [["before", moved], ["gradient", moved.map((name) => `grad_${name}`)], ["after", changed]];
+    return [
+      ["before", moved],
+      ["gradient", moved.map((name) => `grad_${name}`)],
+      ["after", changed],
+    ];
   }
   const text = gradients.map((name) => operation.equations[name] || "").join(" ");
-  const used = [...inputs, ...parameters, ...constants, "y"].filter((name) => symbolsIn(text).includes(name) && name in operation.tensors);
-  const upstream = operation.kind === "split" ? gradients.filter((name) => name !== "grad_x") : names.filter((name) => name === "grad_y");
-  return [["comes in", upstream], ["is kept from forward", used], ["comes out", gradients.filter((name) => !upstream.includes(name))]];
+  const used = [...inputs, ...parameters, ...constants, "y"].filter(
+    (name) => symbolsIn(text).includes(name) && name in operation.tensors,
+  );
+  const upstream = "grad_y" in operation.tensors ? ["grad_y"] : gradients.filter((name) => name !== "grad_x");
+  return [
+    ["comes in", upstream],
+    ["is kept from forward", used],
+    ["comes out", gradients.filter((name) => !upstream.includes(name))],
+  ];
 }
 
-const SYMBOL = /[a-z]+(?:_[a-z]+)*(?!\()(?![a-z_(])/g;
+/** A name in an equation: not the name of a function, and not x̂. */
+const SYMBOL = /[a-z]+(?:_[a-z]+)*(?![a-z_(\u0302])/g;
 
 /** @param {string} equation @returns {string[]} */
 const symbolsIn = (equation) => equation.match(SYMBOL) || [];
@@ -35,9 +51,19 @@ function equationOf(text, operation) {
   for (const found of text.matchAll(SYMBOL)) {
     const name = found[0];
     if (!(name in operation.tensors)) continue;
-    const symbol = make("button", { type: "button", class: `symbol ${tone(name)}`, click: () => byId("tensors").querySelector(`[data-name="${name}"] canvas`)?.focus() }, name);
-    for (const [event, on] of [["pointerenter", true], ["pointerleave", false], ["focus", true], ["blur", false]])
-      symbol.addEventListener(event, () => byId("tensors").querySelector(`[data-name="${name}"]`)?.classList.toggle("pointed", on));
+    const symbol = make(
+      "button",
+      {
+        type: "button",
+        class: `symbol ${tone(name)}`,
+        click: () => byId("tensors").querySelector(`[data-name="${name}"] canvas`)?.focus(),
+      },
+      name,
+    );
+    const point = (on) =>
+      byId("tensors").querySelector(`[data-name="${name}"]`)?.classList.toggle("pointed", on);
+    for (const event of ["pointerenter", "focus"]) symbol.addEventListener(event, () => point(true));
+    for (const event of ["pointerleave", "blur"]) symbol.addEventListener(event, () => point(false));
     line.append(text.slice(from, found.index), symbol);
     from = found.index + name.length;
   }
@@ -49,7 +75,11 @@ function equationOf(text, operation) {
 const tone = (name) => (name.startsWith("grad_") ? "gradient" : "value");
 
 /** @param {string} phase */
-const through = { forward: "Forward through", backward: "Backward through", update: "The optimizer’s step of" };
+const through = {
+  forward: "Forward through",
+  backward: "Backward through",
+  update: "The optimizer’s step of",
+};
 
 function showStep() {
   const [phase, place] = trace.steps[state.at];
@@ -57,14 +87,27 @@ function showStep() {
   byId("what").replaceChildren(`${through[phase]} `, make("b", {}, operation.name), ` ${operation.layer}`);
   byId("step").className = phase;
   const shown = Object.entries(operation.equations).filter(([name]) =>
-    phase === "forward" ? name === "y" : phase === "update" ? name.startsWith("new_") : name.startsWith("grad_"),
+    phase === "forward"
+      ? name === "y"
+      : phase === "update"
+        ? name.startsWith("new_")
+        : name.startsWith("grad_"),
   );
-  const equations = shown.filter(([name]) => name in operation.tensors).map(([, text]) => equationOf(text, operation));
+  const equations = shown
+    .filter(([name]) => name in operation.tensors)
+    .map(([, text]) => equationOf(text, operation));
   byId("equations").replaceChildren(...equations, ...remarks(phase, operation));
   state.maps.clear();
   const groups = groupsOf(phase, operation).filter(([, names]) => names.length);
   byId("tensors").replaceChildren(
-    ...groups.map(([title, names]) => make("section", { class: "group" }, make("h3", {}, title), ...names.map((name) => figureOf(name, operation)))),
+    ...groups.map(([title, names]) =>
+      make(
+        "section",
+        { class: "group" },
+        make("h3", {}, title),
+        ...names.map((name) => figureOf(name, operation)),
+      ),
+    ),
   );
   fitMaps();
 }
@@ -72,43 +115,98 @@ function showStep() {
 /** What is to be said of an operation beside its equations. */
 function remarks(phase, operation) {
   const said = [];
-  if (operation.failed === phase) said.push(make("p", { class: "failure", role: "alert" }, `Failed: ${operation.error}`));
+  if (operation.failed === phase)
+    said.push(make("p", { class: "failure", role: "alert" }, `Failed: ${operation.error}`));
   if (!operation.kind && !operation.error)
-    said.push(make("p", { class: "remark" }, operation.says || "npnet knows no equation of this; its arrays are shown."));
-  const inside = Object.entries(operation.sources).filter(([, source]) => !source).map(([name]) => name);
-  if (inside.length) said.push(make("p", { class: "remark" }, `${inside.join(", ")}: made between the layers, by a container’s own code.`));
+    said.push(
+      make(
+        "p",
+        { class: "remark" },
+        operation.says || "npnet knows no equation of this; its arrays are shown.",
+      ),
+    );
+  const inside = Object.entries(operation.sources)
+    .filter(([, source]) => !source)
+    .map(([name]) => name);
+  if (inside.length)
+    said.push(
+      make(
+        "p",
+        { class: "remark" },
+        `${inside.join(", ")}: made between the layers, by a container’s own code.`,
+      ),
+    );
   if (phase !== "update" && operation.kept.length) {
     const size = operation.kept.reduce((sum, [, , , bytes, same]) => sum + (same ? 0 : bytes), 0);
     const rows = operation.kept.map(([name, shape, dtype, bytes, same]) =>
-      make("li", {}, make("code", {}, name), ` ${shapeText(shape)} ${dtype}, ${bytesText(bytes)}${same ? `, which is ${same}` : ""}`),
+      make(
+        "li",
+        {},
+        make("code", {}, name),
+        ` ${shapeText(shape)} ${dtype}, ${bytesText(bytes)}${same ? `, which is ${same}` : ""}`,
+      ),
     );
-    said.push(make("details", {}, make("summary", {}, `Kept for backward: ${operation.kept.length} arrays, ${bytesText(size)} of their own`), make("ul", {}, ...rows)));
+    said.push(
+      make(
+        "details",
+        {},
+        make(
+          "summary",
+          {},
+          `Kept for backward: ${operation.kept.length} arrays, ${bytesText(size)} of their own`,
+        ),
+        make("ul", {}, ...rows),
+      ),
+    );
   }
   return said;
 }
 
 /** @param {number} bytes */
-const bytesText = (bytes) => (bytes < 1000 ? `${bytes} bytes` : bytes < 1e6 ? `${short(bytes / 1000, 3)} kB` : `${short(bytes / 1e6, 3)} MB`);
+const bytesText = (bytes) =>
+  bytes < 1000
+    ? `${bytes} bytes`
+    : bytes < 1e6
+      ? `${short(bytes / 1000, 3)} kB`
+      : `${short(bytes / 1e6, 3)} MB`;
 
 /** One array with its heat map. */
 function figureOf(name, operation) {
   const tensor = operation.tensors[name];
   const map = new HeatMap(name, tensor, {
     point: (index) => showReadout(operation, name, index),
-    choose: (index) => choose({ operation, name, index }),
+    choose: (index, byKey) => {
+      choose({ operation, name, index });
+      if (byKey) byId("sum").focus();
+    },
   });
   state.maps.set(name, map);
   const other = operation.reference[name];
   if (other && state.engine === "other") map.data = other.data;
-  if (other && state.engine === "difference") map.data = tensor.data.map((value, place) => value - other.data[place]);
+  if (other && state.engine === "difference")
+    map.data = tensor.data.map((value, place) => value - other.data[place]);
   const table = make("details", { class: "numbers" }, make("summary", {}, "as numbers"));
-  table.addEventListener("toggle", () => table.children.length < 2 && table.append(numbersOf(map, operation, name)), { once: true });
+  table.addEventListener(
+    "toggle",
+    () => table.children.length < 2 && table.append(numbersOf(map, operation, name)),
+    { once: true },
+  );
   const sampled = tensor.whole ? "" : ` Sampled: ${shapeText(tensor.here)} of them are here.`;
-  const whose = !other || state.engine === "own" ? tensor.described : `${GRADIENTS[state.engine]}, at most ${short(largestOf(map.data))} in size`;
+  const whose =
+    !other || state.engine === "own"
+      ? tensor.described
+      : `${GRADIENTS[state.engine]}, at most ${short(largestOf(map.data))} in size`;
   return make(
     "figure",
     { "data-name": name, class: tone(name) },
-    make("figcaption", {}, make("b", {}, name), ` ${shapeText(tensor.shape)}`, make("span", { class: "from" }, cameFrom(operation, name)), make("small", {}, `${whose}.${sampled}`)),
+    make(
+      "figcaption",
+      {},
+      make("b", {}, name),
+      ` ${shapeText(tensor.shape)}`,
+      make("span", { class: "from" }, cameFrom(operation, name)),
+      make("small", {}, `${whose}.${sampled}`),
+    ),
     make("div", { class: "scroll" }, map.canvas),
     table,
   );
@@ -135,7 +233,21 @@ function numbersOf(map, operation, name) {
     const row = make("tr", {}, make("th", { scope: "row" }, label("", indexOf(map.tensor, place))));
     for (let i = place; i < Math.min(place + columns, most); i++) {
       const index = indexOf(map.tensor, i);
-      row.append(make("td", {}, make("button", { type: "button", "aria-label": `${label(name, index)} = ${short(map.data[i])}`, click: () => choose({ operation, name, index }) }, short(map.data[i]))));
+      row.append(
+        make(
+          "td",
+          {},
+          make(
+            "button",
+            {
+              type: "button",
+              "aria-label": `${label(name, index)} = ${short(map.data[i])}`,
+              click: () => choose({ operation, name, index }),
+            },
+            short(map.data[i]),
+          ),
+        ),
+      );
     }
     body.append(row);
   }
@@ -146,12 +258,8 @@ function numbersOf(map, operation, name) {
 /** Give every heat map the room there is. */
 function fitMaps() {
   const width = byId("tensors").clientWidth - 18;
-  for (const map of state.maps.values()) {
-    map.fit(width, 380);
-    map.lit = new Set();
-    map.chosen = -1;
-  }
   light();
+  for (const map of state.maps.values()) map.fit(width, 380);
 }
 
 function showReadout(operation, name, index) {
@@ -160,6 +268,9 @@ function showReadout(operation, name, index) {
   const single = tensor.data instanceof Float32Array;
   const value = element(tensor, index);
   const other = operation.reference[name] && element(operation.reference[name], index);
-  const beside = other === undefined ? "" : `; ${trace.reference}: ${exact(other, single)}, difference ${short(value - other, 2)}`;
+  const beside =
+    other === undefined
+      ? ""
+      : `; ${trace.reference}: ${exact(other, single)}, difference ${short(value - other, 2)}`;
   byId("readout").textContent = `${label(name, index)} = ${exact(value, single)}${beside}`;
 }

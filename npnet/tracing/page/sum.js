@@ -5,7 +5,8 @@
 function consumerOf(operation) {
   for (const other of trace.operations)
     for (const [name, source] of Object.entries(other.sources))
-      if (source === operation.name && `grad_${name}` in other.tensors) return { operation: other, name: `grad_${name}` };
+      if (source === operation.name && `grad_${name}` in other.tensors)
+        return { operation: other, name: `grad_${name}` };
   return null;
 }
 
@@ -16,9 +17,13 @@ function originOf({ operation, name, index }) {
   const consumer = name === "grad_y" ? consumerOf(operation) : null;
   if (consumer) return sameElement(operation.tensors[name], index, consumer.operation, consumer.name);
   if (operation.kind === "split" && /^grad_(body|shortcut)$/.test(name)) {
-    const consumers = trace.operations.filter((other) => Object.values(other.sources).includes(operation.name));
+    const consumers = trace.operations.filter((other) =>
+      Object.values(other.sources).includes(operation.name),
+    );
     const branch = name.slice("grad_".length);
-    const taker = consumers.find((other) => other.name.startsWith(operation.name.replace(/in$/, branch))) || consumers.find((other) => other.kind === "add");
+    const taker =
+      consumers.find((other) => other.name.startsWith(operation.name.replace(/in$/, branch))) ||
+      consumers.find((other) => other.kind === "add");
     const taken = taker && (taker.kind === "add" ? name : "grad_x");
     if (taker && taken in taker.tensors) return sameElement(operation.tensors[name], index, taker, taken);
   }
@@ -35,8 +40,15 @@ function sameElement(tensor, index, operation, name) {
 
 /** @param {Chosen} chosen */
 function choose(chosen) {
-  if (state.chosen) state.trail.push(state.chosen);
+  if (state.chosen && !isSame(state.chosen, originOf(chosen))) state.trail.push(state.chosen);
   turnTo(chosen);
+}
+
+/** @param {Chosen} one @param {Chosen} other */
+function isSame(one, other) {
+  return (
+    one.operation === other.operation && one.name === other.name && one.index.join() === other.index.join()
+  );
 }
 
 /** Show an element and the step that made it. @param {Chosen} chosen */
@@ -45,11 +57,24 @@ function turnTo(chosen) {
   state.all = false;
   state.chosen = origin;
   const { operation, name } = origin;
-  const phase = name === "y" ? "forward" : name.startsWith("grad_") ? "backward" : name.startsWith("new_") ? "update" : "";
+  const phase =
+    name === "y"
+      ? "forward"
+      : name.startsWith("grad_")
+        ? "backward"
+        : name.startsWith("new_")
+          ? "update"
+          : "";
   const step = phase ? stepOf(phase, operation) : -1;
-  const moved = step >= 0 && step !== state.at;
-  if (moved) state.at = step;
-  show();
+  if (step >= 0 && step !== state.at) {
+    state.at = step;
+    show();
+  } else {
+    light();
+    for (const map of state.maps.values()) map.draw();
+    showSum();
+  }
+  if (document.activeElement === document.body) byId("sum").focus({ preventScroll: true });
   if (matchMedia("(max-width: 64rem)").matches) byId("sum").scrollIntoView({ block: "nearest" });
 }
 
@@ -58,7 +83,11 @@ function showSum() {
   if (!state.chosen) {
     panel.replaceChildren(
       make("h2", {}, "The sum behind a number"),
-      make("p", {}, "Click any cell, or choose one with the arrow keys and Enter, to read the sum that it is: each term, where it came from, and the total."),
+      make(
+        "p",
+        {},
+        "Click any cell, or choose one with the arrow keys and Enter, to read the sum that it is: each term, where it came from, and the total.",
+      ),
     );
     return;
   }
@@ -66,11 +95,24 @@ function showSum() {
   const tensor = operation.tensors[name];
   const single = tensor.data instanceof Float32Array;
   const value = element(tensor, index);
-  const heading = make("h2", {}, make("span", { class: tone(name) }, label(name, index)), ` = ${exact(value, single)}`);
+  const heading = make(
+    "h2",
+    {},
+    make("span", { class: tone(name) }, label(name, index)),
+    ` = ${exact(value, single)}`,
+  );
   const said = make("p", { class: "place" }, `of `, make("b", {}, operation.name), ` ${operation.layer}`);
-  const back = state.trail.length ? [make("button", { type: "button", id: "trail", click: () => turnTo(state.trail.pop()) }, "← back")] : [];
+  const back = state.trail.length
+    ? [make("button", { type: "button", id: "trail", click: () => turnTo(state.trail.pop()) }, "← back")]
+    : [];
   const sum = sumOf(operation, name, index);
-  panel.replaceChildren(...back, heading, said, ...(sum ? writtenOut(sum, operation, single) : unwritten(operation, name)), ...after(operation, name, index, single));
+  panel.replaceChildren(
+    ...back,
+    heading,
+    said,
+    ...(sum ? writtenOut(sum, operation, single) : unwritten(operation, name)),
+    ...after(operation, name, index, single),
+  );
 }
 
 /** What is said of an element that is no sum. */
@@ -101,23 +143,97 @@ function writtenOut(sum, operation, single) {
     const written = make("td", { class: "term" });
     term.forEach((factor, i) => written.append(i ? " · " : "", factorOf(factor, operation)));
     written.append(make("span", { class: "product" }, term.map((factor) => short(factor.value)).join(" · ")));
-    const bar = make("span", { class: value < 0 ? "bar negative" : "bar", style: `width: ${Math.round((60 * Math.abs(value)) / largest) || 0}px` });
+    const bar = make("span", {
+      class: value < 0 ? "bar negative" : "bar",
+      style: `width: ${Math.round((60 * Math.abs(value)) / largest) || 0}px`,
+    });
     return make("tr", {}, written, make("td", { class: "amount", "data-value": value }, bar, short(value)));
   });
   const parts = [];
   if (sum.note) parts.push(make("p", { class: "note" }, sum.note));
-  if (!sum.values.length && !sum.missing) parts.push(make("p", {}, "No term: the sum is 0."));
+  if (!sum.values.length && !sum.missing) {
+    const zero = make(
+      "p",
+      {},
+      "It has no term, so the sum is ",
+      make("span", { id: "total", "data-value": 0 }, "0"),
+      ".",
+    );
+    return [
+      ...parts,
+      zero,
+      make("p", { class: agrees(sum, 0) ? "agrees" : "failure" }, verdict(sum, 0, single)),
+    ];
+  }
   const rest = sum.values.length - listed.length;
   const last = [];
   if (rest) {
     const others = order.slice(listed.length).reduce((total, place) => total + sum.values[place], 0);
-    last.push(make("tr", {}, make("td", {}, make("button", { type: "button", click: () => { state.all = true; showSum(); } }, `${rest} ${others === 0 ? "terms of 0" : "smaller terms"}`)), make("td", { class: "amount" }, short(others))));
+    last.push(
+      make(
+        "tr",
+        {},
+        make(
+          "td",
+          {},
+          make(
+            "button",
+            {
+              type: "button",
+              click: () => {
+                state.all = true;
+                showSum();
+              },
+            },
+            `${rest} ${others === 0 ? "terms of 0" : "smaller terms"}`,
+          ),
+        ),
+        make("td", { class: "amount" }, short(others)),
+      ),
+    );
   }
   const absent = sum.missing ? sum.element - sum.total : 0;
-  if (sum.missing) last.push(make("tr", {}, make("td", {}, `${sum.missing} terms that are not on this page, as large arrays are sampled`), make("td", { class: "amount" }, short(absent))));
-  last.push(make("tr", { class: "total" }, make("th", { scope: "row" }, `sum of ${sum.values.length + sum.missing} ${sum.values.length + sum.missing === 1 ? "term" : "terms"}`), make("td", { class: "amount", id: "total", "data-value": sum.total + absent }, exact(sum.total + absent, single))));
+  if (sum.missing)
+    last.push(
+      make(
+        "tr",
+        {},
+        make("td", {}, `${sum.missing} terms that are not on this page, as large arrays are sampled`),
+        make("td", { class: "amount" }, short(absent)),
+      ),
+    );
+  last.push(
+    make(
+      "tr",
+      { class: "total" },
+      make(
+        "th",
+        { scope: "row" },
+        `sum of ${sum.values.length + sum.missing} ${sum.values.length + sum.missing === 1 ? "term" : "terms"}`,
+      ),
+      make(
+        "td",
+        { class: "amount", id: "total", "data-value": sum.total + absent },
+        exact(sum.total + absent, single),
+      ),
+    ),
+  );
   parts.push(
-    make("div", { class: "scroll" }, make("table", { class: "terms" }, make("thead", {}, make("tr", {}, ...["term", "value"].map((text) => make("th", { scope: "col" }, text)))), make("tbody", {}, ...rows), make("tfoot", {}, ...last))),
+    make(
+      "div",
+      { class: "scroll" },
+      make(
+        "table",
+        { class: "terms" },
+        make(
+          "thead",
+          {},
+          make("tr", {}, ...["term", "value"].map((text) => make("th", { scope: "col" }, text))),
+        ),
+        make("tbody", {}, ...rows),
+        make("tfoot", {}, ...last),
+      ),
+    ),
   );
   parts.push(make("p", { class: agrees(sum, absent) ? "agrees" : "failure" }, verdict(sum, absent, single)));
   return parts;
@@ -126,7 +242,8 @@ function writtenOut(sum, operation, single) {
 /** Whether a sum is what the array holds, as far as rounding lets it. @param {Sum} sum */
 function agrees(sum, absent) {
   const total = sum.total + absent;
-  if (!Number.isFinite(sum.element) || !Number.isFinite(total)) return Object.is(sum.element, total) || Number.isNaN(total) === Number.isNaN(sum.element);
+  if (!Number.isFinite(sum.element) || !Number.isFinite(total))
+    return Object.is(sum.element, total) || Number.isNaN(total) === Number.isNaN(sum.element);
   const size = sum.values.reduce((all, value) => all + Math.abs(value), 0);
   return Math.abs(total - sum.element) <= 1e-4 * size + 1e-12;
 }
@@ -134,7 +251,8 @@ function agrees(sum, absent) {
 /** @param {Sum} sum */
 function verdict(sum, absent, single) {
   const total = sum.total + absent;
-  if (!agrees(sum, absent)) return `This is not what the layer gave: its array holds ${exact(sum.element, single)}.`;
+  if (!agrees(sum, absent))
+    return `This is not what the layer gave: its array holds ${exact(sum.element, single)}.`;
   const same = single ? Math.fround(total) === Math.fround(sum.element) : total === sum.element;
   if (same || Number.isNaN(total)) return `The array holds ${exact(sum.element, single)}: the same.`;
   return `The array holds ${exact(sum.element, single)}; the difference of ${short(total - sum.element, 1)} is rounding.`;
@@ -145,7 +263,16 @@ function factorOf(factor, operation) {
   const { tensor, index } = factor;
   if (!tensor || !index) return make("span", {}, factor.label);
   const from = cameFrom(operation, tensor);
-  return make("button", { type: "button", class: `factor ${tone(tensor)}`, title: from.trim() || false, click: () => choose({ operation, name: tensor, index }) }, factor.label);
+  return make(
+    "button",
+    {
+      type: "button",
+      class: `factor ${tone(tensor)}`,
+      title: from.trim() || false,
+      click: () => choose({ operation, name: tensor, index }),
+    },
+    factor.label,
+  );
 }
 
 /** Beside an element: the other engine's, and what became of a parameter. */
@@ -154,37 +281,55 @@ function after(operation, name, index, single) {
   const other = operation.reference[name];
   if (other) {
     const [own, theirs] = [element(operation.tensors[name], index), element(other, index)];
-    said.push(make("p", { class: "reference" }, `${trace.reference}: ${exact(theirs, single)}, difference ${short(own - theirs, 2)}.`));
+    said.push(
+      make(
+        "p",
+        { class: "reference" },
+        `${trace.reference}: ${exact(theirs, single)}, difference ${short(own - theirs, 2)}.`,
+      ),
+    );
   }
   const parameter = operation.parameters.find((each) => [each, `grad_${each}`, `new_${each}`].includes(name));
   if (parameter) {
-    const parts = [[parameter, "weight"], [`grad_${parameter}`, "gradient"], [`new_${parameter}`, "after the step"]].filter(([each]) => each in operation.tensors);
-    const cells = parts.map(([each]) => make("li", {}, make("button", { type: "button", class: `factor ${tone(each)}`, click: () => choose({ operation, name: each, index }) }, label(each, index)), ` = ${exact(element(operation.tensors[each], index), single)}`));
+    const parts = [
+      [parameter, "weight"],
+      [`grad_${parameter}`, "gradient"],
+      [`new_${parameter}`, "after the step"],
+    ].filter(([each]) => each in operation.tensors);
+    const cells = parts.map(([each]) =>
+      make(
+        "li",
+        {},
+        make(
+          "button",
+          {
+            type: "button",
+            class: `factor ${tone(each)}`,
+            click: () => choose({ operation, name: each, index }),
+          },
+          label(each, index),
+        ),
+        ` = ${exact(element(operation.tensors[each], index), single)}`,
+      ),
+    );
     said.push(make("ul", { class: "learning" }, ...cells));
-    if (trace.optimizer && `new_${parameter}` in operation.tensors) said.push(make("p", { class: "reference" }, `The step is that of ${trace.optimizer}.`));
+    if (trace.optimizer && `new_${parameter}` in operation.tensors)
+      said.push(make("p", { class: "reference" }, `The step is that of ${trace.optimizer}.`));
   }
   return said;
 }
 
 /** Light up what the chosen element is made of. */
 function light() {
-  if (!state.chosen) return;
+  for (const map of state.maps.values()) [map.lit, map.chosen] = [new Set(), -1];
   const [, place] = trace.steps[state.at];
+  if (!state.chosen || trace.operations[place] !== state.chosen.operation) return;
   const { operation, name, index } = state.chosen;
-  if (trace.operations[place] !== operation) return;
   const sum = sumOf(operation, name, index);
-  for (const term of sum ? sum.terms : [])
-    for (const { tensor, index: where } of term) {
-      const map = tensor && state.maps.get(tensor);
-      if (map && where) map.lit.add(placeOf(map.tensor, where));
-    }
-  if (operation.kind === "max_pool2d" && name === "y")
-    for (const cell of indices(operation.settings.kernel)) {
-      const pixel = pixelUnder(new Ways(operation), index.slice(-2), cell);
-      const map = state.maps.get("x");
-      if (pixel && map) map.lit.add(placeOf(map.tensor, [...index.slice(0, -2), ...pixel]));
-    }
+  for (const { tensor, index: where } of sum ? [...sum.terms.flat(), ...sum.decisive] : []) {
+    const map = tensor && state.maps.get(tensor);
+    if (map && where) map.lit.add(placeOf(map.tensor, where));
+  }
   const own = state.maps.get(name);
   if (own) own.chosen = placeOf(own.tensor, index);
-  for (const map of state.maps.values()) map.draw();
 }

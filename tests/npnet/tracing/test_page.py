@@ -171,6 +171,16 @@ def test_keyboard_alone_reaches_a_gradients_terms(opened, traced):
     assert page.inner_text("#readout").startswith("grad_x[1,1] = ")
     page.keyboard.press("Enter")
     assert page.inner_text("#sum h2").startswith("grad_x[1,1] = ")
+    page.keyboard.press("Escape")
+    assert page.evaluate(on_grad_x)
+    page.keyboard.press("Enter")
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.textContent") == "p[1,1]"
+    page.keyboard.press("Enter")
+    assert page.inner_text("#what") == "Forward through 6 Linear(4, 3)"
+    assert page.inner_text("#sum h2").startswith("y[1,1] = ")
+    assert page.evaluate("() => document.activeElement.id") == "sum"
 
 
 def test_everything_that_can_be_focused_has_a_name(opened, traced):
