@@ -14,8 +14,9 @@ from numpy import ndarray
 
 from npnet import nn
 from npnet.functional._losses import class_axis
-from npnet.functional._window import Pair, convolution_padding, pair, pooling_window, window
+from npnet.functional.arguments import convolution_padding, pair, pooling_window
 from npnet.functional.avg_pool2d import _adaptive_spans, _divisor
+from npnet.kernels.window import Pair, Window, place_window
 from npnet.nn import Layer
 from npnet.nn.losses import Loss
 
@@ -205,7 +206,7 @@ def _conv2d(layer: nn.Conv2d, x: ndarray, _: bool) -> Described:
     stride = pair("conv2d", "stride", layer.stride, least=1)
     dilation = pair("conv2d", "dilation", layer.dilation, least=1)
     border = convolution_padding(layer.padding, kernel, stride, dilation)
-    place = window("conv2d", (x.shape[-2], x.shape[-1]), kernel, stride, border, dilation)
+    place = place_window("conv2d", (x.shape[-2], x.shape[-1]), kernel, stride, border, dilation)
     return "conv2d", {
         "kernel": kernel,
         "stride": stride,
@@ -246,7 +247,7 @@ def _adaptive(layer: nn.AdaptiveAvgPool2d, x: ndarray, _: bool) -> Described:
     return "average", {"rows": rows, "columns": columns, "divisor": divisor}
 
 
-def _pooling(name: str, layer: Any, x: ndarray, dilation: Any) -> Any:
+def _pooling(name: str, layer: Any, x: ndarray, dilation: Any) -> Window:
     batch = x if x.ndim == 4 else x[None]
     return pooling_window(
         name, batch, layer.kernel_size, layer.stride, layer.padding, dilation, layer.ceil_mode
