@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
     from npnet import nn
-    from npnet.recipes import NetworkRecipe
+    from npnet.recipes import NetworkRecipe, Recipe
     from npnet.tracing import Trace
 
 EXAMPLES = """\
 examples:
   npnet trace --html step.html                    a page of one step of the last digits run
   npnet trace mnist-lenet --index 3 --open        LeNet-5 on the fourth test digit, in the browser
+  npnet trace mnist-deep --only "784-100-10"      one of the networks of a recipe that has several
   npnet trace runs/digits/2026-05-09T08-24-00Z    a run that was kept
 """
 
@@ -49,8 +50,13 @@ def add_parser(commands: _SubParsersAction[Parser]) -> None:
         nargs="?",
         default=DEFAULT_RECIPE,
         metavar="RECIPE | RUN",
-        help="A recipe, whose last run gives the weights (without one they are as training begins), or the "
-        f"folder of a run. Without a name it is {DEFAULT_RECIPE}.",
+        help="A recipe, whose last run gives the weights (without one they are as training begins; so are "
+        f"those of a recipe of several networks), or a run's folder. Without a name it is {DEFAULT_RECIPE}.",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NETWORK",
+        help="Which network of a recipe that has several; without this option it is the first.",
     )
     parser.add_argument(
         "--index",
@@ -100,50 +106,69 @@ def _recorded(chosen: Namespace) -> Trace:
     import npnet  # noqa: PLC0415 - as above
     from npnet import nn, optim, tracing  # noqa: PLC0415 - as above
 
-    recipe, run = _recipe_and_run(chosen)
-    model = recipe.model(np.random.default_rng(0)) if run is None else _model(run)
-    x, target = _sample(recipe, model, chosen)
-    untrained = f"weights as they are before training; `npnet train {recipe.name}` makes others"
-    say(f"{recipe.name}: {untrained if run is None else f'weights of {run}'}")
+    run = _run_of(chosen)
+    network = _network(_recipe_of(chosen, run), chosen, run)
+    model = network.model(np.random.default_rng(0)) if run is None else _model(run)
+    x, target = _sample(network, model, chosen)
+    untrained = "weights as they are before training"
+    say(f"{network.name}: {untrained if run is None else f'weights of {run}'}")
     return npnet.trace(
         model,
-        recipe.loss.make(nn),
+        network.loss.make(nn),
         x,
         target,
-        optimizer=recipe.optimizer.make(optim, model.parameters),
+        optimizer=network.optimizer.make(optim, model.parameters),
         generator=np.random.default_rng(0),
         reference=None if chosen.no_reference else tracing.installed_reference(),
     )
 
 
-def _recipe_and_run(chosen: Namespace) -> tuple[NetworkRecipe, Path | None]:
-    """Return the recipe, and the folder of the run whose weights are to be used."""
+def _run_of(chosen: Namespace) -> Path | None:
+    """Return the folder of the run whose weights are to be used, None where there is none."""
+    from npnet import recipes  # noqa: PLC0415 - as above
+    from npnet.run import MODEL  # noqa: PLC0415 - as above
+
+    if chosen.what not in recipes.names():
+        return Path(chosen.what)
+    if not isinstance(recipes.get(chosen.what), recipes.NetworkRecipe):
+        return None  # of several networks, a run keeps the weights of one, whichever was best
+    runs = sorted((chosen.out / chosen.what).glob(f"*/{MODEL}"))  # they are named after the time
+    return runs[-1].parent if runs else None
+
+
+def _recipe_of(chosen: Namespace, run: Path | None) -> Recipe:
+    """Return the recipe that was named, or that a run is of."""
     from npnet import recipes  # noqa: PLC0415 - as above
     from npnet.run import MODEL, SETTINGS  # noqa: PLC0415 - as above
 
-    run = None
-    if chosen.what in recipes.names():
-        name = chosen.what
-        runs = sorted((chosen.out / name).glob(f"*/{MODEL}"))  # they are named after the time
-        run = runs[-1].parent if runs else None
-    else:
-        run = Path(chosen.what)
-        if not run.is_dir():
-            recipes.get(chosen.what)  # says which recipe was perhaps meant
-        try:
-            name = json.loads((run / SETTINGS).read_text(encoding="utf-8"))["recipe"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"trace: RUN must be the folder of a run with its {SETTINGS}, got {run}"
-            ) from error
-        if not (run / MODEL).exists():
-            raise InputError(f"trace: RUN must have a {MODEL}, got {run}")
-    recipe = recipes.get(name)
-    if not isinstance(recipe, recipes.NetworkRecipe):
+    if chosen.what in recipes.names() or run is None or not run.is_dir():
+        return recipes.get(chosen.what)  # which says of an unknown name what was perhaps meant
+    try:
+        name = json.loads((run / SETTINGS).read_text(encoding="utf-8"))["recipe"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"trace: RUN must be the folder of a run with its {SETTINGS}, got {run}") from error
+    if not (run / MODEL).exists():
+        raise InputError(f"trace: RUN must have a {MODEL}, got {run}")
+    return recipes.get(name)
+
+
+def _network(recipe: Recipe, chosen: Namespace, run: Path | None) -> NetworkRecipe:
+    """Return the network to trace, of a recipe of several the one that --only names, or the first."""
+    from npnet import recipes  # noqa: PLC0415 - as above
+
+    if chosen.only is not None:
+        recipe = recipe.only(chosen.only)
+    if isinstance(recipe, recipes.NetworkRecipe):
+        return recipe
+    first = next(iter(getattr(recipe, "networks", ())), None)
+    if not isinstance(first, recipes.NetworkRecipe):
+        raise InputError(f"trace: RECIPE must train a network, got {recipe.name}; use npnet.trace in Python")
+    if run is not None:
         raise InputError(
-            f"trace: RECIPE must train one network, got {name}; trace a network of it with npnet.trace"
+            f"trace: RUN must be that of a recipe with one network, got one of {recipe.name}; its networks "
+            f"are traced as they begin, by `npnet trace {recipe.name} --only NETWORK`"
         )
-    return recipe, run
+    return first
 
 
 def _model(run: Path) -> nn.Layer:
@@ -153,12 +178,12 @@ def _model(run: Path) -> nn.Layer:
     return saved.load(run / MODEL).model
 
 
-def _sample(recipe: NetworkRecipe, model: nn.Layer, chosen: Namespace) -> tuple[ndarray, ndarray]:
+def _sample(network: NetworkRecipe, model: nn.Layer, chosen: Namespace) -> tuple[ndarray, ndarray]:
     """Return one sample as a minibatch, and the next with it for layers that need more than one."""
     from npnet import recipes  # noqa: PLC0415 - as above
     from npnet.data import minibatches  # noqa: PLC0415 - as above
 
-    splits = recipe.splits(recipes.Options(data=chosen.data))
+    splits = network.splits(recipes.Options(data=chosen.data))
     part: Any = splits.test if splits.test is not None else splits.train
     if chosen.index >= len(part):
         raise InputError(

@@ -50,6 +50,13 @@ def test_the_last_run_gives_the_weights_and_the_page_is_written(capsys, trained,
     assert len(page.encode()) <= 300_000
 
 
+def test_one_of_several_networks_is_traced(capsys):
+    assert main(["trace", "gmm-deep", "--only", "2-10-2 relu on (4, 2, 40)", "--no-reference"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2-10-2 relu on (4, 2, 40): weights as they are before training"
+    assert any("Linear(2, 10)" in line for line in lines)
+
+
 def test_a_run_is_traced_by_its_folder(capsys, trained):
     run = next((trained / "digits").iterdir())
     assert main(["trace", str(run), "--no-reference"]) == 0
@@ -79,9 +86,14 @@ def test_mistakes_are_told_in_one_line(capsys, trained, tmp_path):
     (without / "model.safetensors").unlink()
     odd = shutil.copytree(run, tmp_path / "odd")
     (odd / "settings.json").write_text(json.dumps({"recipe": "digitz"}))
+    several = shutil.copytree(run, tmp_path / "several")
+    (several / "settings.json").write_text(json.dumps({"recipe": "gmm-deep"}))
     for arguments, message in (
         (["digitz"], "did you mean digits?"),
-        (["mnist-deep"], "trace: RECIPE must train one network, got mnist-deep"),
+        (["kernels"], "trace: RECIPE must train a network, got kernels"),
+        (["gmm-deep", "--only", "nonsense"], "networks must be among"),
+        (["digits", "--only", "nonsense"], "--only must go with a recipe of several networks"),
+        ([str(several)], "trace: RUN must be that of a recipe with one network, got one of gmm-deep"),
         (["--index", "100000"], "trace: --index must be below 359"),
         (["--index", "-1"], "--index"),
         ([str(tmp_path)], "trace: RUN must be the folder of a run with its settings.json"),
