@@ -218,7 +218,7 @@ class Recorder:
 
     def _unique(self, name: str) -> str:
         """Return a name, with a number for a layer that is run more than once."""
-        used = {draft.name for draft in self._drafts}
+        used = {INPUT, LOSS, *(draft.name for draft in self._drafts)}
         times = 1
         while (numbered := name if times == 1 else f"{name} ({times})") in used:
             times += 1

@@ -68,8 +68,11 @@ def _update(o: Ways, name: str, index: Index) -> Iterator[Term]:
     parameter = name.removeprefix("new_")
     old = o.at(parameter, *index)
     yield (old,)
-    if o.settings["plain"]:
-        yield Factor("−lr", -o.settings["lr"]), o.at(f"grad_{parameter}", *index)
+    if "lr" in o.settings:
+        minus_lr = Factor("−lr", -o.settings["lr"])
+        yield minus_lr, o.at(f"grad_{parameter}", *index)
+        if o.settings["decay"]:
+            yield minus_lr, Factor("weight_decay", o.settings["decay"]), old
     else:
         yield (Factor(f"the step of {o.settings['optimizer']}", float(o.tensors[name][index]) - old.value),)
 

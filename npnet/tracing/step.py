@@ -149,7 +149,8 @@ class Trace:
 
     def __repr__(self) -> str:
         columns = ["↓ forward", "array", "shape", "values", "range", "mean", "notes"]
-        forward = [row for operation in self.operations for row in _rows(operation, "forward")]
+        forward = [["input", "x", *_described(self.x)]]
+        forward += [row for operation in self.operations for row in _rows(operation, "forward")]
         order = [self.operations[place] for phase, place in self.steps if phase == "backward"]
         missing = [each for each in reversed(self.operations) if each not in order]
         backward = [row for operation in reversed([*missing, *order]) for row in _rows(operation, "backward")]
@@ -198,7 +199,8 @@ def trace(
     Raises
     ------
     InputError
-        If model, loss, optimizer or generator is something else, or x or target is no array.
+        If model, loss, optimizer or generator is something else, x or target is no array of numbers, or the
+        model cannot be copied.
 
     Examples
     --------
@@ -214,8 +216,8 @@ def trace(
     """
     check_model("trace", model)
     check_loss("trace", loss)
-    check.array("trace", "x", x)
-    check.array("trace", "target", target)
+    check.array("trace", "x", x, "biuf")
+    check.array("trace", "target", target, "biuf")
     if optimizer is not None:
         check.instance(
             "trace", "optimizer", optimizer, Optimizer, "an optimizer such as optim.SGD(model.parameters)"
@@ -226,7 +228,7 @@ def trace(
     if reference is not None:
         check.function("trace", "reference", reference)
 
-    copied, moved, noise = copy.deepcopy((model, optimizer, generator))
+    copied, moved, noise = _copied(model, optimizer, generator)
     recorder = Recorder(copied)
     recorder.run(loss, x, target, training, noise)
     recorded = Trace(
@@ -248,11 +250,26 @@ def trace(
     return recorded
 
 
+def _copied(model: Layer, *others: Any) -> tuple[Any, ...]:
+    """Return copies that belong together as the originals do."""
+    try:
+        return copy.deepcopy((model, *others))
+    except Exception as error:  # what a layer of one's own holds may be of any kind
+        raise InputError(
+            f"trace: model must be one that can be copied, got {type(model).__name__}: {error}"
+        ) from error
+
+
 def _updated(recorded: Trace, optimizer: Optimizer, places: Mapping[str, str]) -> Trace:
     """Return the trace with what the optimizer made of the parameters, by the operations they belong to."""
-    plain = type(optimizer) is SGD and not optimizer.momentum and not optimizer.weight_decay
-    settings = {"optimizer": type(optimizer).__name__, "lr": float(optimizer.lr), "plain": plain}
-    rule = "− lr · grad_{0}" if plain else "+ the step of " + type(optimizer).__name__
+    kind = type(optimizer).__name__
+    settings: dict[str, Any] = {"optimizer": kind}
+    rule, shown = f"+ the step of {kind}", repr(optimizer)
+    if type(optimizer) is SGD and not optimizer.momentum:  # whose step is a sum of products
+        settings |= {"lr": float(optimizer.lr), "decay": float(optimizer.weight_decay)}
+        decays = f", weight_decay={optimizer.weight_decay:g}" if optimizer.weight_decay else ""
+        rule, shown = "− lr · grad_{0}", f"SGD(lr={optimizer.lr:g}{decays})"
+        rule += " − lr · weight_decay · {0}" if decays else ""
     operations, steps = list(recorded.operations), list(recorded.steps)
     for place, operation in enumerate(operations):
         layer = places.get(operation.name, "")
@@ -274,14 +291,14 @@ def _updated(recorded: Trace, optimizer: Optimizer, places: Mapping[str, str]) -
             settings={**operation.settings, **settings},
         )
         steps.append(("update", place))
-    shown = f"{settings['optimizer']}(lr={settings['lr']:g})" if plain else repr(optimizer)
     return replace(recorded, operations=tuple(operations), steps=tuple(steps), optimizer=shown)
 
 
 def _rows(operation: Operation, phase: str) -> Iterator[Sequence[str]]:
     """Yield the lines of one operation in one of the two passes."""
     backward = phase == "backward"
-    names = [name for name in operation.tensors if name in operation.gradients] if backward else ["y"]
+    learnt = [name for name in operation.parameters if name in operation.tensors]
+    names = list(operation.gradients) if backward else [*learnt, "y"]
     if operation.failed == phase:
         yield f"{operation.name} {operation.layer}", "", "", "", "", "", f"failed: {operation.error}"
         return

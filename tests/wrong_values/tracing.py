@@ -4,7 +4,7 @@ import numpy as np
 
 import npnet
 from npnet import nn, optim
-from tests.wrong_values.table import ARRAY, FLAG, FUNCTION, GENERATOR, Row, masked
+from tests.wrong_values.table import ARRAY, FLAG, FUNCTION, GENERATOR, Row
 
 
 def model():
@@ -36,7 +36,6 @@ def write(path):
     return recorded.save(path)
 
 
-NO_ARRAY = [None, 3.0, "x", [1.0], {}, masked()]
 ROWS = [
     Row(
         "trace",
@@ -45,8 +44,8 @@ ROWS = [
         {
             "model": [None, "model", nn.Linear, nn.MSELoss()],
             "loss": [None, "loss", nn.CrossEntropyLoss, nn.CrossEntropyLoss(reduction="none"), model()],
-            "x": NO_ARRAY,
-            "target": NO_ARRAY,
+            "x": ARRAY,
+            "target": ARRAY,
             "optimizer": ["SGD", 0.1, optim.SGD],
             "training": FLAG,
             "generator": GENERATOR,

@@ -56,12 +56,11 @@ function equationOf(text, operation) {
       {
         type: "button",
         class: `symbol ${tone(name)}`,
-        click: () => byId("tensors").querySelector(`[data-name="${name}"] canvas`)?.focus(),
+        click: () => state.maps.get(name)?.canvas.focus(),
       },
       name,
     );
-    const point = (on) =>
-      byId("tensors").querySelector(`[data-name="${name}"]`)?.classList.toggle("pointed", on);
+    const point = (on) => state.maps.get(name)?.canvas.closest("figure")?.classList.toggle("pointed", on);
     for (const event of ["pointerenter", "focus"]) symbol.addEventListener(event, () => point(true));
     for (const event of ["pointerleave", "blur"]) symbol.addEventListener(event, () => point(false));
     line.append(text.slice(from, found.index), symbol);
@@ -136,6 +135,9 @@ function remarks(phase, operation) {
         `${inside.join(", ")}: made between the layers, by a container’s own code.`,
       ),
     );
+  const frozen = operation.parameters.filter((name) => !(`grad_${name}` in operation.tensors));
+  if (phase === "backward" && frozen.length && !operation.failed)
+    said.push(make("p", { class: "remark" }, `${frozen.join(", ")}: frozen, so no gradient is computed.`));
   if (phase !== "update" && operation.kept.length) {
     const size = operation.kept.reduce((sum, [, , , bytes, same]) => sum + (same ? 0 : bytes), 0);
     const rows = operation.kept.map(([name, shape, dtype, bytes, same]) =>

@@ -8,10 +8,15 @@ function* update(o, name, index) {
   const parameter = name.slice("new_".length);
   const old = o.at(parameter, index);
   yield [old];
-  const after = o.value(name, index);
-  const { lr, plain, optimizer } = o.settings;
-  if (plain) yield [constant("−lr", -lr), o.at(`grad_${parameter}`, index)];
-  else yield [constant(`the step of ${optimizer}`, after === undefined ? undefined : after - old.value)];
+  const { lr, decay, optimizer } = o.settings;
+  if (lr === undefined) {
+    const after = o.value(name, index);
+    const step = after === undefined || old.value === undefined ? undefined : after - old.value;
+    yield [constant(`the step of ${optimizer}`, step)];
+    return;
+  }
+  yield [constant("−lr", -lr), o.at(`grad_${parameter}`, index)];
+  if (decay) yield [constant("−lr", -lr), constant("weight_decay", decay), old];
 }
 
 const RULES = {

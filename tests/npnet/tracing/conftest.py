@@ -1,7 +1,7 @@
 """A browser of the system's, in which pages are opened as files, and traces of every operation."""
 
 import shutil
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -10,6 +10,11 @@ import npnet
 from npnet import optim
 from tests.npnet.tracing.traced_models import MODELS
 
+OPTIMIZERS = {
+    "images": optim.Adam,
+    "soft": partial(optim.SGD, lr=0.1, weight_decay=0.5),
+    "others": partial(optim.SGD, lr=0.1),
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -20,7 +25,8 @@ def traced():
     @cache
     def run(name):
         model, loss, x, target = MODELS[name](np.random.default_rng(0))
-        optimizer = optim.SGD(model.parameters, lr=0.1) if model.parameters else None
+        rule = OPTIMIZERS.get(name, OPTIMIZERS["others"])
+        optimizer = rule(model.parameters) if model.parameters else None
         return npnet.trace(model, loss, x, target, optimizer=optimizer, generator=np.random.default_rng(1))
 
     return run

@@ -24,36 +24,30 @@ def numbers(values):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_numbers_on_the_page_are_the_arrays(opened, traced, name):
-    trace = traced(name)
-    for operation, arrays in zip(trace, opened(trace).evaluate(EVERY_ARRAY), strict=True):
+def test_the_pages_numbers_are_the_arrays_and_its_terms_add_up_to_them(opened, traced, name):
+    trace, rng = traced(name), np.random.default_rng(3)
+    page = opened(trace)
+    for place, (operation, arrays) in enumerate(zip(trace, page.evaluate(EVERY_ARRAY), strict=True)):
         assert arrays.keys() == operation.tensors.keys()
         for key, array in operation.tensors.items():
             assert tuple(arrays[key]["shape"]) == array.shape
             np.testing.assert_array_equal(numbers(arrays[key]["values"]), array.reshape(-1))
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_terms_on_the_page_add_up_and_are_those_of_python(opened, traced, name):
-    trace, rng = traced(name), np.random.default_rng(3)
-    page = opened(trace)
-    for place, operation in enumerate(trace):
         for result in operation.equations:
             array = operation[result]
             chosen = rng.choice(array.size, min(SAMPLES, array.size), replace=False)
             indices = [list(map(int, np.unravel_index(k, array.shape))) if array.ndim else [] for k in chosen]
             for index, found in zip(indices, page.evaluate(SUMS, [place, result, indices]), strict=True):
-                written = trace.sum(operation.name, result, tuple(index))
-                bound = (
-                    (found["terms"] + 24) * UNITS[array.dtype] * (found["size"] + 1e-6 * np.abs(array).max())
-                )
-                assert abs(found["total"] - float(array[tuple(index)])) <= bound, str(written)
-                assert found["element"] == float(array[tuple(index)])
-                assert found["note"] == written.note
-                assert found["labels"] == [
-                    " · ".join(factor.label for factor in term) for term in written.terms
-                ]
-                assert not found["missing"]
+                check_sum(found, array[tuple(index)], trace.sum(operation.name, result, tuple(index)), array)
+
+
+def check_sum(found, element, written, array):
+    """Require that a sum on the page comes to the array's element and is the one that Python writes out."""
+    bound = (found["terms"] + 24) * UNITS[array.dtype] * (found["size"] + 1e-6 * np.abs(array).max())
+    assert abs(found["total"] - float(element)) <= bound, str(written)
+    assert found["element"] == float(element)
+    assert found["note"] == written.note
+    assert found["labels"] == [" · ".join(factor.label for factor in term) for term in written.terms]
+    assert not found["missing"]
 
 
 def test_stepping_goes_through_both_passes(opened, traced):
@@ -274,6 +268,16 @@ def test_an_unknown_layer_is_shown_without_equation(opened):
     click_cell(page, "y", 0, 1)
     assert page.inner_text("#sum h2") == "y[0,1] = 2"
     assert "knows no equation" in page.inner_text("#sum")
+
+
+def test_a_frozen_parameter_is_said_to_be_frozen(opened):
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(3, 2, generator=rng))
+    model.freeze("0.weight")
+    page = opened(npnet.trace(model, nn.CrossEntropyLoss(), rng.random((1, 3), np.float32), np.array([1])))
+    page.click('li[data-name="0"] .backward')
+    assert page.inner_text("#equations .remark") == "weight: frozen, so no gradient is computed."
+    assert page.locator('figure[data-name="grad_bias"]').count() == 1
 
 
 def test_nan_and_infinities_are_drawn_and_said(opened):

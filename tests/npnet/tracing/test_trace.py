@@ -1,5 +1,7 @@
 """What is recorded of a step: every operation of every container, and nothing of it stays in the model."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -131,6 +133,21 @@ def test_a_layer_that_runs_twice_is_two_operations():
     assert [operation.name for operation in trace] == ["0", "1", "0 (2)", "loss"]
 
 
+def test_layers_may_be_called_what_the_trace_calls_its_ends():
+    model = nn.Sequential({"input": linear(3, 3), "loss": linear(3, 2)})
+    trace = run(model)
+    assert [operation.name for operation in trace] == ["input (2)", "loss (2)", "loss"]
+    assert trace["input (2)"].sources == {"x": "input"}
+    assert trace["loss (2)"].sources == {"x": "input (2)"}
+
+
+def test_a_model_that_cannot_be_copied_is_refused():
+    model = linear(3, 2)
+    vars(model)["lock"] = threading.Lock()
+    with pytest.raises(InputError, match="trace: model must be one that can be copied, got Linear: cannot"):
+        run(model)
+
+
 def test_what_a_closure_keeps_is_listed():
     kept = {kept.name: kept for kept in run(nn.Sequential(linear(3, 4), nn.ReLU(), linear(4, 2)))["1"].kept}
     assert (kept["passes"].shape, kept["passes"].dtype, kept["passes"].bytes) == ((2, 4), "bool", 8)
@@ -204,7 +221,7 @@ def test_the_table_reads_forward_downwards_and_backward_upwards(traced):
     lines = str(traced("mlp")).splitlines()
     names = [line.split()[0] for line in lines[3:] if line]
     middle = names.index("↑")
-    assert names[:middle] == ["0", "1", "2", "3", "4", "5", "6", "loss"]
+    assert list(dict.fromkeys(names[:middle])) == ["input", "0", "1", "2", "3", "4", "5", "6", "loss"]
     assert names[middle + 1] == "0"
     assert names[-1] == "loss"
     assert set(lines[3]) & set("▁▂▃▄▅▆▇█")
