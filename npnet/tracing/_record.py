@@ -1,8 +1,8 @@
 """One step run with every layer's forward and backward watched, on a copy, so that nothing of it stays.
 
-Each layer of the copied model gets a `forward` of its own that runs the usual one and notes what went in and
-what came out. So containers call their layers as they always do, those of your own included; and where
-nothing is traced there is nothing to pay, as no layer has a hook.
+The copy's layers have a `forward` that runs the usual one and notes what went in and what came out. So
+containers call their layers as they always do, those of your own included; and where nothing is traced
+there is nothing to pay, as no layer has a hook.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet.errors import InputError
-from npnet.nn import Gradients, Layer, Residual, Sequential
+from npnet.nn import Gradients, Layer, Residual
+from npnet.nn.layer import instrumented
 from npnet.nn.losses import Loss
 from npnet.tracing._kinds import Kind, kind_of, kind_of_loss, known
 from npnet.tracing.operation import Kept, Operation
@@ -66,7 +67,7 @@ class Recorder:
     Parameters
     ----------
     model : Layer
-        A copy, whose layers are given a forward of their own here.
+        A copy: running statistics change.
     """
 
     def __init__(self, model: Layer) -> None:
@@ -84,10 +85,12 @@ class Recorder:
         self._grads_x: dict[str, ndarray | None] = {}
         self._upstream: dict[str, ndarray] = {}
         self._unseen: dict[str, Layer] = {}
-        for name, layer in model.named_layers():
-            if "forward" not in vars(layer):  # else it stands at several places, and is known by the first
-                self._unseen[name or ALONE] = layer
-                vars(layer)["forward"] = partial(self._forward, layer, name or ALONE, layer.forward)
+        for path, layer in model.named_layers():
+            self._unseen[path or ALONE] = layer
+        self._watched = instrumented(model, self._watching)
+
+    def _watching(self, path: str, layer: Layer, forward: Callable[..., Any]) -> Callable[..., Any]:
+        return partial(self._forward, layer, path or ALONE, forward)
 
     def run(
         self, loss: Loss, x: ndarray, target: ndarray, training: bool, generator: Generator | None
@@ -96,7 +99,7 @@ class Recorder:
         self._made.append((x, None))
         try:
             with np.errstate(all="ignore"):
-                y, backward = self.model.forward(x, training=training, generator=generator)
+                y, backward = self._watched.forward(x, training=training, generator=generator)
                 _, self.grads = backward(self._through_loss(loss, y, target))
         except Exception as error:  # noqa: BLE001 - whatever a layer of one's own raises is shown at its place
             self.error = _message(error)
@@ -126,7 +129,7 @@ class Recorder:
         if self._failed:  # a container tries again, to find out what to say
             return forward(x, **how)
         self._unseen.pop(name, None)
-        composed = bool(layer.children()) and not isinstance(layer, Sequential)
+        composed = bool(layer.children) and not layer.stages
         made_before = len(self._made)
         if composed:
             draft = Draft(f"{name}.out", _shown(layer), says=_says(layer))
@@ -142,14 +145,14 @@ class Recorder:
         if y is x:  # what takes this takes it from here
             y = x.view()
         self._outputs[name] = y
-        if layer.children() and any(y is array for array, _ in self._made[made_before:]):
+        if layer.children and any(y is array for array, _ in self._made[made_before:]):
             # What came out of it, one of its layers made.
             self._leave_out(entry)
             return y, partial(self._pass_back, name, backward)
         if composed:
             self._gather(draft, layer, name, x)
         draft.note("y", y)
-        if not layer.children():
+        if not layer.children:
             draft.kept = tuple(_kept(backward, {"x": x, **_own(layer), "y": y}))
             if draft.kind == "dropout":
                 draft.note("factor", _factor(backward, y))
@@ -159,7 +162,7 @@ class Recorder:
     def _leaf(self, layer: Layer, name: str, x: ndarray, how: Mapping[str, Any]) -> Draft:
         """Begin the operation of a layer without layers in it."""
         draft = Draft(self._unique(name), _shown(layer), says=_says(layer))
-        self.places[draft.name] = "" if layer is self.model else name
+        self.places[draft.name] = "" if name == ALONE else name
         draft.note("x", x)
         draft.sources["x"] = self._source(x)
         for parameter, array in _own(layer).items():
@@ -189,7 +192,7 @@ class Recorder:
 
     def _gather(self, draft: Draft, layer: Layer, name: str, x: ndarray) -> None:
         """Note what a container makes its output of: the outputs of its layers, in a Residual perhaps x."""
-        for child in layer.children():
+        for child in layer.children:
             output = self._outputs.get(_within(name, child))
             if output is not None:
                 draft.note(child, output)
@@ -288,7 +291,7 @@ class Recorder:
 
     def _hand_out(self, draft: Draft, entry: Draft, name: str, layer: Layer, grad_x: ndarray | None) -> None:
         """Note of a container which gradients its layers took, and which they gave back."""
-        for child in layer.children():
+        for child in layer.children:
             place = _within(name, child)
             draft.note(f"grad_{child}", self._upstream.get(place))
             entry.note(f"grad_{child}", self._grads_x.get(place))
@@ -314,7 +317,7 @@ class Recorder:
 
     def _note_unseen(self, loss: Loss) -> None:
         for name, layer in self._unseen.items():
-            if not layer.children():
+            if not layer.children:
                 self._drafts.append(Draft(name, _shown(layer), says=_says(layer)))
         if not any(draft.name == LOSS for draft in self._drafts):
             self._drafts.append(Draft(LOSS, _shown_loss(loss), says=_says(loss)))
@@ -379,7 +382,7 @@ def _within(name: str, child: str) -> str:
 
 
 def _shown(layer: Layer) -> str:
-    return type(layer).__name__ if layer.children() else repr(layer)
+    return type(layer).__name__ if layer.children else repr(layer)
 
 
 def _shown_loss(loss: Loss) -> str:

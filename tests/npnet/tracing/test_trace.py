@@ -19,9 +19,6 @@ class Branches(nn.Layer):
         super().__init__()
         self.left, self.right = left, right
 
-    def children(self):
-        return {"left": self.left, "right": self.right}
-
     def forward(self, x, *, training=True, generator=None):
         left, left_backward = self.left.forward(x, training=training, generator=generator)
         right, right_backward = self.right.forward(x, training=training, generator=generator)
@@ -127,10 +124,32 @@ def test_a_residual_is_a_parting_and_a_sum():
     ]  # fmt: skip
 
 
-def test_a_layer_that_runs_twice_is_two_operations():
+def test_a_layer_in_two_places_is_two_operations():
     shared = linear(3, 3)
     trace = run(nn.Sequential(shared, nn.ReLU(), shared))
-    assert [operation.name for operation in trace] == ["0", "1", "0 (2)", "loss"]
+    assert [operation.name for operation in trace] == ["0", "1", "2", "loss"]
+
+
+def test_a_layer_that_is_run_twice_is_two_operations():
+    class Twice(nn.Layer):
+        def __init__(self, layer):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x, *, training=True, generator=None):
+            y, first = self.layer.forward(x, training=training, generator=generator)
+            y, second = self.layer.forward(y, training=training, generator=generator)
+
+            def backward(grad_y, *, needs_grad_x=True):
+                grad, of_second = second(grad_y)
+                grad, of_first = first(grad)
+                return grad, {f"layer.{name}": of_first[name] + of_second[name] for name in of_first}
+
+            return y, backward
+
+    trace = run(Twice(linear(3, 3)))
+    assert [operation.name for operation in trace] == ["layer", "layer (2)", "loss"]
+    assert trace["layer (2)"].sources == {"x": "layer"}
 
 
 def test_layers_may_be_called_what_the_trace_calls_its_ends():
@@ -200,7 +219,7 @@ def test_a_failing_backward_is_told_at_its_place():
 
 def test_a_loss_that_gives_no_number_is_told():
     class Losses(nn.Loss):
-        def forward(self, x, target):
+        def apply(self, x, target):
             return x, lambda: x
 
     trace = npnet.trace(linear(3, 2), Losses(), X, TARGET)
