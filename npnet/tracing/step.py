@@ -149,7 +149,7 @@ class Trace:
 
     def __repr__(self) -> str:
         columns = ["↓ forward", "array", "shape", "values", "range", "mean", "notes"]
-        forward = [["input", "x", *_described(self.x)]]
+        forward: list[Sequence[str]] = [["input", "x", *_described(self.x)]]
         forward += [row for operation in self.operations for row in _rows(operation, "forward")]
         order = [self.operations[place] for phase, place in self.steps if phase == "backward"]
         missing = [each for each in reversed(self.operations) if each not in order]

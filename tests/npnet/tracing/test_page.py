@@ -192,6 +192,7 @@ def test_numbers_can_be_read_as_a_table(opened, traced):
     page = opened(traced("mlp"))
     figure = page.locator('figure[data-name="weight"]')
     figure.locator("summary").click()
+    figure.locator("td").first.wait_for()
     cells = figure.locator("td").all_inner_texts()
     assert len(cells) == traced("mlp")["0"]["weight"].size
     figure.locator("td button").first.click()
@@ -375,6 +376,18 @@ def test_the_other_engines_gradients_and_the_difference_can_be_shown(opened, tra
 
 def test_without_another_engine_the_page_says_so(opened, traced):
     assert "PyTorch’s were not recorded" in opened(traced("mlp")).inner_text("#engines")
+
+
+def test_it_works_within_a_notebook(browser, traced, tmp_path):
+    notebook = tmp_path / "notebook.html"
+    notebook.write_text(f"<!doctype html><meta charset=utf-8>{traced('mlp')._repr_html_()}", encoding="utf-8")
+    page = browser.new_page()
+    page.goto(notebook.as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator("html[data-ready]").wait_for()
+    frame.locator("#next").click()
+    assert frame.locator("#what").inner_text() == "Forward through 1 ReLU()"
+    page.close()
 
 
 def test_it_prints_in_light_colours(opened, traced):
