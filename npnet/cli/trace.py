@@ -1,4 +1,4 @@
-"""``npnet trace``: one training step laid open, as a table or as a page on which every sum can be read."""
+"""``npnet trace``: one recorded training step, as a table or as a page with the sum behind every number."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def add_parser(commands: _SubParsersAction[Parser]) -> None:
     """
     parser = commands.add_parser(
         "trace",
-        help="lay open one training step: every array, and the sum behind every number",
+        help="record one training step: every array, and the sum behind every number",
         description="Send a test sample forward and backward through a network and record every operation. "
         "Prints a table, or writes a page that needs neither a server nor a network. Nothing is learnt.",
         epilog=EXAMPLES,

@@ -9,10 +9,10 @@ from math import exp, inf, isnan, log, nan
 
 import numpy as np
 
-from npnet.tracing.sums import Factor, Index, Term, Ways, label
+from npnet.tracing.sums import Factor, Factors, Index, Term, label
 
 
-def linear(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def linear(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield products over the inputs for y, over the outputs for grad_x, over the rows for the rest."""
     out_features, in_features = o.shape("weight")
     if name == "y":
@@ -32,7 +32,7 @@ def linear(o: Ways, name: str, index: Index) -> Iterator[Term]:
             yield from ((o.at("grad_y", *n, *index),) for n in rows)
 
 
-def conv2d(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def conv2d(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield the products under the window for y, and under all windows that cover it for grad_x."""
     kernel = [range(size) for size in o.shape("weight")[2:]]
     outs, per_group = o.shape("weight")[:2]
@@ -57,7 +57,7 @@ def conv2d(o: Ways, name: str, index: Index) -> Iterator[Term]:
         yield from _shared(o, index)
 
 
-def _shared(o: Ways, index: Index) -> Iterator[Term]:
+def _shared(o: Factors, index: Index) -> Iterator[Term]:
     """Yield the terms of a kernel's or a bias's gradient: both have a part in the output at every place."""
     outs, per_group = o.shape("weight")[:2]
     out, *cell = index
@@ -72,7 +72,7 @@ def _shared(o: Ways, index: Index) -> Iterator[Term]:
             yield upstream, o.at("x", *n, channel, *pixel)
 
 
-def _pixel(o: Ways, place: Index, cell: Index) -> Index | None:
+def _pixel(o: Factors, place: Index, cell: Index) -> Index | None:
     """Return the pixel under a cell of the window at a place, None on the border."""
     pixel = tuple(
         i * step + k * spread - lead
@@ -83,7 +83,7 @@ def _pixel(o: Ways, place: Index, cell: Index) -> Index | None:
     return pixel if all(0 <= p < size for p, size in zip(pixel, o.shape("x")[-2:], strict=True)) else None
 
 
-def _place(o: Ways, pixel: Index, cell: Index) -> Index | None:
+def _place(o: Factors, pixel: Index, cell: Index) -> Index | None:
     """Return the place of the window whose cell is on a pixel, None if it never is."""
     place = []
     for p, k, step, spread, lead, places in zip(
@@ -105,7 +105,7 @@ def _place(o: Ways, pixel: Index, cell: Index) -> Index | None:
 # ---- pooling -------------------------------------------------------------------------------------------
 
 
-def max_pool2d(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def max_pool2d(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield the winner of the window for y, and for grad_x the gradients of the windows it won."""
     *channel, i, j = index
     if name == "y":
@@ -132,7 +132,7 @@ def max_pool2d(o: Ways, name: str, index: Index) -> Iterator[Term]:
         o.note = "no window covers this x"
 
 
-def _winner(o: Ways, channel: Index, place: Index) -> tuple[Index, int]:
+def _winner(o: Factors, channel: Index, place: Index) -> tuple[Index, int]:
     """Return the pixel a window chose, and how many others are as large."""
     cells = product(*map(range, o.settings["kernel"]))
     pixels = [pixel for cell in cells if (pixel := _pixel(o, place, cell)) is not None]
@@ -144,7 +144,7 @@ def _winner(o: Ways, channel: Index, place: Index) -> tuple[Index, int]:
     return pixels[best], sum(value == values[best] for value in values) - 1 if not isnan(values[best]) else 0
 
 
-def average(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def average(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield each pixel's share of the average for y, and each window's share of its gradient for grad_x."""
     rows, columns, divisor = (o.settings[key] for key in ("rows", "columns", "divisor"))
     *channel, i, j = index
@@ -160,7 +160,7 @@ def average(o: Ways, name: str, index: Index) -> Iterator[Term]:
 # ---- elementwise ---------------------------------------------------------------------------------------
 
 
-def relu(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def relu(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield what the gate lets through: x for y, grad_y for grad_x."""
     x = o.at("x", *index)
     is_open = not x.value <= 0  # NaN passes
@@ -173,7 +173,7 @@ def relu(o: Ways, name: str, index: Index) -> Iterator[Term]:
         yield (x if name == "y" else o.at("grad_y", *index)), gate
 
 
-def leaky_relu(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def leaky_relu(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield x or grad_y times the slope on its side of 0."""
     x = o.at("x", *index)
     if x.value == 0:
@@ -182,7 +182,7 @@ def leaky_relu(o: Ways, name: str, index: Index) -> Iterator[Term]:
     yield (x if name == "y" else o.at("grad_y", *index)), slope
 
 
-def tanh(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def tanh(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield tanh(x), or grad_y (1 − y²)."""
     if name == "y":
         x = o.at("x", *index)
@@ -192,7 +192,7 @@ def tanh(o: Ways, name: str, index: Index) -> Iterator[Term]:
     yield o.at("grad_y", *index), Factor(f"(1 − {y.label}²)", 1 - y.value**2, "y", index)
 
 
-def sigmoid(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def sigmoid(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield σ(x), or grad_y y (1 − y)."""
     if name == "y":
         x = o.at("x", *index)
@@ -207,7 +207,7 @@ def sigma(x: float) -> float:
     return 1 / (1 + exp(-x)) if x >= 0 else exponential(x) / (1 + exponential(x))
 
 
-def dropout(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def dropout(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield x or grad_y times what was drawn."""
     factor = o.at("factor", *index)
     if factor.value == 0:
@@ -215,7 +215,7 @@ def dropout(o: Ways, name: str, index: Index) -> Iterator[Term]:
     yield o.at("x" if name == "y" else "grad_y", *index), factor
 
 
-def reshape(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def reshape(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield the element at the same place in row-major order."""
     source, result = ("x", "y") if name == "y" else ("grad_y", "x")
     flat = np.ravel_multi_index(index, o.shape(result)) if index else 0
@@ -223,7 +223,7 @@ def reshape(o: Ways, name: str, index: Index) -> Iterator[Term]:
     yield (o.at(source, *map(int, place)),)
 
 
-def split(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def split(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield x for y, and for grad_x what came back from either branch."""
     if name == "y":
         yield (o.at("x", *index),)
@@ -233,7 +233,7 @@ def split(o: Ways, name: str, index: Index) -> Iterator[Term]:
         )
 
 
-def add(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def add(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield what either branch gave for y; its gradient goes to both as it is."""
     yield from ((o.at(each, *index),) for each in (("body", "shortcut") if name == "y" else ("grad_y",)))
 
@@ -241,7 +241,7 @@ def add(o: Ways, name: str, index: Index) -> Iterator[Term]:
 # ---- along an axis -------------------------------------------------------------------------------------
 
 
-def _line(o: Ways, index: Index) -> list[Index]:
+def _line(o: Factors, index: Index) -> list[Index]:
     """Return the places along the axis that an element's probabilities sum to 1 on."""
     if not index:
         return [index]
@@ -249,7 +249,7 @@ def _line(o: Ways, index: Index) -> list[Index]:
     return [(*index[:axis], i, *index[axis + 1 :]) for i in range(o.shape("x")[axis])]
 
 
-def exponentials(o: Ways, index: Index) -> tuple[float, float]:
+def exponentials(o: Factors, index: Index) -> tuple[float, float]:
     """Return the maximum along the line, and the sum of exponentials less it."""
     values = np.array([o.tensors["x"][place] for place in _line(o, index)], np.float64)
     largest = float(values.max())
@@ -257,7 +257,7 @@ def exponentials(o: Ways, index: Index) -> tuple[float, float]:
         return largest, float(np.exp(values - largest).sum())
 
 
-def softmax(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def softmax(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield a power over the sum of powers for y, and for grad_x a product for each output of the line."""
     if name == "y":
         x, (largest, total) = o.at("x", *index), exponentials(o, index)
@@ -270,7 +270,7 @@ def softmax(o: Ways, name: str, index: Index) -> Iterator[Term]:
         yield Factor("−1", -1.0), y, o.at("y", *i), o.at("grad_y", *i)
 
 
-def log_softmax(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def log_softmax(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield x less the logarithm of the sum for y, and for grad_x a product for each output of the line."""
     if name == "y":
         largest, total = exponentials(o, index)
@@ -289,7 +289,7 @@ def exponential(x: float) -> float:
     return exp(x) if x < 709 else inf if x == x else nan  # noqa: PLR0124 - NaN alone differs from itself
 
 
-def batch_norm(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def batch_norm(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield γ x̂ + β for y, and for grad_x the direct part and what comes back through mean and variance."""
     c = index[0] if name in ("grad_weight", "grad_bias") else index[1]
     training = o.settings["training"]

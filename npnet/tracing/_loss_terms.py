@@ -8,18 +8,18 @@ from math import exp, inf, log, log1p, nan
 import numpy as np
 
 from npnet.tracing._layer_terms import exponential, exponentials, sigma
-from npnet.tracing.sums import Factor, Index, Term, Ways, label
+from npnet.tracing.sums import Factor, Factors, Index, Term, label
 
 LEAST_LOG, LEAST_DENOMINATOR = -100.0, 1e-12  # of binary cross-entropy, see its notes
 
 
-def _share(o: Ways) -> Term:
+def _share(o: Factors) -> Term:
     """Return the factor of a mean; none of a sum."""
     m = o.settings.get("m")
     return () if m is None else (Factor("1/m", 1 / m if m else nan),)
 
 
-def cross_entropy(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def cross_entropy(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield −q log p of each class that counts for y, and p less q for grad_x."""
     axis, shape = o.settings["axis"], o.shape("x")
     positions = list(np.ndindex(shape[:axis] + shape[axis + 1 :]))
@@ -42,7 +42,7 @@ def cross_entropy(o: Ways, name: str, index: Index) -> Iterator[Term]:
     yield o.at("grad_y"), *share, Factor("−1", -1.0), here[c]
 
 
-def _wanted(o: Ways, position: Index, c: int) -> Factor:
+def _wanted(o: Factors, position: Index, c: int) -> Factor:
     """Return q, what the target wants the probability of a class to be, with weights and smoothing."""
     axis, target = o.settings["axis"], o.tensors["target"]
     place = (*position[:axis], c, *position[axis:])
@@ -59,7 +59,7 @@ def _wanted(o: Ways, position: Index, c: int) -> Factor:
     return Factor(label("q", place), q, "target", where)
 
 
-def _log_probability(o: Ways, position: Index, c: int) -> Factor:
+def _log_probability(o: Factors, position: Index, c: int) -> Factor:
     axis = o.settings["axis"]
     place = (*position[:axis], c, *position[axis:])
     largest, total = exponentials(o, place)
@@ -67,7 +67,7 @@ def _log_probability(o: Ways, position: Index, c: int) -> Factor:
     return Factor(f"log {label('p', place)}", value, "x", place)
 
 
-def nll_loss(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def nll_loss(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield the log-probability of each target for y, and for grad_x the weight of a target."""
     axis, shape, target = o.settings["axis"], o.shape("x"), o.tensors["target"]
     positions = list(np.ndindex(shape[:axis] + shape[axis + 1 :]))
@@ -89,7 +89,7 @@ def nll_loss(o: Ways, name: str, index: Index) -> Iterator[Term]:
         o.note = "this class is not the target"
 
 
-def mse_loss(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def mse_loss(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield each squared difference for y, and twice this one for grad_x."""
 
     def difference(place: Index) -> Factor:
@@ -105,7 +105,7 @@ def mse_loss(o: Ways, name: str, index: Index) -> Iterator[Term]:
     yield o.at("grad_y"), twice, difference(index)
 
 
-def binary(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def binary(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield the costs of yes and no of each element for y, and (x − t) over x (1 − x) for grad_x."""
     share = _share(o)
     if name == "y":
@@ -126,7 +126,7 @@ def binary(o: Ways, name: str, index: Index) -> Iterator[Term]:
     yield o.at("grad_y"), *share, *_weight_at(o, "weight", index), difference, slope
 
 
-def binary_with_logits(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def binary_with_logits(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield the costs of yes and no of each element for y, and for grad_x the pull of either."""
     share = _share(o)
     for place in np.ndindex(o.shape("x")) if name == "y" else [index]:
@@ -149,7 +149,7 @@ def binary_with_logits(o: Ways, name: str, index: Index) -> Iterator[Term]:
             )
 
 
-def _weight_at(o: Ways, name: str, index: Index) -> Term:
+def _weight_at(o: Factors, name: str, index: Index) -> Term:
     """Return the element of a weight that is broadcast to the shape of x; nothing if it is absent."""
     if name not in o.tensors:
         return ()

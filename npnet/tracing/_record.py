@@ -84,9 +84,9 @@ class Recorder:
         self._outputs: dict[str, ndarray] = {}  # by layer, those that are no operation included
         self._grads_x: dict[str, ndarray | None] = {}
         self._upstream: dict[str, ndarray] = {}
-        self._unseen: dict[str, Layer] = {}
+        self._not_run: dict[str, Layer] = {}
         for path, layer in model.named_layers():
-            self._unseen[path or ALONE] = layer
+            self._not_run[path or ALONE] = layer
         self._watched = instrumented(model, self._watching)
 
     def _watching(self, path: str, layer: Layer, forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,7 +103,7 @@ class Recorder:
                 _, self.grads = backward(self._through_loss(loss, y, target))
         except Exception as error:  # noqa: BLE001 - whatever a layer of one's own raises is shown at its place
             self.error = _message(error)
-        self._note_unseen(loss)
+        self._note_not_run(loss)
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations in forward order."""
@@ -128,7 +128,7 @@ class Recorder:
     def _forward(self, layer: Layer, name: str, forward: Callable[..., Any], x: ndarray, **how: Any) -> Any:
         if self._failed:  # a container tries again, to find out what to say
             return forward(x, **how)
-        self._unseen.pop(name, None)
+        self._not_run.pop(name, None)
         composed = bool(layer.children) and not layer.stages
         made_before = len(self._made)
         if composed:
@@ -315,8 +315,8 @@ class Recorder:
         elif phase == BACKWARD:
             self._steps.append((phase, draft))
 
-    def _note_unseen(self, loss: Loss) -> None:
-        for name, layer in self._unseen.items():
+    def _note_not_run(self, loss: Loss) -> None:
+        for name, layer in self._not_run.items():
             if not layer.children:
                 self._drafts.append(Draft(name, _shown(layer), says=_says(layer)))
         if not any(draft.name == LOSS for draft in self._drafts):

@@ -17,7 +17,7 @@ from npnet.errors import InputError
 from npnet.tracing import _layer_terms as layers
 from npnet.tracing import _loss_terms as losses
 from npnet.tracing.operation import Operation
-from npnet.tracing.sums import Factor, Index, Rule, Sum, Term, Ways, label
+from npnet.tracing.sums import Factor, Factors, Index, Rule, Sum, Term, label
 
 
 def sum_of(operation: Operation, name: str, index: Index) -> Sum:
@@ -48,10 +48,10 @@ def sum_of(operation: Operation, name: str, index: Index) -> Sum:
             f"{owner}: name must be one with an equation ({known or 'there is none'}), got {name!r}"
         )
     index = _checked_index(owner, array, index)
-    ways = Ways(operation)
+    factors = Factors(operation)
     rule = _update if name.startswith("new_") else _RULES[operation.kind]
-    terms = tuple(rule(ways, name, index))
-    return Sum(label(name, index), float(array[index]), terms, ways.note)
+    terms = tuple(rule(factors, name, index))
+    return Sum(label(name, index), float(array[index]), terms, factors.note)
 
 
 def _checked_index(owner: str, array: ndarray, index: Any) -> Index:
@@ -63,7 +63,7 @@ def _checked_index(owner: str, array: ndarray, index: Any) -> Index:
     return tuple(i % n for i, n in zip(numbers, array.shape, strict=True))
 
 
-def _update(o: Ways, name: str, index: Index) -> Iterator[Term]:
+def _update(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Write out what the optimizer did: of its rules, plain gradient descent is a product."""
     parameter = name.removeprefix("new_")
     old = o.at(parameter, *index)

@@ -1,4 +1,4 @@
-"""One training step laid open: every operation with its arrays, forward and backward."""
+"""One recorded training step: every operation with its arrays, forward and backward."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ Reference = Callable[["Trace", Mapping[str, Layer]], tuple[str, Mapping[tuple[st
 class Trace:
     """One step of a model, as `trace` recorded it.
 
-    Printed it is a table, forward downwards and backward upwards. In a notebook it is the page that `save`
-    writes, on which a click on any value or gradient shows the sum that it is.
+    Printed, it is a table of all arrays: the forward pass reads downwards, the backward pass upwards. In a
+    notebook it is the page that `save` writes, where a click on a value or a gradient shows the sum it is.
 
     Parameters
     ----------

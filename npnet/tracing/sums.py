@@ -111,7 +111,7 @@ def label(name: str, index: Index) -> str:
     return f"{name}[{','.join(map(str, index))}]" if index else name
 
 
-class Ways:
+class Factors:
     """An operation's arrays as factors, and what is to be said of the element."""
 
     def __init__(self, operation: Operation) -> None:
@@ -128,4 +128,4 @@ class Ways:
 
 
 # What the terms of an element are: of an operation's arrays, the name of a result and the element's index.
-Rule = Callable[[Ways, str, Index], Iterator[Term]]
+Rule = Callable[[Factors, str, Index], Iterator[Term]]

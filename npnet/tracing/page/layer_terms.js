@@ -11,7 +11,7 @@
  */
 
 /** An operation's arrays as factors, and what is to be said of the element. */
-class Ways {
+class Factors {
   /** @param {any} operation */
   constructor(operation) {
     this.tensors = operation.tensors;
@@ -70,7 +70,7 @@ const range = (from, to) => Array.from({ length: Math.max(0, to - from) }, (_, i
 
 // ---- sums of products ----------------------------------------------------------------------------------
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* linear(o, name, index) {
   const [outs, ins] = o.shape("weight");
   const n = index.slice(0, -1);
@@ -87,7 +87,7 @@ function* linear(o, name, index) {
   }
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* conv2d(o, name, index) {
   const [outs, perGroup, ...kernel] = o.shape("weight");
   const outsPerGroup = outs / o.settings.groups;
@@ -143,7 +143,7 @@ function placeOver(o, pixel, cell) {
 
 // ---- pooling -------------------------------------------------------------------------------------------
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* maxPool2d(o, name, index) {
   const channel = index.slice(0, -2);
   const here = index.slice(-2);
@@ -196,7 +196,7 @@ function winnerOf(o, channel, place) {
   return { winner, ties: values.filter((value) => value === largest).length - 1 };
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* average(o, name, index) {
   const { rows, columns, divisor } = o.settings;
   const channel = index.slice(0, -2);
@@ -215,7 +215,7 @@ function* average(o, name, index) {
 
 // ---- elementwise ---------------------------------------------------------------------------------------
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* relu(o, name, index) {
   const x = o.value("x", index);
   o.decisive.push({ tensor: "x", index });
@@ -229,20 +229,20 @@ function* relu(o, name, index) {
     ];
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* leakyRelu(o, name, index) {
   if (o.value("x", index) === 0) o.note = "a kink: at x = 0 the slope of the negative side is taken";
   const slope = o.from("x", index, `slope(${label("x", index)})`, (x) => (x <= 0 ? o.settings.slope : 1));
   yield [o.at(name === "y" ? "x" : "grad_y", index), slope];
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* hyperbolic(o, name, index) {
   if (name === "y") yield [o.from("x", index, `tanh(${label("x", index)})`, Math.tanh)];
   else yield [o.at("grad_y", index), o.from("y", index, `(1 − ${label("y", index)}²)`, (y) => 1 - y * y)];
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* sigmoid(o, name, index) {
   if (name === "y") yield [o.from("x", index, `σ(${label("x", index)})`, sigma)];
   else
@@ -256,13 +256,13 @@ function* sigmoid(o, name, index) {
 /** @param {number} x */
 const sigma = (x) => 1 / (1 + Math.exp(-x));
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* dropout(o, name, index) {
   if (o.value("factor", index) === 0) o.note = "this element was dropped";
   yield [o.at(name === "y" ? "x" : "grad_y", index), o.at("factor", index)];
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* reshape(o, name, index) {
   const [source, result] = name === "y" ? ["x", "y"] : ["grad_y", "x"];
   let flat = index.reduce((sum, i, axis) => sum * o.shape(result)[axis] + i, 0);
@@ -274,13 +274,13 @@ function* reshape(o, name, index) {
   yield [o.at(source, place)];
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* split(o, name, index) {
   if (name === "y") yield [o.at("x", index)];
   else for (const branch of ["grad_body", "grad_shortcut"]) if (o.has(branch)) yield [o.at(branch, index)];
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* add(o, name, index) {
   for (const each of name === "y" ? ["body", "shortcut"] : ["grad_y"]) yield [o.at(each, index)];
 }
@@ -301,7 +301,7 @@ function exponentials(o, index) {
   return { largest, total: values.reduce((sum, value) => sum + Math.exp(value - largest), 0) };
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* softmax(o, name, index) {
   if (name === "y") {
     const { largest, total } = exponentials(o, index);
@@ -316,7 +316,7 @@ function* softmax(o, name, index) {
   for (const i of line(o, index)) yield [MINUS, y, o.at("y", i), o.at("grad_y", i)];
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* logSoftmax(o, name, index) {
   if (name === "y") {
     const { largest, total } = exponentials(o, index);
@@ -330,7 +330,7 @@ function* logSoftmax(o, name, index) {
   for (const i of line(o, index)) yield [power, o.at("grad_y", i)];
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* batchNorm(o, name, index) {
   const c = name === "grad_weight" || name === "grad_bias" ? index[0] : index[1];
   const { training, eps } = o.settings;

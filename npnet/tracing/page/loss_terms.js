@@ -8,7 +8,7 @@ const share = (o) => (o.settings.m === undefined ? [] : [constant("1/m", 1 / o.s
 const without = (index, axis) => index.filter((_, d) => d !== axis);
 const within = (position, axis, c) => [...position.slice(0, axis), c, ...position.slice(axis)];
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* crossEntropy(o, name, index) {
   const { axis } = o.settings;
   const shape = o.shape("x");
@@ -53,7 +53,7 @@ function logProbability(o, position, c) {
   return o.from("x", place, `log ${label("p", place)}`, (x) => x - largest - Math.log(total));
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* nllLoss(o, name, index) {
   const { axis, ignore_index: ignored } = o.settings;
   const weight = (c) => (o.has("weight") ? [o.at("weight", [c])] : []);
@@ -70,7 +70,7 @@ function* nllLoss(o, name, index) {
   else o.note = "this class is not the target";
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* mseLoss(o, name, index) {
   const difference = (place) =>
     o.from(
@@ -99,7 +99,7 @@ function weightAt(o, name, index) {
   return [o.at(name, own)];
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* binary(o, name, index) {
   const cutOff = (x) => -Math.max(Math.log(x), -100);
   if (name === "y") {
@@ -126,7 +126,7 @@ function* binary(o, name, index) {
   yield [o.at("grad_y", []), ...share(o), ...weightAt(o, "weight", index), difference, slope];
 }
 
-/** @param {Ways} o @param {string} name @param {number[]} index */
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* binaryWithLogits(o, name, index) {
   const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
   for (const place of name === "y" ? indices(o.shape("x")) : [index]) {

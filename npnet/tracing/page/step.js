@@ -13,17 +13,17 @@ function groupsOf(phase, operation) {
   );
   if (phase === "forward")
     return [
-      ["goes in", inputs],
-      ["is learnt", parameters],
-      ["is given", constants],
-      ["comes out", names.filter((name) => name === "y")],
+      ["input", inputs],
+      ["parameters", parameters],
+      ["constants", constants],
+      ["output", names.filter((name) => name === "y")],
     ];
   if (phase === "update") {
     const moved = changed.map((name) => name.slice("new_".length));
     return [
-      ["before", moved],
-      ["gradient", moved.map((name) => `grad_${name}`)],
-      ["after", changed],
+      ["parameters before", moved],
+      ["gradients", moved.map((name) => `grad_${name}`)],
+      ["parameters after", changed],
     ];
   }
   const text = gradients.map((name) => operation.equations[name] || "").join(" ");
@@ -32,9 +32,9 @@ function groupsOf(phase, operation) {
   );
   const upstream = "grad_y" in operation.tensors ? ["grad_y"] : gradients.filter((name) => name !== "grad_x");
   return [
-    ["comes in", upstream],
-    ["is kept from forward", used],
-    ["comes out", gradients.filter((name) => !upstream.includes(name))],
+    ["upstream gradient", upstream],
+    ["kept from the forward pass", used],
+    ["gradients", gradients.filter((name) => !upstream.includes(name))],
   ];
 }
 

@@ -51,19 +51,19 @@ const RULES = {
  */
 function sumOf(operation, name, index) {
   if (!(name in operation.equations)) return null;
-  const ways = new Ways(operation);
+  const factors = new Factors(operation);
   const rule = name.startsWith("new_") ? update : RULES[operation.kind];
   const terms = [];
   let missing = 0;
-  for (const term of rule(ways, name, index))
+  for (const term of rule(factors, name, index))
     if (term.some((factor) => factor.value === undefined)) missing++;
     else terms.push(term);
   const values = terms.map((term) => term.reduce((product, factor) => product * factor.value, 1));
   const total = values.reduce((sum, value) => sum + value, 0);
-  const { note, decisive } = ways;
+  const { note, decisive } = factors;
   return {
     label: label(name, index),
-    element: ways.value(name, index),
+    element: factors.value(name, index),
     terms,
     values,
     total,
