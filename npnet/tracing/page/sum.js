@@ -290,33 +290,26 @@ function after(operation, name, index, single) {
     );
   }
   const parameter = operation.parameters.find((each) => [each, `grad_${each}`, `new_${each}`].includes(name));
-  if (parameter) {
-    const parts = [
-      [parameter, "weight"],
-      [`grad_${parameter}`, "gradient"],
-      [`new_${parameter}`, "after the step"],
-    ].filter(([each]) => each in operation.tensors);
-    const cells = parts.map(([each]) =>
-      make(
-        "li",
-        {},
-        make(
-          "button",
-          {
-            type: "button",
-            class: `factor ${tone(each)}`,
-            click: () => choose({ operation, name: each, index }),
-          },
-          label(each, index),
-        ),
-        ` = ${exact(element(operation.tensors[each], index), single)}`,
-      ),
+  return parameter ? [...said, ...learning(operation, parameter, index, single)] : said;
+}
+
+/** A parameter's element: its value, its gradient, and what the optimizer made of it. */
+function learning(operation, parameter, index, single) {
+  const value = (name) => element(operation.tensors[name], index);
+  const link = (name) =>
+    make(
+      "button",
+      { type: "button", class: `factor ${tone(name)}`, click: () => choose({ operation, name, index }) },
+      label(name, index),
     );
-    said.push(make("ul", { class: "learning" }, ...cells));
-    if (trace.optimizer && `new_${parameter}` in operation.tensors)
-      said.push(make("p", { class: "reference" }, `The step is that of ${trace.optimizer}.`));
-  }
-  return said;
+  const changed = `new_${parameter}`;
+  const rows = [parameter, `grad_${parameter}`, changed]
+    .filter((name) => name in operation.tensors)
+    .map((name) => make("li", {}, link(name), ` = ${exact(value(name), single)}`));
+  const list = make("ul", { class: "learning" }, ...rows);
+  if (!(changed in operation.tensors)) return [list];
+  const step = short(value(changed) - value(parameter));
+  return [list, make("p", { class: "reference" }, `The step is ${step}, that of ${trace.optimizer}.`)];
 }
 
 /** Light up what the chosen element is made of. */

@@ -132,6 +132,9 @@ def test_a_weight_shows_its_gradient_and_what_the_optimizer_made_of_it(opened, t
     page.locator(".learning .factor", has_text="new_weight[0,0]").click()
     assert page.inner_text("#what").startswith("The optimizer’s step of 0")
     assert terms_shown(page) == ["weight[0,0]", "−lr · grad_weight[0,0]"]
+    step = float(trace["0"]["new_weight"][0, 0]) - float(trace["0"]["weight"][0, 0])
+    said = page.inner_text("#sum .learning + .reference").replace("−", "-")
+    assert said == f"The step is {step:.4g}, that of SGD(lr=0.1)."
 
 
 def test_what_an_element_is_made_of_lights_up(opened, traced):
