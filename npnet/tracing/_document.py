@@ -53,7 +53,7 @@ def document(trace: Trace) -> str:
     operations = [_operation(operation, trace, arrays) for operation in trace.operations]
     content = {
         "model": trace.model,
-        "loss": None if np.isnan(trace.loss) else trace.loss,
+        "loss": trace.loss if np.isfinite(trace.loss) else None,
         "error": trace.error,
         "optimizer": trace.optimizer,
         "reference": trace.reference,

@@ -34,10 +34,11 @@ def cross_entropy(o: Factors, name: str, index: Index) -> Iterator[Term]:
     position, c = index[:axis] + index[axis + 1 :], index[axis]
     here = [_wanted(o, position, each) for each in range(shape[axis])]
     counted, log_p = sum(q.value for q in here), _log_probability(o, position, c)
-    probability = Factor(label("p", index), exponential(log_p.value) if counted else 0.0, "x", index)
+    probability = Factor(label("p", index), exponential(log_p.value), "x", index)
     weights = () if abs(counted - 1) < 1e-9 else (Factor("Σq", counted),)
     if not counted:
         o.note = "this target is ignored"
+        return
     yield o.at("grad_y"), *share, *weights, probability
     yield o.at("grad_y"), *share, Factor("−1", -1.0), here[c]
 

@@ -8,6 +8,7 @@ stand in ``page/*_terms.js``, which work sums out where someone clicks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import nan
 from typing import Any
 
 from numpy import ndarray
@@ -50,6 +51,8 @@ def sum_of(operation: Operation, name: str, index: Index) -> Sum:
     index = _checked_index(owner, array, index)
     factors = Factors(operation)
     rule = _update if name.startswith("new_") else _RULES[operation.kind]
+    if name == "y" and operation.settings.get("m") == 0:
+        rule = _mean_of_nothing
     terms = tuple(rule(factors, name, index))
     return Sum(label(name, index), float(array[index]), terms, factors.note)
 
@@ -61,6 +64,12 @@ def _checked_index(owner: str, array: ndarray, index: Any) -> Index:
     if not fits:
         raise InputError(f"{owner}: index must be one of an array of shape {array.shape}, got {numbers}")
     return tuple(i % n for i, n in zip(numbers, array.shape, strict=True))
+
+
+def _mean_of_nothing(o: Factors, _name: str, _index: Index) -> Iterator[Term]:
+    """Yield what a loss is that averages over no samples, or over none that count."""
+    o.note = "the mean of nothing is NaN"
+    yield (Factor("0/0", nan),)
 
 
 def _update(o: Factors, name: str, index: Index) -> Iterator[Term]:

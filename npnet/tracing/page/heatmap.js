@@ -177,6 +177,7 @@ class HeatMap {
   /** @param {KeyboardEvent} event */
   onKey(event) {
     const { rows, columns, across, tiles } = this.tiling;
+    if (!this.data.length) return;
     const start = Math.max(0, this.cursor);
     const tile = rows * columns;
     const moves = { ArrowRight: 1, ArrowLeft: -1, PageDown: tile, PageUp: -tile };
@@ -210,6 +211,7 @@ class HeatMap {
 
   /** Draw all cells; the outlines that come and go are drawn over a copy of that. */
   draw() {
+    if (!this.data.length) return; // the array of an empty minibatch
     const scale = window.devicePixelRatio || 1;
     this.cells = document.createElement("canvas");
     for (const canvas of [this.cells, this.canvas]) {
@@ -247,7 +249,7 @@ class HeatMap {
   /** Show the cells, with the chosen one and the one pointed at outlined. */
   paint() {
     const pen = this.canvas.getContext("2d");
-    if (!pen || !this.cells) return;
+    if (!pen || !this.cells || !this.data.length) return;
     const scale = window.devicePixelRatio || 1;
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, this.canvas.width, this.canvas.height);

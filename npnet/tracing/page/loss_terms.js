@@ -24,9 +24,12 @@ function* crossEntropy(o, name, index) {
   const all = range(0, shape[axis]).map((c) => wanted(o, position, c));
   const counted = all.reduce((sum, q) => sum + q.value, 0);
   const weights = Math.abs(counted - 1) < 1e-9 ? [] : [constant("Σq", counted)];
-  if (!counted) o.note = "this target is ignored";
+  if (!counted) {
+    o.note = "this target is ignored";
+    return;
+  }
   const log = logProbability(o, position, index[axis]);
-  const p = { label: label("p", index), value: counted ? Math.exp(log.value) : 0, tensor: "x", index };
+  const p = { label: label("p", index), value: Math.exp(log.value), tensor: "x", index };
   yield [o.at("grad_y", []), ...share(o), ...weights, p];
   yield [o.at("grad_y", []), ...share(o), MINUS, all[index[axis]]];
 }

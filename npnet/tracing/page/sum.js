@@ -162,7 +162,7 @@ function writtenOut(sum, operation, single) {
     return [
       ...parts,
       zero,
-      make("p", { class: agrees(sum, 0) ? "agrees" : "failure" }, verdict(sum, 0, single)),
+      make("p", { class: agrees(sum, 0, single) ? "agrees" : "failure" }, verdict(sum, 0, single)),
     ];
   }
   const rest = sum.values.length - listed.length;
@@ -235,27 +235,40 @@ function writtenOut(sum, operation, single) {
       ),
     ),
   );
-  parts.push(make("p", { class: agrees(sum, absent) ? "agrees" : "failure" }, verdict(sum, absent, single)));
+  parts.push(
+    make("p", { class: agrees(sum, absent, single) ? "agrees" : "failure" }, verdict(sum, absent, single)),
+  );
   return parts;
 }
 
 /** Whether a sum is what the array holds, as far as rounding lets it. @param {Sum} sum */
-function agrees(sum, absent) {
+function agrees(sum, absent, single) {
   const total = sum.total + absent;
-  if (!Number.isFinite(sum.element) || !Number.isFinite(total))
-    return Object.is(sum.element, total) || Number.isNaN(total) === Number.isNaN(sum.element);
-  const size = sum.values.reduce((all, value) => all + Math.abs(value), 0);
-  return Math.abs(total - sum.element) <= 1e-4 * size + 1e-12;
+  if (Number.isFinite(sum.element)) {
+    const size = sum.values.reduce((all, value) => all + Math.abs(value), 0);
+    return Math.abs(total - sum.element) <= 1e-4 * size + 1e-12;
+  }
+  return Object.is(rounded(total, single), sum.element) || overflows(sum, single);
+}
+
+/** @param {number} value @param {boolean} single */
+const rounded = (value, single) => (single ? Math.fround(value) : value);
+
+/** Whether a term, or the sum, is larger than the array's numbers can be. @param {Sum} sum */
+function overflows(sum, single) {
+  return [...sum.values, sum.total].some((value) => !Number.isFinite(rounded(value, single)));
 }
 
 /** @param {Sum} sum */
 function verdict(sum, absent, single) {
   const total = sum.total + absent;
-  if (!agrees(sum, absent))
-    return `This is not what the layer gave: its array holds ${exact(sum.element, single)}.`;
-  const same = single ? Math.fround(total) === Math.fround(sum.element) : total === sum.element;
-  if (same || Number.isNaN(total)) return `The array holds ${exact(sum.element, single)}: the same.`;
-  return `The array holds ${exact(sum.element, single)}; the difference of ${short(total - sum.element, 1)} is rounding.`;
+  const held = exact(sum.element, single);
+  if (!agrees(sum, absent, single)) return `This is not what the layer gave: its array holds ${held}.`;
+  if (Object.is(rounded(total, single), sum.element) || total === sum.element)
+    return `The array holds ${held}: the same.`;
+  if (!Number.isFinite(sum.element))
+    return `The array holds ${held}, as ${single ? "float32" : "float64"} goes no further.`;
+  return `The array holds ${held}; the difference of ${short(total - sum.element, 1)} is rounding.`;
 }
 
 /** A factor, which leads to where it came from. @param {Factor} factor */

@@ -3,6 +3,12 @@
 
 // Which rule an operation has, as npnet/tracing/_terms.py has it.
 
+/** What a loss is that averages over no samples, or over none that count. @param {Factors} o */
+function* meanOfNothing(o) {
+  o.note = "the mean of nothing is NaN";
+  yield [constant("0/0", NaN)];
+}
+
 /** What the optimizer did: of its rules, plain gradient descent is a product. */
 function* update(o, name, index) {
   const parameter = name.slice("new_".length);
@@ -52,7 +58,8 @@ const RULES = {
 function sumOf(operation, name, index) {
   if (!(name in operation.equations)) return null;
   const factors = new Factors(operation);
-  const rule = name.startsWith("new_") ? update : RULES[operation.kind];
+  let rule = name.startsWith("new_") ? update : RULES[operation.kind];
+  if (name === "y" && operation.settings.m === 0) rule = meanOfNothing;
   const terms = [];
   let missing = 0;
   for (const term of rule(factors, name, index))
