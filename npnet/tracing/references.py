@@ -6,14 +6,14 @@ from importlib.metadata import entry_points
 
 from npnet.tracing.step import Reference
 
-GROUP = "npnet.references"
+GROUP = "npnet.trace_references"
 
 
 def installed_reference() -> Reference | None:
     """Return what computes the gradients of another engine, None if none is installed that can be loaded.
 
-    A package announces its own by an entry point of the group ``npnet.references``, as npnet's own package
-    `ptref` does for PyTorch.
+    A package announces its own by an entry point of the group ``npnet.trace_references``, as npnet's own
+    package `ptref` does for PyTorch.
 
     Returns
     -------

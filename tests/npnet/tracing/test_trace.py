@@ -65,7 +65,7 @@ def test_loss_and_gradients_are_those_of_a_step(traced, name):
     trace = traced(name)
     model, loss, x, target = MODELS[name](np.random.default_rng(0))
     value, y, grads = plain_step(model, loss, x, target, np.random.default_rng(1))
-    assert trace.loss == value
+    np.testing.assert_equal(trace.loss, value)
     np.testing.assert_array_equal(trace["loss"]["x"], y)
     found = {
         f"{operation.name}.{key.removeprefix('grad_')}".removeprefix("model."): operation[key]
