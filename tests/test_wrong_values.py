@@ -77,8 +77,8 @@ WITHOUT = {
     "errors, which are raised and not called": {"DTypeError", "GradcheckError", "InputError", "MissingError"},
     "what only the library makes": {
         "Comparison", "Derivative", "Divergence", "Explanation", "Factor", "Finding", "GradcheckReport",
-        "InputReport", "Kept", "Operation", "Outcome", "Run", "Runner", "State", "Statistics", "Sum", "Summary",
-        "Trace", "WrongLayer",
+        "InputReport", "Kept", "Operation", "Outcome", "Run", "Runner", "State", "Statistics", "Sum",
+        "Summary", "Trace", "WrongLayer",
     },
     "names of types": {"Data", "Dataset", "Engine", "Gradients", "LayerBackward", "Reference", "Told"},
     "a base class, looked at by those made of it": {"Layer"},

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
     from npnet import nn
-    from npnet.recipes import NetworkRecipe, Recipe
+    from npnet.experiments import Experiment, Setup
     from npnet.tracing import Trace
 
 EXAMPLES = """\
@@ -107,17 +107,18 @@ def _recorded(chosen: Namespace) -> Trace:
     from npnet import nn, optim, tracing  # noqa: PLC0415 - as above
 
     run = _run_of(chosen)
-    network = _network(_recipe_of(chosen, run), chosen, run)
-    model = network.model(np.random.default_rng(0)) if run is None else _model(run)
-    x, target = _sample(network, model, chosen)
-    untrained = "weights as they are before training"
-    say(f"{network.name}: {untrained if run is None else f'weights of {run}'}")
+    recipe = _recipe_of(chosen, run)
+    setup = _setup(recipe, chosen, run)
+    model = setup.model(np.random.default_rng(0)) if run is None else _model(run)
+    x, target = _sample(setup, model, chosen)
+    what = f"{recipe.name}, {setup.name}" if setup.name else recipe.name
+    say(f"{what}: weights {'as they are before training' if run is None else f'of {run}'}")
     return npnet.trace(
         model,
-        network.loss.make(nn),
+        setup.loss.make(nn),
         x,
         target,
-        optimizer=network.optimizer.make(optim, model.parameters),
+        optimizer=setup.optimizer.make(optim, model.parameters),
         generator=np.random.default_rng(0),
         reference=None if chosen.no_reference else tracing.installed_reference(),
     )
@@ -130,13 +131,13 @@ def _run_of(chosen: Namespace) -> Path | None:
 
     if chosen.what not in recipes.names():
         return Path(chosen.what)
-    if not isinstance(recipes.get(chosen.what), recipes.NetworkRecipe):
+    if len(recipes.get(chosen.what).setups) != 1:
         return None  # of several networks, a run keeps the weights of one, whichever was best
     runs = sorted((chosen.out / chosen.what).glob(f"*/{MODEL}"))  # they are named after the time
     return runs[-1].parent if runs else None
 
 
-def _recipe_of(chosen: Namespace, run: Path | None) -> Recipe:
+def _recipe_of(chosen: Namespace, run: Path | None) -> Experiment:
     """Return the recipe that was named, or that a run is of."""
     from npnet import recipes  # noqa: PLC0415 - as above
     from npnet.run import MODEL, SETTINGS  # noqa: PLC0415 - as above
@@ -152,23 +153,18 @@ def _recipe_of(chosen: Namespace, run: Path | None) -> Recipe:
     return recipes.get(name)
 
 
-def _network(recipe: Recipe, chosen: Namespace, run: Path | None) -> NetworkRecipe:
-    """Return the network to trace, of a recipe of several the one that --only names, or the first."""
-    from npnet import recipes  # noqa: PLC0415 - as above
-
+def _setup(recipe: Experiment, chosen: Namespace, run: Path | None) -> Setup:
+    """Return the network to trace: of a recipe of several the one that --only names, or the first."""
     if chosen.only is not None:
         recipe = recipe.only(chosen.only)
-    if isinstance(recipe, recipes.NetworkRecipe):
-        return recipe
-    first = next(iter(getattr(recipe, "networks", ())), None)
-    if not isinstance(first, recipes.NetworkRecipe):
+    if not recipe.setups:
         raise InputError(f"trace: RECIPE must train a network, got {recipe.name}; use npnet.trace in Python")
-    if run is not None:
+    if run is not None and len(recipe.setups) > 1:
         raise InputError(
             f"trace: RUN must be that of a recipe with one network, got one of {recipe.name}; its networks "
             f"are traced as they begin, by `npnet trace {recipe.name} --only NETWORK`"
         )
-    return first
+    return recipe.setups[0]
 
 
 def _model(run: Path) -> nn.Layer:
@@ -178,12 +174,12 @@ def _model(run: Path) -> nn.Layer:
     return saved.load(run / MODEL).model
 
 
-def _sample(network: NetworkRecipe, model: nn.Layer, chosen: Namespace) -> tuple[ndarray, ndarray]:
+def _sample(setup: Setup, model: nn.Layer, chosen: Namespace) -> tuple[ndarray, ndarray]:
     """Return one sample as a minibatch, and the next with it for layers that need more than one."""
-    from npnet import recipes  # noqa: PLC0415 - as above
     from npnet.data import minibatches  # noqa: PLC0415 - as above
+    from npnet.experiments import Options  # noqa: PLC0415 - as above
 
-    splits = network.splits(recipes.Options(data=chosen.data))
+    splits = setup.splits(Options(data=chosen.data))
     part: Any = splits.test if splits.test is not None else splits.train
     if chosen.index >= len(part):
         raise InputError(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-
+from npnet.errors import MissingError
 from npnet.tracing.step import Reference
 
 GROUP = "npnet.trace_references"
@@ -20,10 +19,12 @@ def installed_reference() -> Reference | None:
     reference : callable or None
         For the argument `reference` of `npnet.trace`.
     """
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    from npnet._announced import announced, load  # noqa: PLC0415 - slow to load, and seldom needed
+
+    for point in announced(GROUP).values():
         try:
-            found: Reference = point.load()
-        except (ImportError, AttributeError):  # its engine is not installed
+            found: Reference = load(point)
+        except MissingError:  # its engine is not installed
             continue
         return found
     return None

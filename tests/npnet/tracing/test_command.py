@@ -53,7 +53,7 @@ def test_the_last_run_gives_the_weights_and_the_page_is_written(capsys, trained,
 def test_one_of_several_networks_is_traced(capsys):
     assert main(["trace", "gmm-deep", "--only", "2-10-2 relu on (4, 2, 40)", "--no-reference"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "2-10-2 relu on (4, 2, 40): weights as they are before training"
+    assert lines[0] == "gmm-deep, 2-10-2 relu on (4, 2, 40): weights as they are before training"
     assert any("Linear(2, 10)" in line for line in lines)
 
 
