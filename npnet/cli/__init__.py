@@ -1,4 +1,4 @@
-"""The command line: ``npnet train``, ``predict``, ``recipes``, ``summary``, ``trace``, and other packages' own.
+"""The command line: ``npnet train``, ``predict``, ``recipes``, ``summary``, ``trace``, and others announced.
 
 Each command stands in a module of its own, whose ``add_parser(commands)`` adds its options and names the
 function that does the work: ``set_defaults(command=…)``, from the options to the exit status. Another package
