@@ -31,10 +31,12 @@ if TYPE_CHECKING:
         parallel,
         plot,
         recipes,
+        tracing,
         train,
     )
     from npnet.gradcheck import compare, explain
     from npnet.saved import SavedModel, load, save
+    from npnet.tracing import Trace, trace
     from npnet.train import evaluate, fit, predict
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "InputError",
     "MissingError",
     "SavedModel",
+    "Trace",
     "checkpoint",
     "compare",
     "data",
@@ -65,6 +68,8 @@ __all__ = [
     "predict",
     "recipes",
     "save",
+    "trace",
+    "tracing",
     "train",
 ]
 __version__ = "0.1.0"
@@ -80,12 +85,14 @@ _MODULES = (
     "parallel",
     "plot",
     "recipes",
+    "tracing",
     "train",
 )
 _LOADED_WHEN_TOUCHED = (
     {name: name for name in _MODULES}
     | dict.fromkeys(("SavedModel", "load", "save"), "saved")
     | dict.fromkeys(("compare", "explain"), "gradcheck")
+    | dict.fromkeys(("Trace", "trace"), "tracing")
     | dict.fromkeys(("evaluate", "fit", "predict"), "train")
 )
 

@@ -71,17 +71,18 @@ def test_every_argument_is_looked_at(row):
 PUBLIC = (
     "npnet", "npnet.functional", "npnet.nn", "npnet.optim", "npnet.data", "npnet.train", "npnet.metrics",
     "npnet.parallel", "npnet.plot", "npnet.checkpoint", "npnet.models", "npnet.saved", "npnet.recipes",
-    "npnet.gradcheck", "npnet.engines", "npnet.experiments",
+    "npnet.gradcheck", "npnet.engines", "npnet.experiments", "npnet.tracing",
 )  # fmt: skip
 WITHOUT = {
     "errors, which are raised and not called": {"DTypeError", "GradcheckError", "InputError", "MissingError"},
     "what only the library makes": {
-        "Comparison", "Derivative", "Explanation", "Finding", "GradcheckReport", "InputReport", "Outcome",
-        "Divergence", "Run", "Runner", "State", "Summary", "WrongLayer",
+        "Comparison", "Derivative", "Divergence", "Explanation", "Factor", "Finding", "GradcheckReport",
+        "InputReport", "Kept", "Operation", "Outcome", "Run", "Runner", "State", "Statistics", "Sum",
+        "Summary", "Trace", "WrongLayer",
     },
-    "names of types": {"Data", "Dataset", "Engine", "Gradients", "LayerBackward", "Told"},
+    "names of types": {"Data", "Dataset", "Engine", "Gradients", "LayerBackward", "Reference", "Told"},
     "a base class, looked at by those made of it": {"Layer"},
-    "without arguments": {"names"},
+    "without arguments": {"installed_reference", "names"},
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``npnet train``, ``predict``, ``recipes``, ``summary``, and commands of other packages.
+"""The command line: ``npnet train``, ``predict``, ``recipes``, ``summary``, ``trace``, and others announced.
 
 Each command stands in a module of its own, whose ``add_parser(commands)`` adds its options and names the
 function that does the work: ``set_defaults(command=…)``, from the options to the exit status. Another package
@@ -19,14 +19,14 @@ from typing import Any
 from npnet import __version__
 from npnet._announced import announced, load
 from npnet.check import described
-from npnet.cli import predict, recipes, summary, train
+from npnet.cli import predict, recipes, summary, trace, train
 from npnet.cli._output import INTERRUPTED, MISTAKE, PIPE_CLOSED, complain, finished, usable_streams
 from npnet.cli._parser import Parser
 from npnet.errors import InputError, MissingError
 
 __all__ = ["main"]
 
-COMMANDS = (train, predict, recipes, summary)  # in the order --help lists them
+COMMANDS = (train, predict, recipes, summary, trace)  # in the order --help lists them
 GROUP = "npnet.commands"
 EXAMPLES = """\
 examples:

@@ -1,0 +1,25 @@
+"""One training step recorded, and the page on which it can be read.
+
+`trace` runs a step of any model and returns a `Trace`: plain objects, one `Operation` each, with every array
+of both passes. `Trace.save` writes the page.
+"""
+
+from __future__ import annotations
+
+from npnet.tracing.operation import Kept, Operation, Statistics, statistics
+from npnet.tracing.references import installed_reference
+from npnet.tracing.step import Reference, Trace, trace
+from npnet.tracing.sums import Factor, Sum
+
+__all__ = [
+    "Factor",
+    "Kept",
+    "Operation",
+    "Reference",
+    "Statistics",
+    "Sum",
+    "Trace",
+    "installed_reference",
+    "statistics",
+    "trace",
+]
