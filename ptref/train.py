@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer, lr_scheduler
 
 from npnet import cli
-from npnet.train import Data, Epoch, History, State, Told, run
+from npnet.train import Data, Epoch, History, ProgressMode, State, run
 from ptref.engine import TorchEngine, process
 
 
@@ -42,7 +42,7 @@ def fit(
     schedule: lr_scheduler.LRScheduler | None = None,
     patience: int | None = None,
     drop_last: bool = False,
-    progress: Told = True,
+    progress: ProgressMode = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
     on_step: Callable[[State], Any] | None = None,
     on_backward: Callable[[State], Any] | None = None,

@@ -76,9 +76,9 @@ PUBLIC = (
 WITHOUT = {
     "errors, which are raised and not called": {"DTypeError", "GradcheckError", "InputError", "MissingError"},
     "what only the library makes": {
-        "Derivative", "GradcheckReport", "InputReport", "Outcome", "State", "Summary",
+        "Derivative", "GradcheckReport", "InputReport", "BatchResult", "State", "Summary",
     },
-    "names of types": {"Data", "Dataset", "Engine", "Gradients", "LayerBackward", "Told"},
+    "names of types": {"Data", "Dataset", "Engine", "Gradients", "LayerBackward", "ProgressMode"},
     "a base class, looked at by those made of it": {"Layer"},
     "without arguments": {"names"},
 }  # fmt: skip

@@ -35,7 +35,7 @@ from npnet.recipes._trained import (
 from npnet.run import METRICS, SETTINGS, RunFolder
 from npnet.saved import save
 from npnet.table import table
-from npnet.train import Engine, Epoch, History, NumPyEngine, judge, predict, run
+from npnet.train import Engine, Epoch, History, NumPyEngine, evaluate_engine, predict, run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +209,7 @@ class NetworkRecipe(Recipe):
             began = time.perf_counter()
             history = self._run(engine, splits, generator, options, folder, report)
             seconds = time.perf_counter() - began
-            tally = judge(engine, _judged_part(splits))
+            tally = evaluate_engine(engine, _judged_part(splits))
         trained = TrainedNetwork(ENGINES[options.engine], model, history, seconds, tally.loss, tally.accuracy)
         save(free_name(folder), model, splits)
         report(ending(trained, self.epochs))

@@ -7,25 +7,25 @@ engine: shuffling, counting, early stopping, keeping the best weights, ending cl
 
 from npnet.nn.step import Step, plain_step
 from npnet.train._data import Data
-from npnet.train._progress import Told
-from npnet.train.engine import Engine, NumPyEngine, Outcome
-from npnet.train.history import Epoch, History, State, Tally
-from npnet.train.loop import evaluate, fit, judge, predict, run
+from npnet.train._progress import ProgressMode
+from npnet.train.engine import BatchResult, Engine, NumPyEngine
+from npnet.train.history import Epoch, History, RunningMetrics, State
+from npnet.train.loop import evaluate, evaluate_engine, fit, predict, run
 
 __all__ = [
+    "BatchResult",
     "Data",
     "Engine",
     "Epoch",
     "History",
     "NumPyEngine",
-    "Outcome",
+    "ProgressMode",
+    "RunningMetrics",
     "State",
     "Step",
-    "Tally",
-    "Told",
     "evaluate",
+    "evaluate_engine",
     "fit",
-    "judge",
     "plain_step",
     "predict",
     "run",

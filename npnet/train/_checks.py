@@ -14,9 +14,9 @@ from npnet import check
 from npnet.data import Dataset
 from npnet.errors import InputError
 from npnet.train._data import check_samples_finite
-from npnet.train._progress import Told
+from npnet.train._progress import ProgressMode
 from npnet.train.engine import Engine
-from npnet.train.history import State, Tally
+from npnet.train.history import RunningMetrics, State
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Settings:
     patience: int | None
     keep_best: bool
     drop_last: bool
-    progress: Told
+    progress: ProgressMode
     on_epoch: Callable[..., Any] | None
     on_step: Callable[..., Any] | None
     on_backward: Callable[..., Any] | None
@@ -86,7 +86,7 @@ def check_finite(loss: float, engine: Engine, state: State, what: str, part: Dat
     )
 
 
-def check_counted(tally: Tally, what: str) -> None:
+def check_counted(tally: RunningMetrics, what: str) -> None:
     """Require that something in a pass through the data counted."""
     if not tally.divisor:
         raise InputError(

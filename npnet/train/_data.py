@@ -84,7 +84,7 @@ def prepared(
         notes = [*notes, f"{name} y of shape (n,) is read as (n, 1), like the model's outputs"]
     check_targets(f"fit: {name}", part, target, y, engine.targets, engine.ignore_index)
     _check_counts(name, part, engine)
-    engine.judge(x, target)
+    engine.evaluate(x, target)
     if drop_last is not None:
         _check_last(engine, part, batch_size, drop_last=drop_last)
     return part, notes
@@ -219,7 +219,7 @@ def _check_last(engine: Engine, part: Dataset, batch_size: int, *, drop_last: bo
     x, target = next(iter(minibatches(part, 1)))
     weights = engine.weights()
     try:
-        engine.learn(x, target, np.random.default_rng(NOISE))
+        engine.forward_backward(x, target, np.random.default_rng(NOISE))
     except ValueError as error:  # PyTorch's own too
         raise InputError(
             "fit: batch_size must leave no minibatch of a single sample, of which batch norm has no "
@@ -227,7 +227,7 @@ def _check_last(engine: Engine, part: Dataset, batch_size: int, *, drop_last: bo
             f"batch_size, or leave out the last minibatch with drop_last=True ({error})"
         ) from None
     finally:
-        engine.load(weights)
+        engine.load_weights(weights)
 
 
 # ---- NaN and ∞ -----------------------------------------------------------------------------------------

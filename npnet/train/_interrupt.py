@@ -10,7 +10,7 @@ from types import FrameType
 
 
 @contextmanager
-def interrupts_wait() -> Iterator[Callable[[], None]]:
+def deferred_interrupts() -> Iterator[Callable[[], None]]:
     """Let Ctrl-C wait until the loop asks, so that no update is left half done.
 
     Yields the function by which the loop asks; it raises KeyboardInterrupt if Ctrl-C was pressed. A

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_DRAWINGS = 0.1
 MOST_LINES = 100  # of very many epochs not all are told
 
-Told = bool | Literal["bar"]
+ProgressMode = bool | Literal["bar"]
 
 
 class Reporter:
@@ -37,7 +37,7 @@ class Reporter:
         How many there are in one epoch.
     """
 
-    def __init__(self, progress: Told, epochs: int, images: int) -> None:
+    def __init__(self, progress: ProgressMode, epochs: int, images: int) -> None:
         self.epochs, self.images = epochs, images
         self.speaks = progress is True
         self.bar: Bar | LiveBar | None = None

@@ -16,7 +16,7 @@ from npnet.nn.step import Step, check_loss, check_model, plain_step
 from npnet.optim import Optimizer, Schedule
 
 
-class Outcome(NamedTuple):
+class BatchResult(NamedTuple):
     """What a minibatch gave.
 
     Parameters
@@ -61,7 +61,7 @@ class Engine(Protocol):
     def couples_samples(self) -> bool:
         """Whether the samples of a minibatch bear on each other in training, as in batch norm."""
 
-    def learn(self, x: ndarray, target: ndarray, generator: Generator) -> Outcome:
+    def forward_backward(self, x: ndarray, target: ndarray, generator: Generator) -> BatchResult:
         """Run a minibatch forward and backward, in training mode; nothing is updated yet."""
 
     def update(self, grads: Mapping[str, Any]) -> None:
@@ -70,7 +70,7 @@ class Engine(Protocol):
     def predict(self, x: ndarray) -> ndarray:
         """Return the outputs for a minibatch, in evaluation mode."""
 
-    def judge(self, x: ndarray, target: ndarray) -> Outcome:
+    def evaluate(self, x: ndarray, target: ndarray) -> BatchResult:
         """Run a minibatch forward through model and loss, in evaluation mode."""
 
     def end_epoch(self) -> None:
@@ -79,7 +79,7 @@ class Engine(Protocol):
     def weights(self) -> dict[str, Any]:
         """Return copies of all that was learnt."""
 
-    def load(self, weights: dict[str, Any]) -> None:
+    def load_weights(self, weights: dict[str, Any]) -> None:
         """Put weights back that `weights` returned."""
 
 
@@ -155,10 +155,10 @@ class NumPyEngine:
         """Whether the model says so."""
         return self.model.couples_samples(training=True)
 
-    def learn(self, x: ndarray, target: ndarray, generator: Generator) -> Outcome:
+    def forward_backward(self, x: ndarray, target: ndarray, generator: Generator) -> BatchResult:
         """Run forward and backward as the step does."""
         value, y, grads = self.step(self.model, self.loss, x, target, generator)
-        return outcome(self.loss, value, y, target, grads)
+        return batch_result(self.loss, value, y, target, grads)
 
     def update(self, grads: Mapping[str, Any]) -> None:
         """Let the optimizer step."""
@@ -170,10 +170,10 @@ class NumPyEngine:
         y: ndarray = self.model(x) if predict is None else predict(self.model, x)
         return y
 
-    def judge(self, x: ndarray, target: ndarray) -> Outcome:
+    def evaluate(self, x: ndarray, target: ndarray) -> BatchResult:
         """Run model and loss forward in evaluation mode."""
         y = self.predict(x)
-        return outcome(self.loss, float(self.loss(y, target)), y, target)
+        return batch_result(self.loss, float(self.loss(y, target)), y, target)
 
     def end_epoch(self) -> None:
         """Step the schedule."""
@@ -184,19 +184,19 @@ class NumPyEngine:
         """Return copies of parameters and buffers."""
         return self.model.state_dict()
 
-    def load(self, weights: dict[str, Any]) -> None:
+    def load_weights(self, weights: dict[str, Any]) -> None:
         """Put parameters and buffers back."""
         self.model.load_state_dict(weights)
 
 
-def outcome(
+def batch_result(
     loss: Loss, value: float, y: ndarray, target: ndarray, grads: dict[str, Any] | None = None
-) -> Outcome:
+) -> BatchResult:
     """Return what a minibatch gave, with a mean in place of a sum."""
     divisor = float(loss.divisor(y, target))
     if getattr(loss, "reduction", "mean") == "sum":
         value = value / divisor if divisor else np.nan
-    return Outcome(value, divisor, y, grads or {})
+    return BatchResult(value, divisor, y, grads or {})
 
 
 def dtype_of(model: Layer) -> np.dtype[Any] | None:

@@ -268,7 +268,7 @@ def _cell(name: str, value: float | None) -> str:
 
 
 @dataclass
-class Tally:
+class RunningMetrics:
     """Sums over the minibatches of one pass through the data.
 
     Attributes
@@ -308,14 +308,17 @@ class Tally:
         InputError
             If something is of another kind, or outputs and targets are not of as many samples.
         """
-        loss, divisor = check.real("Tally", "loss", loss), check.real("Tally", "divisor", divisor)
+        loss, divisor = (
+            check.real("RunningMetrics", "loss", loss),
+            check.real("RunningMetrics", "divisor", divisor),
+        )
         for name, array in (("y", y), ("target", target)):
-            check.array("Tally", name, array)
+            check.array("RunningMetrics", name, array)
         if y.ndim == 0 or target.ndim == 0 or len(y) != len(target):
             shapes = f"{y.shape} and {target.shape}"
-            raise InputError(f"Tally: y and target must be of as many samples, got shapes {shapes}")
+            raise InputError(f"RunningMetrics: y and target must be of as many samples, got shapes {shapes}")
         if ignore_index is not None:
-            ignore_index = check.integer("Tally", "ignore_index", ignore_index)
+            ignore_index = check.integer("RunningMetrics", "ignore_index", ignore_index)
         self.seen += len(target)
         if divisor:
             self.loss_sum += loss * divisor
@@ -393,7 +396,7 @@ class State:
         Of the last minibatch: the mean over what counts in it.
     grads : dict
         Its gradients by parameter name. What `on_backward` writes there is what the optimizer gets.
-    tally : Tally
+    tally : RunningMetrics
         Of the epoch under way.
     best_loss : float
         The lowest validation loss so far.
@@ -410,7 +413,7 @@ class State:
     step: int = 0
     loss: float = math.nan
     grads: dict[str, Any] = field(default_factory=dict, repr=False)
-    tally: Tally = field(default_factory=Tally)
+    tally: RunningMetrics = field(default_factory=RunningMetrics)
     best_loss: float = math.inf
     best_weights: dict[str, Any] | None = field(default=None, repr=False)
     fallback: Fallback = field(default_factory=Fallback)

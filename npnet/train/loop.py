@@ -21,10 +21,10 @@ from npnet.nn.step import Step, check_loss, check_model
 from npnet.optim import Optimizer, Schedule
 from npnet.train._checks import Settings, check_counted, check_finite, check_patience, generator_of
 from npnet.train._data import Data, check_no_text, check_targets, one_part, parts, prepared
-from npnet.train._interrupt import interrupts_wait
-from npnet.train._progress import Reporter, Told
-from npnet.train.engine import Engine, NumPyEngine, check_engine, dtype_of, outcome, targets_of
-from npnet.train.history import Epoch, History, State, Tally
+from npnet.train._interrupt import deferred_interrupts
+from npnet.train._progress import ProgressMode, Reporter
+from npnet.train.engine import Engine, NumPyEngine, batch_result, check_engine, dtype_of, targets_of
+from npnet.train.history import Epoch, History, RunningMetrics, State
 
 
 def fit(
@@ -41,7 +41,7 @@ def fit(
     keep_best: bool = True,
     step: Step | None = None,
     drop_last: bool = False,
-    progress: Told = True,
+    progress: ProgressMode = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
     on_step: Callable[[State], Any] | None = None,
     on_backward: Callable[[State], Any] | None = None,
@@ -178,7 +178,7 @@ def run(
     patience: int | None = None,
     keep_best: bool = True,
     drop_last: bool = False,
-    progress: Told = True,
+    progress: ProgressMode = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
     on_step: Callable[[State], Any] | None = None,
     on_backward: Callable[[State], Any] | None = None,
@@ -215,7 +215,7 @@ def run(
     noise = np.random.default_rng(settings.generator.integers(0, 2**63, size=4))
     state = State(settings.generator, noise, history=History(notes=notes))
     # A number too large is met by the check of the loss, not by a warning or an exception of NumPy's.
-    with Silence(), interrupts_wait() as stop_if_asked:
+    with Silence(), deferred_interrupts() as stop_if_asked:
         steps = count_minibatches(training, settings.batch_size, settings.drop_last)
         reporter = Reporter(
             settings.progress, settings.epochs, min(len(training), steps * settings.batch_size)
@@ -252,9 +252,9 @@ def _learn(
     while state.epoch < settings.epochs and not history.stopped_early:
         lr = engine.lr
         seconds = _learn_epoch(engine, training, settings, state, reporter, stop_if_asked)
-        judged = Tally()
+        judged = RunningMetrics()
         if validation is not None:
-            judged = judge(engine, validation, settings.batch_size, stop_if_asked)
+            judged = evaluate_engine(engine, validation, settings.batch_size, stop_if_asked)
             check_counted(judged, "validation")
             check_finite(judged.loss, engine, state, "validation loss", validation)
         finished = _finish_epoch(engine, state, judged, lr, seconds)
@@ -276,9 +276,9 @@ def _learn_epoch(
 ) -> float:
     """Learn from each minibatch once and return how many seconds it took."""
     began = time.perf_counter()
-    state.step, state.tally = 0, Tally()
+    state.step, state.tally = 0, RunningMetrics()
     for x, target in minibatches(training, settings.batch_size, state.generator, settings.drop_last):
-        loss, divisor, y, state.grads = engine.learn(x, target, state.noise)
+        loss, divisor, y, state.grads = engine.forward_backward(x, target, state.noise)
         state.tally.add(loss, divisor, y, target, engine.ignore_index)
         if divisor:  # otherwise nothing counts in this minibatch, and there is nothing to learn from it
             check_finite(loss, engine, state, "loss", training)
@@ -296,7 +296,7 @@ def _learn_epoch(
     return time.perf_counter() - began
 
 
-def _finish_epoch(engine: Engine, state: State, judged: Tally, lr: float, seconds: float) -> Epoch:
+def _finish_epoch(engine: Engine, state: State, judged: RunningMetrics, lr: float, seconds: float) -> Epoch:
     """Write the epoch into the history, keep its weights if they are the best, step the schedule."""
     state.epoch += 1
     epoch = Epoch(
@@ -325,10 +325,10 @@ def _keep_best(engine: Engine, state: State, *, wanted: bool) -> None:
     if not wanted and not state.history.diverged:
         state.history.best_epoch = None
     elif state.best_weights is not None:
-        engine.load(state.best_weights)
+        engine.load_weights(state.best_weights)
     elif state.history.diverged and state.fallback.weights is not None:
         state.history.best_epoch = state.fallback.epoch
-        engine.load(state.fallback.weights)
+        engine.load_weights(state.fallback.weights)
 
 
 class _Stopped(Exception):  # noqa: N818 - no error: a callback has asked for it
@@ -357,12 +357,12 @@ def _prepared(
 # ---- judging -------------------------------------------------------------------------------------------
 
 
-def judge(
+def evaluate_engine(
     engine: Engine,
     dataset: Data,
     batch_size: int = 256,
     stop_if_asked: Callable[[], None] = lambda: None,
-) -> Tally:
+) -> RunningMetrics:
     """Pass once through a data set in evaluation mode, by means of any engine.
 
     Parameters
@@ -377,7 +377,7 @@ def judge(
 
     Returns
     -------
-    tally : Tally
+    tally : RunningMetrics
         With loss and accuracy.
 
     Raises
@@ -385,14 +385,14 @@ def judge(
     InputError
         If the data set is empty or does not fit.
     """
-    check_engine("judge", engine)
-    check.function("judge", "stop_if_asked", stop_if_asked)
-    batch_size = check.integer("judge", "batch_size", batch_size, least=1)
-    part, _ = in_dtype(_nonempty("judge", dataset), engine.dtype, engine.targets)
-    tally = Tally()
+    check_engine("evaluate_engine", engine)
+    check.function("evaluate_engine", "stop_if_asked", stop_if_asked)
+    batch_size = check.integer("evaluate_engine", "batch_size", batch_size, least=1)
+    part, _ = in_dtype(_nonempty("evaluate_engine", dataset), engine.dtype, engine.targets)
+    tally = RunningMetrics()
     with Silence():
         for x, target in minibatches(part, batch_size):
-            loss, divisor, y, _ = engine.judge(x, target)
+            loss, divisor, y, _ = engine.evaluate(x, target)
             tally.add(loss, divisor, y, target, engine.ignore_index)
             stop_if_asked()
     return tally
@@ -430,7 +430,7 @@ def evaluate(model: Layer, loss: Loss, dataset: Data, batch_size: int = 256) -> 
     targets, ignore_index = targets_of(loss), getattr(loss, "ignore_index", None)
     part, _ = in_dtype(_nonempty("evaluate", dataset), dtype_of(model), targets)
     check_no_text("evaluate: dataset's", *next(iter(minibatches(part, 1))))
-    tally = Tally()
+    tally = RunningMetrics()
     with Silence(), _over_threads(None) as step:
         for x, target in minibatches(part, batch_size):
             y = step.predict(model, x)
@@ -438,7 +438,7 @@ def evaluate(model: Layer, loss: Loss, dataset: Data, batch_size: int = 256) -> 
                 target = target[:, np.newaxis]
             if not tally.seen:
                 check_targets("evaluate: dataset's", part, target, y, targets, ignore_index)
-            mean, divisor, *_ = outcome(loss, float(loss(y, target)), y, target)
+            mean, divisor, *_ = batch_result(loss, float(loss(y, target)), y, target)
             tally.add(mean, divisor, y, target, ignore_index)
     return tally.loss, tally.accuracy
 

@@ -12,7 +12,7 @@ import pytest
 
 from npnet import nn, optim
 from npnet.errors import InputError
-from npnet.train import Epoch, History, State, evaluate, fit, judge, predict
+from npnet.train import Epoch, History, State, evaluate, evaluate_engine, fit, predict
 from npnet.train.engine import NumPyEngine
 from npnet.train.history import Fallback
 
@@ -227,7 +227,7 @@ def test_numpy_may_be_told_to_raise():
         loss, _ = evaluate(model, nn.CrossEntropyLoss(), (X * 1e200, Y))
         outputs = predict(model, X * 1e300)
         engine = NumPyEngine(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters))
-        tally = judge(engine, (X * 1e200, Y))
+        tally = evaluate_engine(engine, (X * 1e200, Y))
         with pytest.raises(InputError, match="learning rate"):
             learn((X, Y), lr=1e300, epochs=20)
     assert outputs.shape == (N, 3)

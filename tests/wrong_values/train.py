@@ -8,10 +8,10 @@ from npnet.train import (
     Epoch,
     History,
     NumPyEngine,
-    Tally,
+    RunningMetrics,
     evaluate,
+    evaluate_engine,
     fit,
-    judge,
     plain_step,
     predict,
     run,
@@ -123,7 +123,7 @@ def line_of_epoch(epochs):
 
 
 def add_to_tally(loss, divisor, y, target, ignore_index):
-    Tally().add(loss, divisor, y, target, ignore_index)
+    RunningMetrics().add(loss, divisor, y, target, ignore_index)
 
 
 ROWS = [
@@ -154,8 +154,8 @@ ROWS = [
         },
     ),
     Row(
-        "npnet.train.judge",
-        judge,
+        "npnet.train.evaluate_engine",
+        evaluate_engine,
         lambda: {"engine": engine(), "dataset": DATA, "batch_size": 4, "stop_if_asked": lambda: None},
         {"engine": ENGINE, **JUDGED, "stop_if_asked": [None, *FUNCTION]},
     ),
@@ -251,7 +251,7 @@ ROWS = [
     ),
     Row("Epoch.line", line_of_epoch, lambda: {"epochs": 3}, {"epochs": POSITIVE}),
     Row(
-        "Tally.add",
+        "RunningMetrics.add",
         add_to_tally,
         lambda: {"loss": 1.0, "divisor": 6.0, "y": X, "target": Y, "ignore_index": None},
         {
