@@ -1,25 +1,33 @@
-"""The training loop: one for everything that learns.
+"""Training: one loop for every engine.
 
-`fit` trains a model of npnet. What it does is `run`, which knows nothing of models: it asks an `Engine`
-to learn from a minibatch and to judge one, and does everything around that, the same way for every
-engine: shuffling, counting, early stopping, keeping the best weights, ending cleanly when interrupted.
+`fit` trains a model of npnet. It calls `run`, which knows nothing of models: an `Engine` runs minibatches and
+updates parameters, and `run` does everything else, the same way for every engine: shuffling, metrics, early
+stopping, keeping the best weights, checkpoints, and a clean end when interrupted.
 """
 
 from npnet.nn.step import Step, plain_step
 from npnet.train._data import Data
 from npnet.train._progress import ProgressMode
-from npnet.train.engine import BatchResult, Engine, NumPyEngine
-from npnet.train.history import Epoch, History, RunningMetrics, State
-from npnet.train.loop import evaluate, evaluate_engine, fit, predict, run
+from npnet.train.anomaly import AnomalyError
+from npnet.train.checkpoint import Checkpoint, read_checkpoint
+from npnet.train.engine import BatchResult, CheckingEngine, Engine, NumPyEngine, ResumableEngine
+from npnet.train.evaluation import evaluate, evaluate_engine, predict
+from npnet.train.history import Epoch, History
+from npnet.train.loop import fit, run
+from npnet.train.state import RunningMetrics, State
 
 __all__ = [
+    "AnomalyError",
     "BatchResult",
+    "CheckingEngine",
+    "Checkpoint",
     "Data",
     "Engine",
     "Epoch",
     "History",
     "NumPyEngine",
     "ProgressMode",
+    "ResumableEngine",
     "RunningMetrics",
     "State",
     "Step",
@@ -28,5 +36,6 @@ __all__ = [
     "fit",
     "plain_step",
     "predict",
+    "read_checkpoint",
     "run",
 ]

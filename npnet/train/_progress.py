@@ -9,7 +9,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from npnet._words import counted
-from npnet.train.history import Epoch, History, State, readable, spaced
+from npnet.train.history import Epoch, History, readable, spaced
+from npnet.train.state import State
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -56,10 +57,10 @@ class Reporter:
         """Draw the epoch under way, `seconds` old, unless the last drawing is too recent."""
         if self.bar is None or time.perf_counter() - self._last_drawn < SECONDS_BETWEEN_DRAWINGS:
             return
-        tally = state.tally
-        accuracy = "" if tally.accuracy is None else f"accuracy {100 * tally.accuracy:.2f} %"
-        numbers = f"{spaced(tally.seen / seconds)} samples/s  loss {readable(tally.loss)}  {accuracy}"
-        self.bar.show(state.epoch + 1, tally.seen, numbers)
+        metrics = state.metrics
+        accuracy = "" if metrics.accuracy is None else f"accuracy {100 * metrics.accuracy:.2f} %"
+        numbers = f"{spaced(metrics.seen / seconds)} samples/s  loss {readable(metrics.loss)}  {accuracy}"
+        self.bar.show(state.epoch + 1, metrics.seen, numbers)
         self._last_drawn = time.perf_counter()
 
     def epoch(self, epoch: Epoch) -> None:
