@@ -31,6 +31,7 @@ from npnet.parallel import generators_for as shard_generators
 from npnet.recipes import Spec
 from npnet.train import BatchResult
 from ptref.convert import to_torch
+from ptref.resume import Resumable
 
 FUSED = ("SGD", "Adam", "AdamW")  # one kernel for a whole update, on the CPU as well
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -46,7 +47,7 @@ ELEMENT_LOSSES = (
 # ---- the engine ----------------------------------------------------------------------------------------
 
 
-class TorchEngine:
+class TorchEngine(Resumable):
     """A PyTorch module, what it is judged by, and what moves its parameters.
 
     Parameters
@@ -157,14 +158,6 @@ class TorchEngine:
         """Step the schedule."""
         if self.schedule is not None:
             self.schedule.step()
-
-    def weights(self) -> dict[str, Tensor]:
-        """Return copies of parameters and buffers."""
-        return {name: tensor.detach().clone() for name, tensor in self.module.state_dict().items()}
-
-    def load_weights(self, weights: dict[str, Any]) -> None:
-        """Put parameters and buffers back."""
-        self.module.load_state_dict(weights)
 
     def _evaluated(self, x: ndarray) -> Tensor:
         rows = self._rows(len(x))

@@ -1,6 +1,7 @@
 """Inject many faults and print what was lost: ``python -m tests.faults``, or ``make faults``."""
 
 import argparse
+import importlib.util
 import random
 import shutil
 import signal
@@ -65,6 +66,11 @@ def others():
     yield from (partial(harness.two_runs_at_once, seed) for seed in range(5))
 
 
+def ranks():
+    if importlib.util.find_spec("torch"):
+        yield importlib.import_module("tests.faults.ranks").rank_dies
+
+
 FAULTS = {
     "kill -9 at a random moment": random_kills,
     "three kills in one run": lambda n: repeated_kills(n // 4),
@@ -77,6 +83,7 @@ FAULTS = {
     "full or read-only disk, no permission": lambda n: disks(),
     "newest checkpoint cut or a bit flipped": lambda n: damages(n // 4),
     "clock backwards, two runs at once": lambda n: others(),
+    "a rank that dies under torchrun": lambda n: ranks(),
 }
 
 
