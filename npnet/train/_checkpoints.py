@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -143,7 +142,7 @@ class Checkpoints:
         weights = self.engine.weights()
         try:
             self._restore(tree)
-        except (InputError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except (InputError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             self.engine.load_weights(weights)
             raise InputError(f"fit: checkpoint {path} does not fit this run: {error}") from None
         self._path, self._saved = path, (self.state.epoch, self.state.step, self.state.reported)
@@ -203,11 +202,9 @@ class Checkpoints:
 def _checked(generator: Generator, saved: Any) -> Any:
     """Return a saved state of a generator, having tried it on a copy."""
     copied = copy.deepcopy(generator.bit_generator)
-    with suppress(AttributeError):
-        if saved["bit_generator"] != copied.state["bit_generator"]:
-            raise InputError(
-                f"generator is a {copied.state['bit_generator']}, was a {saved['bit_generator']}"
-            )
+    kind, was = copied.state["bit_generator"], saved.get("bit_generator")
+    if kind != was:
+        raise InputError(f"generator is a {kind}, was a {was}")
     copied.state = saved
     return saved
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy import ndarray
 
 from npnet import check
@@ -113,7 +114,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             tree["best_weights"] or tree["fallback"]["weights"],
             history_from(tree["history"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(place, error) from None
 
 
@@ -272,7 +273,7 @@ def read(path: Path) -> dict[str, Any]:
         raise _damaged(path, "its hash does not fit its contents")
     try:
         return dict(unpack(json.loads(text), arrays))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise _damaged(path, error) from None
 
 
@@ -281,7 +282,7 @@ def _hash(text: str, arrays: dict[str, ndarray]) -> str:
     hashed = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16)
     for name, array in sorted(arrays.items()):
         hashed.update(f"{name}\0{array.dtype.str}{array.shape}\0".encode(errors="surrogatepass"))
-        hashed.update(array.tobytes())
+        hashed.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
     return hashed.hexdigest()
 
 
