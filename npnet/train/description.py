@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from npnet.data import ArrayDataset, Dataset, minibatches
 
-SAMPLES = 8  # looked at in a data set that is not held in arrays
+SAMPLES = 8  # hashed of a data set that is not held in arrays
 CHUNK = 2**24  # bytes hashed at a time
 
 

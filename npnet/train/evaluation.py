@@ -27,7 +27,7 @@ def evaluate_engine(
     batch_size: int = 256,
     stop_if_asked: Callable[[], None] = lambda: None,
 ) -> RunningMetrics:
-    """Pass once through a data set in evaluation mode, by means of any engine.
+    """Evaluate loss and accuracy on a data set with any engine, in evaluation mode.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ def evaluate_engine(
     dataset : data set, (x, y), or a bunch
         As in `fit`.
     batch_size : int
-        Bears on memory and speed alone.
+        Affects memory and speed only.
     stop_if_asked : callable
         Called after each minibatch; it may raise.
 
     Returns
     -------
     metrics : RunningMetrics
-        With loss and accuracy.
+        Its `loss` and `accuracy` are those of the whole data set.
 
     Raises
     ------
@@ -69,12 +69,12 @@ def evaluate(model: Layer, loss: Loss, dataset: Data, batch_size: int = 256) -> 
     ----------
     model : Layer
     loss : Loss
-        Whether it averages or sums, its mean over all data is returned: Σ losses / Σ divisors, see
+        Also of a loss that sums, the mean over all data is returned: Σ losses / Σ divisors, see
         `npnet.nn.Loss.divisor`.
     dataset : data set, (x, y), or a bunch
         As in `fit`.
     batch_size : int
-        Bears on memory and speed alone.
+        Affects memory and speed only.
 
     Returns
     -------
@@ -114,9 +114,9 @@ def predict(model: Layer, dataset: Any, batch_size: int = 256) -> ndarray:
     ----------
     model : Layer
     dataset : array, frame, tensor, or data set
-        The samples; whatever `fit` takes does too, and its targets are not looked at.
+        The samples. Whatever `fit` takes works too; its targets are not used.
     batch_size : int
-        Bears on memory and speed alone.
+        Affects memory and speed only.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def predict(model: Layer, dataset: Any, batch_size: int = 256) -> ndarray:
     Raises
     ------
     InputError
-        If there is no sample, or they do not fit the model.
+        If there is no sample, or the samples do not fit the model.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def _nonempty(owner: str, data: Any) -> Dataset:
 
 @contextmanager
 def over_threads(step: Step | None) -> Iterator[Any]:
-    """Give a step, by default one over all cores, whose threads end with the block."""
+    """Yield a step, by default one over all cores, whose threads end with the block."""
     if step is not None:
         yield step
         return
