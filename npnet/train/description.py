@@ -27,8 +27,7 @@ def described(value: Any) -> str:
     Returns
     -------
     text : str
-        The object's own ``repr``, or, where it has none, its class with the attributes that are numbers,
-        text, or arrays.
+        The class, with the attributes that are numbers, text, or arrays.
 
     Examples
     --------
@@ -36,8 +35,6 @@ def described(value: Any) -> str:
     >>> described(nn.CrossEntropyLoss(label_smoothing=0.1))
     "CrossEntropyLoss(ignore_index=-100, label_smoothing=0.1, reduction='mean', weight=None)"
     """
-    if type(value).__repr__ is not object.__repr__:
-        return repr(value)
     settings = {name: _shown(setting) for name, setting in sorted(vars(value).items())}
     shown = ", ".join(f"{name}={text}" for name, text in settings.items() if text)
     return f"{type(value).__name__}({shown})"
@@ -137,5 +134,5 @@ def _first_difference(before: str, after: str) -> tuple[str, str]:
     return _shortened(was), _shortened(is_now)
 
 
-def _shortened(text: str, most: int = 90) -> str:
+def _shortened(text: str, most: int = 120) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"

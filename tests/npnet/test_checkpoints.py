@@ -55,7 +55,7 @@ class Run:
         self.history = None
 
     def fit(self, **settings):
-        loss, step = nn.CrossEntropyLoss(), settings.pop("step", plain_step)
+        loss, step = settings.pop("loss", nn.CrossEntropyLoss()), settings.pop("step", plain_step)
         settings = {"data": DATA, "epochs": EPOCHS, "batch_size": 9, "generator": self.generator} | settings
         self.history = fit(
             self.model, loss, self.optimizer, schedule=self.schedule, step=step, progress=False, **settings
@@ -262,6 +262,11 @@ OTHERS = {
     "patience": (Run, {"patience": 2}, "patience is 2, was None"),
     "optimizer": (lambda: Run("adam"), {}, r"optimizer is Adam\(lr=0.01.*, was SGD\(lr=0.05"),
     "schedule": (lambda: Run(schedule="cosine"), {}, r"schedule is CosineAnnealingLR.*was StepLR"),
+    "class weights": (
+        Run,
+        {"loss": nn.CrossEntropyLoss(np.array([1, 2, 1], np.float32))},
+        r"loss is CrossEntropyLoss\(.* weight=float32\[3\] .*, was .* weight=None",
+    ),
     "seed": (Run, {"generator": 3}, "seed is 3, was in a Generator"),
     "step": (Run, {"step": Step(1)}, r"step is npnet.parallel._step.Step, was npnet.nn.step.plain_step"),
     "fewer epochs": (Run, {"epochs": 1}, "epochs must be at least 2, which the checkpoint has, got 1"),
