@@ -200,6 +200,20 @@ def test_generators_of_every_kind_are_restored(tmp_path, kind):
     assert run().fit(checkpoint=tmp_path, resume=True).result() == expected
 
 
+def test_a_program_may_draw_from_the_generator_too(tmp_path):
+    def draw(state):
+        run.model.parameters["5.bias"][0] += run.generator.normal()
+        interrupt(state)
+
+    interrupt = Interrupting(0)
+    run = Run()
+    expected = run.fit(on_step=draw).result()
+    run, interrupt = Run(), Interrupting(6)
+    run.fit(checkpoint=tmp_path, on_step=draw)
+    run, interrupt = Run(), Interrupting(0)
+    assert run.fit(checkpoint=tmp_path, resume=True, on_step=draw).result() == expected
+
+
 def test_without_validation_data_the_run_goes_on_just_as_well(tmp_path):
     expected = Run().fit(data=DATA[0]).result()
     interrupted_at(6, tmp_path, data=DATA[0])
