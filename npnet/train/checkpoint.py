@@ -282,7 +282,7 @@ def _hash(text: str, arrays: dict[str, ndarray]) -> str:
     hashed = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16)
     for name, array in sorted(arrays.items()):
         hashed.update(f"{name}\0{array.dtype.str}{array.shape}\0".encode(errors="surrogatepass"))
-        hashed.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        hashed.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return hashed.hexdigest()
 
 

@@ -64,7 +64,7 @@ def digest(*arrays: ndarray) -> str:
         hashed.update(f"{array.dtype.str}{array.shape}".encode())
         rows = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         for begin in range(0, rows.size, CHUNK):
-            hashed.update(rows[begin : begin + CHUNK])
+            hashed.update(rows[begin : begin + CHUNK].data)
     return hashed.hexdigest()
 
 
