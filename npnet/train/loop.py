@@ -133,11 +133,11 @@ def fit(
     minibatch in which nothing counts, such as one whose labels are all ignored, is skipped without an update.
 
     A run that is resumed ends with the same bits as one that was never interrupted, wherever between two
-    steps it ended, with any number of threads. For that, `resume=True` must meet the same data, model, loss,
-    optimizer, schedule, batch size, patience and seed as before; a difference is refused and named. `epochs`
-    may be larger. If `generator` is a Generator, its state is set to that of the checkpoint. `on_epoch` and
-    `on_step` are called for what happens after the checkpoint; random numbers and other state of their own
-    are theirs to keep. A killed run repeats at most the steps since the last checkpoint.
+    steps it ended, and with any number of threads. For that it must meet the same data, model, loss,
+    optimizer, schedule, batch size, patience and seed as before; a difference is refused and named. Only
+    `epochs` may be larger. If `generator` is a Generator, its state is set to that of the checkpoint. A
+    killed run repeats at most the steps since its last checkpoint, and calls `on_step` and `on_epoch` for
+    them again. State that callbacks and data sets of your own keep is not saved.
 
     After SIGTERM or SIGHUP a run with checkpoints saves and raises SystemExit with the status 128 + signal.
 
