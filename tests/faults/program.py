@@ -77,6 +77,8 @@ def child(folder, fault=None, settings=None):
     except InputError as error:
         Path(folder, "error.txt").write_text(str(error))
         sys.exit(REFUSED)
+    except KeyboardInterrupt:  # it came before training had begun, or twice
+        sys.exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":

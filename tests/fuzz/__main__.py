@@ -1,7 +1,7 @@
 """Fuzz every reader and the command line: ``python -m tests.fuzz``, or ``make fuzz``.
 
-Inputs are valid files with random changes. With ``--atheris`` they are guided by coverage, one target at a
-time; the package atheris must be installed. What finds something is kept in ``tests/fuzz/corpus``.
+Inputs are valid files with random changes; `tests.fuzz.guided` chooses them by coverage instead. What finds
+something is kept in ``tests/fuzz/corpus``.
 """
 
 import argparse
@@ -74,11 +74,8 @@ def main():
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="targets whose name has this in it")
-    parser.add_argument("--atheris", action="store_true", help="guided by coverage; needs --only, one target")
     options = parser.parse_args()
     chosen = {target: share for target, share in SHARES.items() if options.only in target.__name__}
-    if options.atheris:
-        return guided(next(iter(chosen)), options.inputs)
     warnings.simplefilter("error")
     rows, found = [], 0
     for target, share in chosen.items():
@@ -100,27 +97,6 @@ def main():
         print(*rows[-1], sep="  ", file=sys.stderr)
     print(table(["target", "inputs", "findings", "seconds"], rows))
     return 1 if found else 0
-
-
-def guided(target, inputs):
-    """Let atheris choose inputs by the lines of npnet they reach."""
-    import tempfile
-
-    import atheris
-
-    with tempfile.TemporaryDirectory() as corpus:
-        for i, seed in enumerate([*targets.seeds()[target], *kept(target)]):
-            Path(corpus, str(i)).write_bytes(seed)
-
-        def one(content):
-            if fault := try_input(target, content):
-                print(fault, file=sys.stderr)
-                raise AssertionError(fault)
-
-        atheris.instrument_all()
-        atheris.Setup([sys.argv[0], f"-runs={inputs}", "-max_len=20000", "-rss_limit_mb=1500", corpus], one)
-        atheris.Fuzz()
-    return 0
 
 
 if __name__ == "__main__":
