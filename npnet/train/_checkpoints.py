@@ -17,6 +17,8 @@ from npnet.train.description import differences
 from npnet.train.engine import Engine, ResumableEngine
 from npnet.train.state import Fallback, RunningMetrics, State
 
+SHARE = 0.02  # of the time of a run that checkpoints after epochs may take
+
 
 class Checkpoints:
     """The checkpoints of a run: none without a folder.
@@ -52,7 +54,8 @@ class Checkpoints:
         self.description = dict(description)
         self._saved: tuple[int, int, int] | None = None  # epoch, step, and epochs reported
         self._path: Path | None = None
-        self._due = time.monotonic() + seconds
+        self._due = time.monotonic() + seconds  # within an epoch
+        self._affordable = 0.0  # after one
         self._writes = self.folder is not None and getattr(engine, "rank", 0) == 0
 
     def __enter__(self) -> Checkpoints:  # noqa: PYI034 - the run-time shape checks cannot resolve Self
@@ -71,6 +74,11 @@ class Checkpoints:
         """Whether it is time for a checkpoint within an epoch."""
         return self._writes and time.monotonic() >= self._due
 
+    @property
+    def affordable(self) -> bool:
+        """Whether a checkpoint after an epoch would take no more than a small share of the time."""
+        return time.monotonic() >= self._affordable
+
     def save(self) -> None:
         """Write a checkpoint, unless the last one is of this very state.
 
@@ -83,6 +91,7 @@ class Checkpoints:
         position = (state.epoch, state.step, state.reported)
         if self.folder is None or not self._writes or position == self._saved:
             return
+        began = time.monotonic()
         try:
             self._path = self.folder.write(self._tree(), state.epoch * self.steps + state.step)
         except InputError as error:
@@ -90,7 +99,9 @@ class Checkpoints:
             raise InputError(
                 f"fit: the checkpoint after {_place(*position[:2])}: {reason}. {self.safe}"
             ) from None
-        self._saved, self._due = position, time.monotonic() + self.seconds
+        ended = time.monotonic()
+        self._saved, self._due = position, ended + self.seconds
+        self._affordable = ended + (ended - began) / SHARE
 
     @property
     def safe(self) -> str:

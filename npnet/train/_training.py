@@ -52,8 +52,10 @@ class Training:
         while state.epoch < self.settings.epochs and not state.history.stopped_early:
             self._train_epoch()
             self._report(self._finish_epoch(self._validate()))
-            self.save()
+            if self.checkpoints.affordable:
+                self.save()
             self.stop_if_asked()
+        self.save()
 
     # ---- an epoch ----------------------------------------------------------------------------------
 

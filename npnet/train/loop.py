@@ -92,7 +92,8 @@ def fit(
         Whether to leave out a last minibatch that is not full.
     checkpoint : path, optional
         A folder for checkpoints of the run. One is written at the start, after each epoch, within long
-        epochs every `checkpoint_seconds`, and when Ctrl-C, SIGTERM or SIGHUP ends the run.
+        epochs every `checkpoint_seconds`, at the end, and when Ctrl-C, SIGTERM or SIGHUP ends the run. After
+        very short epochs it is left out where checkpoints would take more than 2 % of the time.
     resume : bool
         Whether to go on from the newest checkpoint in the folder. Without a checkpoint there, a new run
         begins.

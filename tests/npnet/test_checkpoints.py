@@ -10,9 +10,9 @@ from npnet import nn, optim
 from npnet.data import ArrayDataset
 from npnet.errors import InputError, MissingError
 from npnet.parallel import Step
-from npnet.train import Checkpoint, fit, plain_step, read_checkpoint
+from npnet.train import Checkpoint, _checkpoints, fit, plain_step, read_checkpoint
 
-pytestmark = pytest.mark.usefixtures("bare")
+pytestmark = pytest.mark.usefixtures("bare", "after_each_epoch")
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((44, 1, 6, 6)).astype(np.float32), RNG.integers(3, size=44)
@@ -34,6 +34,12 @@ SCHEDULES = {
     "exponential": lambda o: optim.ExponentialLR(o, gamma=0.7),
     "cosine": lambda o: optim.CosineAnnealingLR(o, T_max=2),
 }
+
+
+@pytest.fixture
+def after_each_epoch(monkeypatch):
+    """Have a checkpoint after each epoch, however short it is."""
+    monkeypatch.setattr(_checkpoints, "SHARE", 1e9)
 
 
 class Run:
@@ -234,6 +240,14 @@ def test_a_checkpoint_is_also_written_within_an_epoch_after_some_time(tmp_path):
         on_step=lambda state: seen.append(read_checkpoint(tmp_path)),
     )
     assert [(each.epoch, each.step) for each in seen] == [(0, 0), (0, 1), (0, 2), (0, 3)]
+
+
+def test_after_very_short_epochs_checkpoints_take_no_more_than_their_share_of_the_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(_checkpoints, "SHARE", 1e-9)
+    seen = []
+    Run().fit(checkpoint=tmp_path, on_epoch=lambda epoch: seen.append(read_checkpoint(tmp_path).epoch))
+    assert seen == [0, 0, 0]
+    assert read_checkpoint(tmp_path).epoch == EPOCHS  # the last one is always written
 
 
 # ---- callbacks -------------------------------------------------------------------------------------------

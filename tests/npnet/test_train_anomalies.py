@@ -5,7 +5,7 @@ import pytest
 
 from npnet import nn, optim
 from npnet.errors import InputError
-from npnet.train import evaluate, fit, plain_step, read_checkpoint
+from npnet.train import _checkpoints, evaluate, fit, plain_step, read_checkpoint
 from npnet.train.anomaly import AnomalyError, detect_anomalies, first_not_finite
 
 pytestmark = pytest.mark.usefixtures("bare")
@@ -111,7 +111,8 @@ def test_a_weight_that_the_last_step_of_an_epoch_spoils_is_named():
     assert np.isfinite(model_of[0].parameters["0.weight"]).all()
 
 
-def test_the_last_good_checkpoint_and_the_best_weights_stay_on_disk(tmp_path):
+def test_the_last_good_checkpoint_and_the_best_weights_stay_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(_checkpoints, "SHARE", 1e9)  # after each epoch, however short
     states = []
     with pytest.raises(
         InputError, match=r"The checkpoint after epoch 2 is safe in .*step-000000006\."
