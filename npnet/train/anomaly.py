@@ -144,5 +144,5 @@ def _own_parameters(layer: Layer) -> dict[str, ndarray]:
 
 
 def _named(name: str, layer: Layer) -> str:
-    kind = type(layer).__name__ if layer.children() else repr(layer)
+    kind = type(layer).__name__ if layer.children else repr(layer)
     return f"layer '{name}' {kind}" if name else f"the model {kind}"
