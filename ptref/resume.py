@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ class Resumable:
     """What `TorchEngine` has of `npnet.train.ResumableEngine` and `npnet.train.CheckingEngine`."""
 
     module: nn.Module
-    loss: Any
+    loss: Callable[[Tensor, Tensor], Tensor]
     optimizer: Optimizer
     schedule: lr_scheduler.LRScheduler | None
     device: torch.device
