@@ -20,7 +20,20 @@ from npnet.errors import DTypeError, InputError, MissingError
 from npnet.gradcheck import GradcheckError, GradcheckReport, gradcheck
 
 if TYPE_CHECKING:
-    from npnet import checkpoint, data, definition, metrics, models, parallel, plot, recipes, train
+    from npnet import (
+        checkpoint,
+        data,
+        definition,
+        engines,
+        experiments,
+        metrics,
+        models,
+        parallel,
+        plot,
+        recipes,
+        train,
+    )
+    from npnet.gradcheck import compare, explain
     from npnet.saved import SavedModel, load, save
     from npnet.train import evaluate, fit, predict
 
@@ -32,9 +45,13 @@ __all__ = [
     "MissingError",
     "SavedModel",
     "checkpoint",
+    "compare",
     "data",
     "definition",
+    "engines",
     "evaluate",
+    "experiments",
+    "explain",
     "fit",
     "functional",
     "gradcheck",
@@ -56,6 +73,8 @@ _MODULES = (
     "checkpoint",
     "data",
     "definition",
+    "engines",
+    "experiments",
     "metrics",
     "models",
     "parallel",
@@ -66,6 +85,7 @@ _MODULES = (
 _LOADED_WHEN_TOUCHED = (
     {name: name for name in _MODULES}
     | dict.fromkeys(("SavedModel", "load", "save"), "saved")
+    | dict.fromkeys(("compare", "explain"), "gradcheck")
     | dict.fromkeys(("evaluate", "fit", "predict"), "train")
 )
 

@@ -60,7 +60,7 @@ class Reference:
     def output_shape(self, inputs: Sequence[ndarray | None]) -> tuple[int, ...]:
         """Return the shape of y."""
         tensors = self.tensors(inputs)
-        with torch.no_grad(), _as_it_is():
+        with torch.no_grad(), _without_advice():
             return tuple(self._call(tensors, {}, torch.float64, "cpu")[0].shape)
 
     def tensors(self, inputs: Sequence[ndarray | None]) -> list[Tensor | None]:
@@ -86,7 +86,7 @@ class Reference:
                 if name in grads:
                     leaves[name] = here.requires_grad_()
             placed.append(here)
-        with _as_it_is():
+        with _without_advice():
             y, states, parameters = self._call(placed, leaves, dtype, device)
             leaves |= {name: parameters[name] for name in grads if name in parameters}
             found = torch.autograd.grad(
@@ -133,7 +133,7 @@ def without_tf32() -> Iterator[None]:
 
 
 @contextmanager
-def _as_it_is() -> Iterator[None]:
+def _without_advice() -> Iterator[None]:
     """Silence PyTorch's advice, such as that padding='same' may copy."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,74 +1,68 @@
-"""The options of ``npnet parity``."""
+"""The command ``npnet parity``. PyTorch is loaded when it is run; its help needs none."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from importlib import util
+from typing import Any
 
-from npnet.cli._parser import Parser
 from npnet.errors import MissingError
 from ptref.draw import DTYPES
 
+EXAMPLES = """\
+examples:
+  npnet parity                    compare everything
+  npnet parity --op conv2d        one operation, layer or model alone
+"""
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare everything, or one operation, with PyTorch and print the table.
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options.
 
     Parameters
     ----------
-    arguments : sequence of str, optional
-        What stands behind ``npnet parity``; that of the process by default.
-
-    Returns
-    -------
-    status : int
-        0 if all agree, 1 if something differs. Options that are mistaken end with SystemExit(2).
-
-    Raises
-    ------
-    InputError
-        If the operation is unknown.
-    MissingError
-        If PyTorch is not installed, or CUDA is asked for and there is none.
-
-    Examples
-    --------
-    >>> main(["--op", "relu", "--dtype", "float32", "--examples", "3"])
-                name   dtype     cases   error ÷ bound   npnet ÷ PyTorch   agrees
-    ─────────────────────────────────────────────────────────────────────────────
-    operation   relu   float32       3   0.000                             yes
-    <BLANKLINE>
-    agree: 1 of 1
-    0
+    commands : what `argparse.ArgumentParser.add_subparsers` returns
     """
-    chosen = _parser().parse_args(arguments)
+    parser = commands.add_parser(
+        "parity",
+        help="compare every operation, layer and model with PyTorch, which it needs",
+        description="Compare operations, layers and models with PyTorch, forward and backward. "
+        "The exit status is 0 if all agree and 1 if something differs.",
+        epilog=EXAMPLES,
+    )
+    parser.set_defaults(command=_parity)
+    parser.add_argument("--op", metavar="NAME", help="Compare one operation, layer or model alone.")
+    parser.add_argument(
+        "--dtype", choices=[str(dtype) for dtype in DTYPES], help="Compare in one dtype alone."
+    )
+    parser.add_argument(
+        "--device",
+        choices=["cpu", "cuda"],
+        default="cpu",
+        help="With cuda, judge PyTorch's own results on the GPU too.",
+    )
+    parser.add_argument("--examples", metavar="N", type=_positive, help="Draw N cases for each line.")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="Draw the cases from the seed N instead of 0."
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="Print the table of float32 accuracy as Markdown."
+    )
+
+
+def _parity(chosen: argparse.Namespace) -> int:
     if util.find_spec("torch") is None:
         raise MissingError(
             "parity compares with PyTorch, which is not installed: pip install torch torchvision"
         )
-    from ptref.table import EXAMPLES, markdown, run_table  # noqa: PLC0415 - needs PyTorch; --help does not
+    from ptref.table import EXAMPLES as CASES  # noqa: PLC0415 - needs PyTorch; --help does not
+    from ptref.table import markdown, run_table  # noqa: PLC0415 - as above
 
-    examples = chosen.examples or EXAMPLES
+    examples = chosen.examples or CASES
     if chosen.markdown:
         print(markdown(examples, seed=chosen.seed))  # noqa: T201 - what the command is for
         return 0
     return run_table(chosen.op, chosen.dtype, chosen.device, examples, seed=chosen.seed)
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        prog="npnet parity",
-        description="Compare operations, layers and models with PyTorch, forward and backward.",
-    )
-    parser.add_argument("--op", metavar="NAME", help="one operation, layer or model alone")
-    parser.add_argument("--dtype", choices=[str(dtype) for dtype in DTYPES], help="one dtype alone")
-    parser.add_argument(
-        "--device", choices=["cpu", "cuda"], default="cpu", help="cuda: PyTorch's is judged too"
-    )
-    parser.add_argument("--examples", metavar="N", type=_positive, help="cases for each line")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same cases")
-    parser.add_argument("--markdown", action="store_true", help="the table of float32 accuracy as Markdown")
-    return parser
 
 
 def _positive(text: str) -> int:

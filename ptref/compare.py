@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -16,14 +16,18 @@ from npnet import check
 from npnet.errors import InputError, MissingError
 from npnet.gradcheck._vary import WAYS, hides, varied
 from npnet.nn import Layer
-from ptref._reference import Reference, tensor, without_tf32
+from ptref._explained import explanations, wrong_layers
+from ptref._reference import Reference
+from ptref._scale import Scale
 from ptref._subject import Outcome, Run
-from ptref.bounds import Bound, Evaluation, Rule, measured
+from ptref.bounds import Rule, measured
 from ptref.convert import to_torch
 from ptref.draw import LAYOUTS
-from ptref.report import Quantity, Report, judge
+from ptref.report import Report
 
 __all__ = ["assert_parity", "compare"]
+
+_Settings = tuple[dict[str, Any], tuple[int, ...], bool, dict[str, str]]
 
 
 def compare(
@@ -39,6 +43,7 @@ def compare(
     layouts: bool = True,
     vary: bool = True,
     device: str = "cpu",
+    explain: bool = True,
 ) -> Report:
     """Run subject and reference on the same inputs and say how far apart they are, forward and backward.
 
@@ -74,6 +79,9 @@ def compare(
         show. What is frozen stays, and so does the subject itself.
     device : str
         "cuda" has PyTorch on CUDA judged too, by the same truth.
+    explain : bool
+        Whether to look for the mistake in a gradient that differs, and for the layers of a model that differ
+        by themselves.
 
     Returns
     -------
@@ -98,40 +106,96 @@ def compare(
     >>> [quantity.name for quantity in report.quantities if not quantity.agrees]
     ['grad_x']
     """
-    reference = _check_arguments(subject, reference, options, rule, training, names, layouts, vary)
+    reference = _check_arguments(subject, reference, options, rule, training, names, layouts, vary, explain)
     seed = check.integer("compare", "seed", seed, least=0)
     places = _places(state, len(inputs))
     check_device(device)
     settings: _Settings = (dict(options or {}), places, training, dict(names or {}))
+    checks = _Checks(seed, rule, device, layouts=layouts, vary=vary, explain=explain)
+    return _compared(subject, reference, inputs, settings, checks)
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """What a comparison checks, and by which rule."""
+
+    seed: int
+    rule: Rule
+    device: str
+    layouts: bool
+    vary: bool
+    explain: bool
+
+
+def _compared(
+    subject: Callable[..., Any] | Layer,
+    reference: Callable[..., Any],
+    inputs: Sequence[ndarray | None],
+    settings: _Settings,
+    checks: _Checks,
+    upstream: ndarray | None = None,
+) -> Report:
+    """Run both sides and judge; without an upstream gradient, one is drawn."""
     theirs = Reference(reference, subject, inputs, *settings)
-    rng = np.random.default_rng(seed)
     shape = theirs.output_shape(inputs)
-    upstream = _upstream(rng, shape, theirs.dtype, whole=rule.whole)
-    run = Run(subject, theirs, seed, training)
+    if upstream is None:
+        rng = np.random.default_rng(checks.seed)
+        upstream = _upstream(rng, shape, theirs.dtype, whole=checks.rule.whole)
+    run = Run(subject, theirs, checks.seed, settings[2])
     outcome, violations = run.checked(inputs, upstream)
-    quantities: tuple[Quantity, ...] = ()
-    if outcome["y"].shape == shape:
-        scale = _Scale(theirs, inputs, upstream, tuple(outcome), rule)
-        quantities = scale.judged(outcome)
-        violations += _shape_violations(outcome, scale.truth)
-        if layouts:
-            violations += _layout_violations(run, scale, inputs, upstream)
-        if vary:
-            violations += _varied_violations(subject, reference, inputs, settings, seed, rule, upstream)
-        if device != "cpu":
-            quantities += scale.judged_on(device)
-    else:
-        violations.append(f"y has shape {outcome['y'].shape}, PyTorch's has {shape}")
-    return Report(
+    report = Report(
         subject=_name(subject),
         reference=_name(reference),
         inputs=theirs.described(inputs),
         options=theirs.options,
         dtype=theirs.dtype,
-        seed=seed,
-        quantities=quantities,
-        violations=tuple(violations),
+        seed=checks.seed,
     )
+    if outcome["y"].shape != shape:
+        violations.append(f"y has shape {outcome['y'].shape}, PyTorch's has {shape}")
+        return replace(report, violations=tuple(violations))
+    scale = Scale(theirs, inputs, upstream, tuple(outcome), checks.rule)
+    quantities = scale.judged(outcome)
+    violations += _shape_violations(outcome, scale.truth)
+    wrong = {quantity.name for quantity in quantities if not quantity.agrees}
+    if checks.layouts:
+        violations += _layout_violations(run, scale, inputs, upstream, wrong)
+    if checks.vary:
+        violations += _varied_violations(
+            subject, reference, inputs, settings, checks.seed, checks.rule, upstream
+        )
+    if checks.device != "cpu":
+        quantities += scale.judged_on(checks.device)
+    report = replace(report, quantities=quantities, violations=tuple(violations))
+    return _explained(report, run, scale, outcome, inputs, upstream, reference, checks)
+
+
+def _explained(
+    report: Report,
+    run: Run,
+    scale: Scale,
+    outcome: Outcome,
+    inputs: Sequence[ndarray | None],
+    upstream: ndarray,
+    reference: Callable[..., Any],
+    checks: _Checks,
+) -> Report:
+    """Return the report with what is wrong with the gradients that differ, if any does."""
+    refuted = scale.refuted(outcome)
+    if not checks.explain or not refuted:
+        return report
+    subject, x = run.subject, inputs[0]
+    if isinstance(subject, Layer) and len(inputs) == 1 and x is not None:
+        alone = replace(checks, rule=measured, layouts=False, vary=False, device="cpu")
+
+        def compared(layer: Layer, module: Callable[..., Any], x: ndarray, grad_y: ndarray) -> Report:
+            return _compared(layer, module, [x], ({}, (), run.training, {}), alone, grad_y)
+
+        layers = wrong_layers(subject, reference, x, upstream, run, compared)
+        if layers:
+            return replace(report, layers=layers)
+    truth = {name: value.numpy() for name, value in scale.truth.items()}
+    return replace(report, explanations=explanations(run, inputs, upstream, outcome, truth, refuted))
 
 
 def assert_parity(
@@ -171,93 +235,13 @@ def assert_parity(
     return report
 
 
-class _Scale:
-    """Truth and bounds of one comparison, against which any outcome can be judged."""
-
-    def __init__(
-        self,
-        theirs: Reference,
-        inputs: Sequence[ndarray | None],
-        upstream: ndarray,
-        wanted: Sequence[str],
-        rule: Rule,
-    ) -> None:
-        self.theirs, self.wanted, self.rule = theirs, wanted, rule
-        self.inputs, self.upstream = theirs.tensors(inputs), tensor(upstream)
-        self.truth = theirs.evaluate(self.inputs, self.upstream, wanted)
-        information = np.finfo(theirs.dtype)
-        sizes = [x.numel() for x in self.inputs if x is not None]
-        self.evaluation = Evaluation(
-            run=lambda tensors, grad_y: theirs.evaluate(tensors, grad_y, wanted),
-            inputs=self.inputs,
-            options=theirs.options,
-            upstream=self.upstream,
-            truth=self.truth,
-            single_error=self._single_error,
-            largest_array=max([0, *sizes, *(array.size for array in theirs.layer_state.values())]),
-            unit=float(information.eps) / 2,
-        )
-
-    @cached_property
-    def bounds(self) -> dict[str, Bound]:
-        return self.rule.bounds(self.evaluation)
-
-    @cached_property
-    def single(self) -> dict[str, Tensor]:
-        """What PyTorch computes in float32."""
-        return self.theirs.evaluate(self.inputs, self.upstream, self.wanted, torch.float32)
-
-    def _single_error(self, name: str) -> float:
-        errors = (self.single[name] - self.truth[name]).abs()
-        finite = errors[torch.isfinite(errors)]
-        return float(finite.max()) / 2.0**-24 if finite.numel() else 0.0
-
-    def judged(self, outcome: Outcome) -> tuple[Quantity, ...]:
-        """Judge the arrays of an outcome that have their truth's shape."""
-        return tuple(
-            judge(
-                name,
-                outcome[name],
-                self._other(name),
-                truth.numpy(),
-                self._bound(name),
-                over_torch=self.theirs.dtype == np.float32,
-            )
-            for name, truth in self.truth.items()
-            if outcome[name].shape == tuple(truth.shape)
-        )
-
-    def judged_on(self, device: str) -> tuple[Quantity, ...]:
-        """Judge PyTorch on another device; its own order of sums is covered by a tensor-scale term."""
-        dtype = torch.float32 if self.theirs.dtype == np.float32 else torch.float64
-        with without_tf32():
-            outcome = self.theirs.evaluate(self.inputs, self.upstream, self.wanted, dtype, device)
-        return tuple(
-            judge(
-                f"{name} ({device})",
-                outcome[name].numpy().astype(self.theirs.dtype),
-                self._other(name),
-                truth.numpy(),
-                np.maximum(self._bound(name), self._bound(name).max(initial=0)),
-                over_torch=False,
-            )
-            for name, truth in self.truth.items()
-        )
-
-    def _other(self, name: str) -> ndarray:
-        """Return what PyTorch on the CPU computes in the dtype of the inputs."""
-        computed = self.single if self.theirs.dtype == np.float32 else self.truth
-        return computed[name].numpy().astype(self.theirs.dtype)
-
-    def _bound(self, name: str) -> ndarray:
-        largest = float(self.upstream.abs().max()) if self.upstream.numel() else 0.0
-        return self.bounds[name].of(self.theirs.dtype, tuple(self.truth[name].shape), largest)
-
-
 def _layout_violations(
-    run: Run, scale: _Scale, inputs: Sequence[ndarray | None], upstream: ndarray
+    run: Run, scale: Scale, inputs: Sequence[ndarray | None], upstream: ndarray, wrong: set[str]
 ) -> list[str]:
-    """Run again with other layouts: a result that then leaves its bound has misread memory."""
+    """Run again with other layouts: a result that then leaves its bound has misread memory.
+
+    What is wrong in any layout is not told again.
+    """
     found = []
     for layout in ("reversed", "strided", "transposed"):
         lay = LAYOUTS[layout]
@@ -265,12 +249,13 @@ def _layout_violations(
         if outcome["y"].shape != upstream.shape:
             violations.append(f"y has shape {outcome['y'].shape}")
         else:
-            violations += [str(quantity) for quantity in scale.judged(outcome) if not quantity.agrees]
+            violations += [
+                str(quantity)
+                for quantity in scale.judged(outcome)
+                if not quantity.agrees and quantity.name not in wrong
+            ]
         found += [f"with {layout} inputs: {violation}" for violation in violations]
     return found
-
-
-_Settings = tuple[dict[str, Any], tuple[int, ...], bool, dict[str, str]]
 
 
 def _varied_violations(
@@ -301,7 +286,7 @@ def _varied_violations(
             outcome, violations = Run(other, theirs, seed, settings[2]).checked(moved, upstream)
             if outcome["y"].shape != upstream.shape:
                 return [f"with other values than 0 and 1: y has shape {outcome['y'].shape}"]
-            judged = _Scale(theirs, moved, upstream, tuple(outcome), rule).judged(outcome)
+            judged = Scale(theirs, moved, upstream, tuple(outcome), rule).judged(outcome)
         except (ArithmeticError, ValueError, RuntimeError):  # values that one of them does not take
             continue
         violations += [str(quantity) for quantity in judged if not quantity.agrees]
@@ -324,6 +309,7 @@ def _check_arguments(
     names: Any,
     layouts: Any,
     vary: Any,
+    explain: Any,
 ) -> Callable[..., Any]:
     """Require what the docstring says; return the reference."""
     forward = getattr(subject, "forward", subject)
@@ -335,7 +321,7 @@ def _check_arguments(
         if value is not None:
             check.mapping("compare", name, value, "a dict")
     check.instance("compare", "rule", rule, Rule, "one of the rules of ptref.bounds")
-    for name, value in (("training", training), ("layouts", layouts), ("vary", vary)):
+    for name, value in (("training", training), ("layouts", layouts), ("vary", vary), ("explain", explain)):
         check.flag("compare", name, value)
     return cast("Callable[..., Any]", reference)
 

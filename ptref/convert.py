@@ -24,7 +24,7 @@ from npnet import nn as npn
 from npnet.check import FLOATS
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
-from ptref._follow import SEPARATOR, Converted, Forward, join, named, raise_together, refusal
+from ptref._fx_tracing import SEPARATOR, Converted, Forward, join, named, raise_together, refusal
 
 # Layers and modules of the same name, and what is required of a module's options that layers lack.
 TWINS: Mapping[type[Layer], type[nn.Module]] = {

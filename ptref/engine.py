@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer, lr_scheduler
 
+from npnet.engines import Spec
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
 from npnet.parallel import cores, plan
 from npnet.parallel import generators_for as shard_generators
-from npnet.recipes import Spec
 from npnet.train import BatchResult
 from ptref.convert import to_torch
 from ptref.resume import Resumable
@@ -356,7 +356,7 @@ def engine_for(
     ----------
     model : Layer
         Where the weights come from and go to.
-    loss, optimizer, schedule : `npnet.recipes.Spec`
+    loss, optimizer, schedule : `npnet.engines.Spec`
         Classes by their names, in ``torch.nn``, ``torch.optim`` and ``torch.optim.lr_scheduler``.
     device : "cpu" or "cuda"
     threads : int, optional

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import numpy as np
@@ -27,7 +28,7 @@ from torch import Tensor, nn
 
 from npnet.data import ArrayDataset, Splits, minibatches
 from npnet.errors import InputError, MissingError
-from npnet.recipes import Options
+from npnet.experiments import Options
 from npnet.train import History, ProgressMode, evaluate_engine
 from ptref.engine import TorchEngine, torch_threads
 from ptref.train import fit
@@ -66,6 +67,20 @@ class FineTuned:
     history: History
     accuracy: float
     seconds: float
+
+    def headline(self) -> str:
+        """Say what it reached."""
+        learnt = "ImageNet" if self.pretrained else "0–4"
+        return f"last layer of a ResNet-18 that knows {learnt} {100 * self.accuracy:.2f} %"
+
+    def values(self) -> dict[str, Any]:
+        """Return what is kept of it."""
+        return {
+            "pretrained": self.pretrained,
+            "accuracy": self.accuracy,
+            "epochs": len(self.history.epochs),
+            "seconds": round(self.seconds, 3),
+        }
 
 
 class Photograph(nn.Module):
@@ -134,7 +149,7 @@ def learn_last_layer(
         What the network learns before if the published weights cannot be had.
     second : Splits
         What its last layer learns; with a validation and a test part.
-    options : npnet.recipes.Options
+    options : npnet.experiments.Options
     report : callable
         Takes lines about how it goes.
 
@@ -158,7 +173,9 @@ def learn_last_layer(
         history = _learn(network.fc, (train, validation), options)
         accuracy = evaluate_engine(_engine(network.fc), test).accuracy
     assert accuracy is not None
-    return FineTuned(whole, pretrained, history, accuracy, time.perf_counter() - began)
+    tuned = FineTuned(whole, pretrained, history, accuracy, time.perf_counter() - began)
+    report(f"PyTorch: {tuned.headline()}, {tuned.seconds:.1f} s")
+    return tuned
 
 
 def features(whole: nn.Module, network: nn.Module, images: ArrayDataset) -> ArrayDataset:

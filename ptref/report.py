@@ -9,8 +9,11 @@ from html import escape
 import numpy as np
 from numpy import ndarray
 
+from npnet._words import shortened
+from npnet.gradcheck import Explanation, WrongLayer
 from npnet.table import html_table, table
 
+LONGEST = 120  # characters of what is wrong, in repr
 COLUMNS = ("quantity", "worst error", "bound", "error ÷ bound", "npnet ÷ PyTorch")
 
 
@@ -83,6 +86,10 @@ class Report:
     quantities : tuple of Quantity
     violations : tuple of str
         Broken rules, such as: an input was modified, a dtype changed, a second backward gave other gradients.
+    explanations : tuple of Explanation
+        What is wrong with each gradient that differs.
+    layers : tuple of WrongLayer
+        The layers of a model that differ by themselves, in the order in which backward comes to them.
     """
 
     subject: str
@@ -93,11 +100,31 @@ class Report:
     seed: int
     quantities: tuple[Quantity, ...] = ()
     violations: tuple[str, ...] = field(default=())
+    explanations: tuple[Explanation, ...] = ()
+    layers: tuple[WrongLayer, ...] = ()
 
     @property
     def agrees(self) -> bool:
         """Whether every element lies within its bound and no rule is broken."""
         return not self.violations and all(quantity.agrees for quantity in self.quantities)
+
+    @property
+    def reason(self) -> str:
+        """What differs, in a line; empty where nothing does."""
+        if self.agrees:
+            return ""
+        output = [f"{quantity.name} differs" for quantity in self.quantities if not quantity.agrees]
+        shown = [name for name in output if not name.startswith("grad_")]
+        shown += [f"gradient of {each.name}: {each.sentence}" for each in self.explanations]
+        return "; ".join(shown or output or self.violations)
+
+    @property
+    def first_explanation(self) -> Explanation | None:
+        """What is wrong with the first wrong gradient, for `npnet.plot.wrong_gradient`; None without one."""
+        if self.explanations:
+            return self.explanations[0]
+        found = getattr(self.layers[0].report, "explanations", ()) if self.layers else ()
+        return found[0] if found else None
 
     @property
     def error_over_bound(self) -> float:
@@ -120,9 +147,12 @@ class Report:
 
     def __repr__(self) -> str:
         verdict = "agrees with" if self.agrees else "DIFFERS from"
+        reasons = [layer.sentence for layer in self.layers]
+        reasons += [f"gradient of {each.name}: {each.sentence}" for each in self.explanations]
+        reason = shortened(f"; {'; '.join(reasons)}" if reasons else "", LONGEST)
         return (
             f"<Report: {self.subject} {verdict} {self.reference}; {len(self.quantities)} arrays, "
-            f"error ÷ bound {self.error_over_bound:.3g}, {len(self.violations)} violations>"
+            f"error ÷ bound {self.error_over_bound:.3g}, {len(self.violations)} violations{reason}>"
         )
 
     def _repr_html_(self) -> str:
@@ -143,9 +173,22 @@ class Report:
         return [
             f"{self.subject} {'agrees with' if self.agrees else 'DIFFERS from'} {self.reference}",
             f"inputs: {inputs}{options}; seed {self.seed}",
+            *self._explained(),
             *(f"violation: {violation}" for violation in self.violations),
             *(f"worst: {quantity}" for quantity in self.quantities if not quantity.agrees),
         ]
+
+    def _explained(self) -> list[str]:
+        """Name the layers that differ by themselves; of a single operation, explain each gradient."""
+        if self.layers:
+            first, *others = self.layers
+            shown = getattr(first.report, "explanations", ())
+            return [
+                f"first wrong backward: {first.sentence}",
+                *(f"  {line}" for each in shown for line in each.lines()[1:]),
+                *(f"wrong too: {layer.sentence}" for layer in others),
+            ]
+        return [line for each in self.explanations for line in str(each).splitlines()]
 
 
 def _row(quantity: Quantity) -> list[str]:

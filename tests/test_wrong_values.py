@@ -71,14 +71,15 @@ def test_every_argument_is_looked_at(row):
 PUBLIC = (
     "npnet", "npnet.functional", "npnet.nn", "npnet.optim", "npnet.data", "npnet.train", "npnet.metrics",
     "npnet.parallel", "npnet.plot", "npnet.checkpoint", "npnet.models", "npnet.saved", "npnet.recipes",
-    "npnet.gradcheck",
+    "npnet.gradcheck", "npnet.engines", "npnet.experiments",
 )  # fmt: skip
 WITHOUT = {
     "errors, which are raised and not called": {
         "AnomalyError", "DTypeError", "GradcheckError", "InputError", "MissingError",
     },
     "what only the library makes": {
-        "BatchResult", "Checkpoint", "Derivative", "GradcheckReport", "InputReport", "State", "Summary",
+        "BatchResult", "Checkpoint", "Comparison", "Derivative", "Divergence", "Explanation", "Finding",
+        "GradcheckReport", "InputReport", "Run", "Runner", "State", "Summary", "WrongLayer",
     },
     "names of types": {
         "CheckingEngine", "Data", "Dataset", "Engine", "Gradients", "LayerBackward", "ProgressMode",

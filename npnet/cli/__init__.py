@@ -1,7 +1,8 @@
-"""The command line: ``npnet train``, ``predict``, ``recipes``, ``summary`` and ``parity``.
+"""The command line: ``npnet train``, ``predict``, ``recipes``, ``summary``, and commands of other packages.
 
 Each command stands in a module of its own, whose ``add_parser(commands)`` adds its options and names the
-function that does the work: ``set_defaults(command=…)``, from the options to the exit status.
+function that does the work: ``set_defaults(command=…)``, from the options to the exit status. Another package
+announces such a module by an entry point of the group ``npnet.commands``, under the command's name.
 
 A mistake of the user's meets one line on standard error and exit status 2; Ctrl-C ends with status 130. What
 stands in the way of printing (no standard output, a closed one, one of an old encoding) ends nothing.
@@ -12,24 +13,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from types import ModuleType
+from contextlib import suppress
+from typing import Any
 
 from npnet import __version__
+from npnet._announced import announced, load
 from npnet.check import described
-from npnet.cli import parity, predict, recipes, summary, train
+from npnet.cli import predict, recipes, summary, train
 from npnet.cli._output import INTERRUPTED, MISTAKE, PIPE_CLOSED, complain, finished, usable_streams
 from npnet.cli._parser import Parser
-from npnet.errors import InputError
+from npnet.errors import InputError, MissingError
 
 __all__ = ["main"]
 
-COMMANDS: tuple[ModuleType, ...] = (
-    train,
-    predict,
-    recipes,
-    summary,
-    parity,
-)  # in the order --help lists them
+COMMANDS = (train, predict, recipes, summary)  # in the order --help lists them
+GROUP = "npnet.commands"
 EXAMPLES = """\
 examples:
   npnet train                     train a small network on handwritten digits
@@ -108,8 +106,6 @@ def _run(given: list[str]) -> int:
         return 0
     if given[0] == "help":
         given = [given[1], "--help"]
-    if given[0] == "parity":  # its options are known to another package, which looks at them itself
-        return parity.hand_over(given[1:])
     chosen, unknown = parser.parse_known_args(given)
     if unknown:
         commands.choices[chosen.name].refuse(unknown[0])
@@ -127,6 +123,15 @@ def _parsers() -> tuple[Parser, argparse._SubParsersAction[Parser]]:
     commands = parser.add_subparsers(
         required=True, dest="name", metavar="COMMAND", title="commands", parser_class=Parser
     )
-    for command in COMMANDS:
+    for command in (*COMMANDS, *_announced()):
         command.add_parser(commands)
     return parser, commands
+
+
+def _announced() -> list[Any]:
+    """Return the commands of other packages, but for those that cannot be loaded."""
+    found = []
+    for point in announced(GROUP).values():
+        with suppress(MissingError):
+            found.append(load(point))
+    return found

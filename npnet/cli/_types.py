@@ -7,7 +7,9 @@ import math
 import os
 from pathlib import Path
 
+from npnet import engines
 from npnet._limits import MOST, MOST_THREADS, SEEDS
+from npnet.errors import InputError
 
 
 def positive(text: str) -> int:
@@ -23,6 +25,15 @@ def threads(text: str) -> int:
 def seed(text: str) -> int:
     """Return a seed."""
     return _integer(text, 0, SEEDS - 1, "an integer of at least 0")
+
+
+def engine(text: str) -> str:
+    """Return the name of an engine, or of several."""
+    try:
+        engines.chosen(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("engine ")) from None
+    return text
 
 
 def _integer(text: str, least: int, most: int, expected: str) -> int:

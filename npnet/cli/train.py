@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace, _ArgumentGroup, _SubParsersAction
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from npnet import engines
 from npnet.cli import _types
 from npnet.cli._output import INTERRUPTED, complain, say
 from npnet.cli._parser import Parser
 from npnet.cli._signals import ends_like_ctrl_c
-from npnet.errors import InputError
+from npnet.errors import InputError, MissingError
 
 if TYPE_CHECKING:
-    from npnet.recipes import Recipe, Result
+    from npnet.experiments import Experiment, Result
 
 DEFAULT_RECIPE = "digits"
 EXAMPLES = f"""\
@@ -126,19 +127,29 @@ def _add_places(group: _ArgumentGroup) -> None:
 
 
 def _add_engines(group: _ArgumentGroup) -> None:
+    known = _backends()
+    others = [name for name in known if name != engines.NUMPY]
+    named = ", ".join(f"{name} ({known[name].title})" for name in others)
     group.add_argument(
         "--engine",
-        choices=["numpy", "torch", "both"],
-        default="numpy",
-        help="Compute with npnet, with PyTorch, or with both side by side, from equal weights on equal "
-        "minibatches. Without this option it is npnet.",
+        type=_types.engine,
+        default=engines.NUMPY,
+        metavar="ENGINE",
+        help="Compute with another engine than npnet's own, which is called numpy: "
+        f"{named or 'none is installed'}. With both, or with names that have a comma between them, "
+        "engines run side by side, from equal weights on equal minibatches.",
     )
     group.add_argument(
         "--device",
-        choices=["cpu", "cuda"],
-        default="cpu",
-        help="Let PyTorch compute on the CPU or on an NVIDIA GPU. Without this option it is the CPU.",
+        choices=sorted({device for backend in known.values() for device in backend.devices}),
+        help="Compute on this device, with an engine that has it. Without this option it is the CPU.",
     )
+    for option in (option for backend in known.values() for option in backend.options):
+        flag = f"--{option.name.replace('_', '-')}"
+        if option.choices:
+            group.add_argument(flag, choices=option.choices, help=option.help)
+        else:
+            group.add_argument(flag, action="store_true", default=None, help=option.help)
     group.add_argument(
         "--threads",
         type=_types.threads,
@@ -160,10 +171,10 @@ def _train(chosen: Namespace) -> int:
 
 
 def _run(chosen: Namespace) -> int:
-    from npnet import recipes  # noqa: PLC0415 - not every command needs them
+    from npnet.experiments import Options  # noqa: PLC0415 - not every command needs them
 
     recipe = _chosen_recipe(chosen)
-    options = recipes.Options(
+    options = Options(
         seed=chosen.seed or 0,
         epochs=chosen.epochs,
         batch_size=chosen.batch_size,
@@ -174,6 +185,7 @@ def _run(chosen: Namespace) -> int:
         engine=chosen.engine,
         device=chosen.device,
         threads=chosen.threads,
+        engine_options=_engine_options(chosen),
     )
     with _threads(chosen.threads):
         result = recipe.run(options, chosen.out, _ignore if chosen.quiet else say)
@@ -186,14 +198,29 @@ def _run(chosen: Namespace) -> int:
     return INTERRUPTED if result.status == "interrupted" else 0
 
 
-def _chosen_recipe(chosen: Namespace) -> Recipe:
+def _backends() -> dict[str, engines.Backend]:
+    """Return all engines by name, but for those of packages that are broken."""
+    found = {}
+    for name in engines.names():
+        with suppress(MissingError):
+            found[name] = engines.get(name)
+    return found
+
+
+def _engine_options(chosen: Namespace) -> dict[str, Any]:
+    """Return the values of those options that belong to one engine."""
+    own = {option.name for backend in _backends().values() for option in backend.options}
+    return {name: value for name, value in vars(chosen).items() if name in own and value is not None}
+
+
+def _chosen_recipe(chosen: Namespace) -> Experiment:
     from npnet import recipes  # noqa: PLC0415 - as above
 
     recipe = recipes.get(chosen.recipe)
     if chosen.seed is not None:  # a seed of 0 does not show in the options
-        recipe.check_uses("seed")
+        recipe.check_options("seed")
     recipe = recipe.only(*chosen.only) if chosen.only else recipe
-    return recipe.of(*chosen.sizes) if chosen.sizes else recipe
+    return recipe.with_sizes(*chosen.sizes) if chosen.sizes else recipe
 
 
 def _what_next(result: Result) -> list[str]:

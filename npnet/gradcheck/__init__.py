@@ -22,9 +22,52 @@ to h.
 Weights of ones and biases of zeros hide mistakes: a forgotten factor of 1 does not show. So parameters and
 statistics take other values during the check. One grad_y does not vouch for others, so backward must also
 be linear in grad_y.
+
+A wrong gradient is explained, if one of the known mistakes accounts for it: `npnet.gradcheck._mistakes` has
+one function for each. Of a wrong model the layer is named whose own backward is wrong.
 """
 
-from npnet.gradcheck.check import gradcheck
-from npnet.gradcheck.report import Derivative, GradcheckError, GradcheckReport, InputReport
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Derivative", "GradcheckError", "GradcheckReport", "InputReport", "gradcheck"]
+from npnet.gradcheck.check import gradcheck
+from npnet.gradcheck.report import Derivative, GradcheckError, GradcheckReport, InputReport, WrongLayer
+
+if TYPE_CHECKING:
+    from npnet.gradcheck._divergence import Divergence
+    from npnet.gradcheck._mistakes import KINDS, Finding
+    from npnet.gradcheck.comparison import Comparison, compare
+    from npnet.gradcheck.explanation import Explanation, explain
+
+__all__ = [
+    "KINDS",
+    "Comparison",
+    "Derivative",
+    "Divergence",
+    "Explanation",
+    "Finding",
+    "GradcheckError",
+    "GradcheckReport",
+    "InputReport",
+    "WrongLayer",
+    "compare",
+    "explain",
+    "gradcheck",
+]
+
+_LOADED_WHEN_TOUCHED = {
+    "KINDS": "_mistakes",
+    "Comparison": "comparison",
+    "Explanation": "explanation",
+    "Finding": "_mistakes",
+    "Divergence": "_divergence",
+    "compare": "comparison",
+    "explain": "explanation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what only a wrong gradient needs when it is first touched, so that importing npnet stays quick."""
+    if name in _LOADED_WHEN_TOUCHED:
+        return getattr(import_module(f"{__name__}.{_LOADED_WHEN_TOUCHED[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,10 +18,21 @@ NONLINEAR = 1e-6  # allowed deviation from linearity in grad_y, relative to the 
 NEGLIGIBLE = 1e-12  # the same, relative to grad_y, where all gradients are close to zero
 
 
-class Claim:
-    """One run of f forward and backward: the output, a random grad_y, and the gradients to verify."""
+class ShapeError(ProblemError):
+    """A gradient has not the shape of its array; it can be explained nevertheless."""
 
-    def __init__(self, subject: Subject, generator: Generator) -> None:
+    def __init__(self, message: str, subject: Subject, label: str) -> None:
+        super().__init__(message)
+        self.subject, self.label = subject, label
+
+
+class Claim:
+    """One run of f forward and backward: the output, a grad_y, and the gradients to be verified.
+
+    Without a grad_y one is drawn.
+    """
+
+    def __init__(self, subject: Subject, generator: Generator, grad_y: ndarray | None = None) -> None:
         self.subject = subject
         before = {label: array.copy() for label, array in subject.given.items()}
         y, self.backward = subject.run({})
@@ -34,12 +45,15 @@ class Claim:
                 "let every call start from the same seed, and if it keeps state, from the same state"
             )
 
-        self.grad_y = np.array(generator.standard_normal(self.y.shape))
+        self.grad_y = np.array(generator.standard_normal(self.y.shape) if grad_y is None else grad_y)
         grad_y = self.grad_y.copy()
         gradients = subject.gradients(self.backward, grad_y)
         if not same(grad_y, self.grad_y):
             raise ProblemError("backward modifies grad_y")
         self.require_unmodified("backward", before)
+        for label, array in subject.variables.items():
+            if gradients[label] is not None and np.shape(gradients[label]) != array.shape:
+                raise ShapeError(_misshapen(label, gradients[label], array), subject, label)
         self.gradients = {
             label: gradient_of(label, gradients[label], array) for label, array in subject.variables.items()
         }
@@ -128,8 +142,12 @@ class Claim:
         """Require that backward returns the same gradients for the same grad_y again."""
         again = self.subject.gradients(self.backward, self.grad_y.copy())
         for label, array in self.subject.variables.items():
-            if not same(self.gradients[label], gradient_of(label, again[label], array)):
-                raise ProblemError(f"backward gives a different gradient for {label} {when}")
+            first, second = self.gradients[label], gradient_of(label, again[label], array)
+            if same(first, second):
+                continue
+            twice = "; it is twice the first: it adds up what it should compute anew"
+            why = twice if np.allclose(second, 2 * first, rtol=NONLINEAR, atol=0) else ""
+            raise ProblemError(f"backward gives a different gradient for {label} {when}{why}")
 
 
 def output(y: Any) -> ndarray:
@@ -146,11 +164,15 @@ def gradient_of(label: str, grad: Any, array: ndarray) -> ndarray:
     if grad is None:  # claims a gradient of zero, which is checked like any other
         return np.zeros(array.shape)
     if np.shape(grad) != array.shape:
-        raise ProblemError(f"the gradient for {label} must have shape {array.shape}, got {np.shape(grad)}")
+        raise ProblemError(_misshapen(label, grad, array))
     if getattr(grad, "dtype", None) != np.float64:
         got = getattr(grad, "dtype", type(grad).__name__)
         raise ProblemError(f"the gradient for {label} must be float64, got {got}")
     return np.array(grad)
+
+
+def _misshapen(label: str, grad: Any, array: ndarray) -> str:
+    return f"the gradient for {label} must have shape {array.shape}, got {np.shape(grad)}"
 
 
 def require_finite(what: str, name: str, array: ndarray, remark: str) -> None:

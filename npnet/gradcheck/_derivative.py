@@ -26,46 +26,55 @@ EDGE = 2.0  # factor by which the gap between the slopes on both sides of a kink
 
 
 @dataclass(frozen=True)
-class Tolerances:
-    """The first step to try, and the allowed difference of two derivatives."""
+class ElementCheck:
+    """One element that was looked at: its derivative, whether it is at a kink, and the step that decided."""
+
+    derivative: Derivative
+    kink: bool
+    step: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The first step to try, the allowed difference of two derivatives, and how many are compared."""
 
     eps: float
     rtol: float
     atol: float
+    directions: int
+    max_elements: int
+    explain: bool
 
 
 def check_input(
-    claim: Claim,
-    label: str,
-    generator: Generator,
-    tolerances: Tolerances,
-    directions: int,
-    max_elements: int,
-) -> InputReport:
+    claim: Claim, label: str, generator: Generator, settings: Settings
+) -> tuple[InputReport, dict[tuple[int, ...], ElementCheck]]:
     """Take derivatives along random directions and for single elements of one input."""
     x = claim.subject.variables[label]
     sizes = _sizes(x)
     taken: list[tuple[Derivative, bool]] = []
-    steps = _Steps(tolerances.eps)
-    for _ in range(directions if x.size else 0):
+    steps = _Steps(settings.eps)
+    for _ in range(settings.directions if x.size else 0):
         direction = np.array(sizes * generator.standard_normal(x.shape))
-        line = _Line(claim, label, direction, None, tolerances, steps)
+        line = _Line(claim, label, direction, None, settings, steps)
         taken.append(line.derivative())
-    steps = _Steps(tolerances.eps)
+    steps = _Steps(settings.eps)
     found_wrong = 0
-    for flat in _sample(x.size, max_elements, generator):
+    checked: dict[tuple[int, ...], ElementCheck] = {}
+    for flat in _sample(x.size, settings.max_elements, generator):
         index = tuple(int(i) for i in np.unravel_index(flat, x.shape))
         direction = np.zeros(x.shape)
         direction[index] = 1.0
-        line = _Line(claim, label, direction, index, tolerances, steps)
+        line = _Line(claim, label, direction, index, settings, steps)
         taken.append(line.derivative(narrowly=found_wrong >= ENOUGH))
         found_wrong += taken[-1][0].error > 1
+        checked[index] = ElementCheck(*taken[-1], line.decided)
     # A random direction may leave f's domain on both sides where single elements do not.
     if any(d.index is not None for d, _ in taken):
         taken = [(d, kink) for d, kink in taken if d.index is not None or np.isfinite(d.numerical)]
 
     failures = [d for d, kink in taken if d.error > 1 and not kink]
-    return InputReport(
+    report = InputReport(
         name=label,
         shape=x.shape,
         elements=sum(d.index is not None for d, _ in taken),
@@ -75,6 +84,7 @@ def check_input(
         kinks=tuple(d for d, kink in taken if kink),
         flat=bool(taken) and not any(d.analytic or d.numerical for d, _ in taken),
     )
+    return report, checked
 
 
 def _sizes(x: ndarray) -> ndarray:
@@ -196,17 +206,18 @@ class _Line:
         label: str,
         direction: ndarray,
         index: tuple[int, ...] | None,
-        tolerances: Tolerances,
+        settings: Settings,
         steps: _Steps,
     ) -> None:
         self.claim, self.label, self.direction, self.index = claim, label, direction, index
-        self.tolerances, self.steps = tolerances, steps
+        self.settings, self.steps = settings, steps
         self.x = claim.subject.variables[label]
         # A step is in units of x for an element, and in units of the direction otherwise.
         self.size = abs(float(self.x[index])) if index is not None else 1.0
         self.doubt = float((np.abs(direction) * claim.doubt[label]).sum())
         self.moving = np.zeros(claim.y.shape, bool)  # outputs that some step has changed
         self.known: dict[float, tuple[ndarray, ndarray] | None] = {}
+        self.decided = 0.0  # the step that decided
 
     def derivative(self, *, narrowly: bool = False) -> tuple[Derivative, bool]:
         """Compare the derivative with the claimed one; the flag says whether there is a kink instead.
@@ -221,6 +232,7 @@ class _Line:
             if found is None:
                 continue
             tried.append(found)
+            self.decided = step
             compared = self._compared(found, found.numerical, 0.0)
             if compared.error > 1:
                 continue
@@ -233,7 +245,7 @@ class _Line:
 
     def _is_nothing(self) -> bool:
         """Say whether a large step changes nothing beyond rounding, so that the derivative is 0."""
-        large = self._central(self.tolerances.eps * SMALLER**2 * max(1.0, self.size))
+        large = self._central(self.settings.eps * SMALLER**2 * max(1.0, self.size))
         return large is not None and large.size <= large.noise
 
     def _searched(self, *, narrowly: bool) -> tuple[Derivative, bool]:
@@ -252,10 +264,10 @@ class _Line:
             return Derivative(self.index, analytic, np.nan, 0.0, np.nan, np.nan), False
         best = _most_settled(ladder)
         coarse, fine = ladder[best - 1], ladder[best]
-        self.steps.searched = fine.step
+        self.steps.searched = self.decided = fine.step
         power = SMALLER**2  # Richardson extrapolation: the error is proportional to the square of the step
         numerical = (power * fine.numerical - coarse.numerical) / (power - 1)
-        believed = max(SETTLED * fine.size, 3 * fine.noise, self.tolerances.rtol * fine.moved)
+        believed = max(SETTLED * fine.size, 3 * fine.noise, self.settings.rtol * fine.moved)
         compared = self._compared(fine, numerical, min(abs(fine.numerical - coarse.numerical), believed))
         if compared.error <= 1:
             self.steps.found(fine.step, self.size)
@@ -353,7 +365,7 @@ class _Line:
 
     def _compared(self, found: _Difference, numerical: float, unsettled: float) -> Derivative:
         size = max(abs(found.analytic), abs(numerical))
-        tolerance = self.tolerances.atol + self.tolerances.rtol * size + found.noise + self.doubt + unsettled
+        tolerance = self.settings.atol + self.settings.rtol * size + found.noise + self.doubt + unsettled
         return Derivative(self.index, found.analytic, numerical, tolerance, found.left, found.right)
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -118,13 +119,15 @@ class Operation:
 class Model:
     """A layer or a model, as a function of its input and its parameters."""
 
-    def __init__(self, layer: Layer, inputs: tuple[Any, ...], *, training: bool, seed: int) -> None:
+    def __init__(
+        self, layer: Layer, inputs: tuple[Any, ...], *, training: bool, generator: Generator | None
+    ) -> None:
         if len(inputs) != 1:
             got = counted(len(inputs), "input")
             raise InputError(f"gradcheck: a layer must be given one array x, got {got}")
         check.array("gradcheck", "x", inputs[0])
         self.shown = f"x: {check.described(inputs[0])}"
-        self.layer, self.training, self.seed = layer, training, seed
+        self.layer, self.training, self.generator = layer, training, generator
         self.unchecked: list[str] = []
         self.name = type(layer).__name__
         self.x_label, self.x = "input 0 'x'", inputs[0]
@@ -176,7 +179,7 @@ class Model:
                 self.layer.forward(
                     changed.get(self.x_label, self.x),
                     training=self.training,
-                    generator=np.random.default_rng(self.seed),
+                    generator=copy.deepcopy(self.generator),  # every run draws the same
                 )
             )
             return np.array(y), backward  # a copy: y may be a view of a parameter
@@ -201,6 +204,26 @@ class Model:
                 f"not expected: {', '.join(sorted(named.keys() - expected)) or 'none'}"
             )
         return {self.x_label: grad_x, **named} if self.x_label in self.variables else named
+
+
+def plain_name(label: str) -> str:
+    """Return the name within a label such as ``input 1 'weight'``."""
+    return label.split("'")[1] if "'" in label else label
+
+
+@contextmanager
+def without_gradient(subject: Subject, label: str) -> Iterator[None]:
+    """Have a subject's backward give no gradient for one of its variables."""
+    gradients = subject.gradients
+
+    def others(backward: Callable[..., Any], grad_y: ndarray) -> dict[str, Any]:
+        return {**gradients(backward, grad_y), label: None}
+
+    vars(subject)["gradients"] = others
+    try:
+        yield
+    finally:
+        del vars(subject)["gradients"]
 
 
 def _argument_names(f: Callable[..., Any], count: int) -> list[str]:

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
-from npnet.gradcheck._claim import Claim
-from npnet.gradcheck._derivative import STEP, Tolerances, check_input
-from npnet.gradcheck._subject import Model, Operation, ProblemError, Subject, require_float64
+from npnet.gradcheck._claim import Claim, ShapeError
+from npnet.gradcheck._derivative import STEP, Settings, check_input
+from npnet.gradcheck._subject import (
+    Model,
+    Operation,
+    ProblemError,
+    Subject,
+    require_float64,
+    without_gradient,
+)
 from npnet.gradcheck._vary import WAYS
-from npnet.gradcheck.report import GradcheckError, GradcheckReport
+from npnet.gradcheck.report import GradcheckError, GradcheckReport, WrongLayer
 from npnet.nn.layer import Layer
+
+if TYPE_CHECKING:
+    from npnet.gradcheck.explanation import Explanation
 
 # A seed that no user draws inputs from: with grad_y equal to x, grad_yᵀ x would be symmetric, and a
 # transposed gradient of a weight would pass.
@@ -34,6 +46,7 @@ def gradcheck(
     directions: int = 3,
     max_elements: int = 100,
     raise_error: bool = True,
+    explain: bool = True,
 ) -> GradcheckReport:
     """Compare backward with central differences, along random directions and element by element.
 
@@ -67,11 +80,15 @@ def gradcheck(
         Number of elements for each input; a larger input is sampled at random.
     raise_error : bool
         Whether to raise an error if backward is wrong, or only to report it.
+    explain : bool
+        Whether to look for the mistake in a wrong gradient, and for the layers of a model whose own backward
+        is wrong. That takes more runs of f.
 
     Returns
     -------
     report : GradcheckReport
-        For each input, how many derivatives were compared, and which were wrong or at kinks.
+        For each input, how many derivatives were compared, and which were wrong or at kinks; for wrong
+        gradients, what is wrong with them.
 
     Raises
     ------
@@ -93,6 +110,10 @@ def gradcheck(
     differ by h L″, so by 64 times less at a step 64 times smaller; at a kink their difference stays the
     same. The smaller steps do not reach a kink near x.
 
+    Of a wrong model each layer's own backward is checked, with the input and the upstream gradient it had in
+    that step. So the report names the layer that is wrong, and none of those below it, whose gradients are
+    wrong because of it.
+
     A right derivative takes two runs of f where the first step decides, and about fifty where all steps
     must be tried. A step that decided is tried first for the next elements.
 
@@ -112,46 +133,99 @@ def gradcheck(
     >>> def wrong(x):
     ...     return x**2, lambda grad_y: grad_y * x
     >>> report = gradcheck(wrong, np.array([1.0, -2.0, 3.0]), raise_error=False)
-    >>> print(str(report).splitlines()[-1])
-        wherever it is wrong, backward gives 0.5 times the right value
+    >>> report.explanations[0].sentence
+    'it is half the right gradient: a factor of 2 is missing'
     """
-    settings = _settings(generator, training, eps, rtol, atol, directions, max_elements, raise_error)
-    source, tolerances, directions, max_elements = settings
+    check.flag("gradcheck", "training", training)
+    check.flag("gradcheck", "raise_error", raise_error)
+    source = np.random.default_rng(SEED) if generator is None else check.generator("gradcheck", generator)
+    settings = _settings(eps, rtol, atol, directions, max_elements, explain=explain)
     subject: Subject
     if isinstance(f, Layer):
-        subject = Model(f, inputs, training=bool(training), seed=int(source.integers(2**62)))
+        own_source = np.random.default_rng(int(source.integers(2**62)))
+        subject = Model(f, inputs, training=bool(training), generator=own_source)
     else:
         check.function("gradcheck", "f", getattr(f, "forward", f), KINDS)
         subject = Operation(f, inputs)
     require_float64(subject)
     with _varied(subject, source) as varied:
-        report = _report(subject, source, tolerances, directions, max_elements, varied=varied)
+        report = replace(_report(subject, source, settings), varied=varied)
     if raise_error and not report.passed:
         raise GradcheckError(report)
     return report
 
 
 def _report(
-    subject: Subject,
-    generator: Generator,
-    tolerances: Tolerances,
-    directions: int,
-    max_elements: int,
-    *,
-    varied: bool,
+    subject: Subject, generator: Generator, settings: Settings, grad_y: ndarray | None = None
 ) -> GradcheckReport:
+    """Check a subject with its inputs as they are; without a grad_y, one is drawn."""
+    shown = GradcheckReport(subject.name)
     try:
-        claim = Claim(subject, generator)
-        reports = tuple(
-            check_input(claim, name, generator, tolerances, directions, max_elements)
-            for name in subject.variables
-        )
+        claim = Claim(subject, generator, grad_y)
+        checked = {name: check_input(claim, name, generator, settings) for name in subject.variables}
+        reports = tuple(report for report, _ in checked.values())
         claim.require_unchanged_gradients("after f has run again, so it relies on something outside it")
-        if all(found.passed for found in reports):
+        wrong = [report.name for report in reports if report.failures]
+        if not wrong:
             claim.require_linear(generator)
+    except ShapeError as problem:
+        return replace(shown, problem=str(problem), explanations=_of_shape(problem, generator, settings))
     except ProblemError as problem:
-        return GradcheckReport(subject.name, problem=str(problem), varied=varied)
-    return GradcheckReport(subject.name, reports, unchecked=tuple(subject.unchecked), varied=varied)
+        return replace(shown, problem=str(problem))
+    shown = replace(shown, inputs=reports, unchecked=tuple(subject.unchecked))
+    if not wrong or not settings.explain:
+        return shown
+    from npnet.gradcheck._numerical import explanations  # noqa: PLC0415 - only for a wrong gradient
+
+    layers = _wrong_layers(subject, claim, generator, settings)
+    if layers:
+        return replace(shown, layers=layers)
+    elements = {name: found for name, (_, found) in checked.items()}
+    return replace(shown, explanations=explanations(claim, elements, wrong))
+
+
+def _of_shape(problem: ShapeError, generator: Generator, settings: Settings) -> tuple[Explanation, ...]:
+    """Explain a gradient of a wrong shape, with the others as they are."""
+    if not settings.explain:
+        return ()
+    from npnet.gradcheck._numerical import explanation_of_shape  # noqa: PLC0415 - only for a wrong gradient
+
+    subject = problem.subject
+    try:
+        with without_gradient(subject, problem.label):
+            claim = Claim(subject, generator)
+        return (explanation_of_shape(claim, problem.label),)
+    except ProblemError:  # something else is wrong too: the shape is to be mended first
+        return ()
+
+
+def _wrong_layers(
+    subject: Subject, claim: Claim, generator: Generator, settings: Settings
+) -> tuple[WrongLayer, ...]:
+    """Find the layers of a model whose own backward is wrong, in the order in which backward comes to them.
+
+    Each is checked with the input and the upstream gradient it had in the step of the claim. What comes out
+    of a right layer below a wrong one is wrong too, but its own backward is not.
+    """
+    if not isinstance(subject, Model) or len(list(subject.layer.named_layers())) == 1:
+        return ()
+    from npnet.gradcheck._recorded import recorded  # noqa: PLC0415 - only for a wrong gradient
+
+    with recorded(subject.layer) as record:
+        _, backward = subject.run({})
+        subject.gradients(backward, claim.grad_y.copy())
+    found: list[WrongLayer] = []
+    for call in record.backward:
+        holds_wrong = any(call.name == "" or each.name.startswith(f"{call.name}.") for each in found)
+        if call.layer is subject.layer or holds_wrong or call.grad_y is None:
+            continue
+        inner = Model(call.layer, (call.x,), training=subject.training, generator=call.generator)
+        if not inner.variables:
+            continue
+        report = _report(inner, generator, settings, call.grad_y)
+        if not report.passed and not report.only_kinks:
+            found.append(WrongLayer(call.name, type(call.layer).__name__, report.reason, report))
+    return tuple(found)
 
 
 @contextmanager
@@ -177,28 +251,14 @@ def _exists(subject: Subject) -> bool:
 
 
 def _settings(
-    generator: Generator | None,
-    training: bool,
-    eps: float,
-    rtol: float,
-    atol: float,
-    directions: int,
-    max_elements: int,
-    raise_error: bool,
-) -> tuple[Generator, Tolerances, int, int]:
+    eps: float, rtol: float, atol: float, directions: int, max_elements: int, *, explain: bool
+) -> Settings:
     """Check the settings, and return them as plain Python values."""
-    if generator is None:
-        generator = np.random.default_rng(SEED)
-    check.generator("gradcheck", generator)
-    check.flag("gradcheck", "training", training)
-    check.flag("gradcheck", "raise_error", raise_error)
-    return (
-        generator,
-        Tolerances(
-            check.number("gradcheck", "eps", eps, above=0.0, most=1.0),
-            check.number("gradcheck", "rtol", rtol, least=0.0, below=1.0),
-            check.number("gradcheck", "atol", atol, least=0.0),
-        ),
-        check.integer("gradcheck", "directions", directions, least=0),
-        check.integer("gradcheck", "max_elements", max_elements, least=0),
+    return Settings(
+        eps=check.number("gradcheck", "eps", eps, above=0.0, most=1.0),
+        rtol=check.number("gradcheck", "rtol", rtol, least=0.0, below=1.0),
+        atol=check.number("gradcheck", "atol", atol, least=0.0),
+        directions=check.integer("gradcheck", "directions", directions, least=0),
+        max_elements=check.integer("gradcheck", "max_elements", max_elements, least=0),
+        explain=check.flag("gradcheck", "explain", explain),
     )

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npnet._words import counted
+from npnet.gradcheck._subject import plain_name
 from npnet.table import html_table
+
+if TYPE_CHECKING:
+    from npnet.gradcheck.explanation import Explanation
 
 LONGEST = 100  # characters of the results in repr
 SHOWN = 3  # wrong derivatives, and kinks, that the report lists for each input
@@ -106,8 +111,8 @@ class InputReport:
         """Whether no derivative was wrong and, unless the input is empty, at least one was compared."""
         return not self.failures and not self.only_kinks
 
-    def lines(self) -> list[str]:
-        """Return the results as lines of text, the largest errors first."""
+    def lines(self, explanation: Explanation | None = None) -> list[str]:
+        """Return the findings as lines of text: what is wrong, if that is known, and the worst elements."""
         checked = f"{self.elements} of {prod(self.shape)} elements and {self.directions} directions"
         wrong = [
             f"  wrong at {d.place}: backward gives {d.analytic:.8g}, central differences give "
@@ -119,7 +124,14 @@ class InputReport:
             f"backward gives {d.analytic:.6g}"
             for d in sorted(self.kinks, key=lambda d: d.index is None)[:SHOWN]
         ]
-        return [f"{self.name} {self.shape}: {checked}, {self._verdict()}", *wrong, *kinks, *self._ratio()]
+        sentence, *picture = explanation.lines() if explanation is not None else [""]
+        return [
+            f"{self.name} {self.shape}: {checked}, {self._verdict()}",
+            *([f"  {sentence}"] if sentence else []),
+            *wrong,
+            *kinks,
+            *(f"  {line}" for line in picture),
+        ]
 
     def _verdict(self) -> str:
         if self.failures:
@@ -130,14 +142,32 @@ class InputReport:
         flat = "; but all derivatives are 0 here, so other inputs would tell more" if self.flat else ""
         return f"right, worst error {self.worst:.2g} of the tolerance{kinks}{flat}"
 
-    def _ratio(self) -> list[str]:
-        """Name the factor between wrong and right derivatives, if all have the same one."""
-        if self.failures and not any(d.analytic for d in self.failures):
-            return ["  wherever it is wrong, backward gives 0, as if y did not depend on it"]
-        ratios = [d.analytic / d.numerical for d in self.failures if d.numerical and np.isfinite(d.numerical)]
-        if len(ratios) < 2 or len(ratios) < len(self.failures) or np.ptp(ratios) > 1e-4 * abs(ratios[0]):
-            return []
-        return [f"  wherever it is wrong, backward gives {ratios[0]:.4g} times the right value"]
+
+@dataclass(frozen=True)
+class WrongLayer:
+    """A layer of a model that is wrong by itself.
+
+    Attributes
+    ----------
+    name : str
+        Its dotted name in the model.
+    kind : str
+        The name of its class.
+    reason : str
+        What is wrong with it.
+    report : object
+        The report on this layer alone, with the input and the upstream gradient it had in the model.
+    """
+
+    name: str
+    kind: str
+    reason: str
+    report: object
+
+    @property
+    def sentence(self) -> str:
+        """The layer and what is wrong with it."""
+        return f"'{self.name}' {self.kind}: {self.reason}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -157,6 +187,11 @@ class GradcheckReport:
     varied : bool
         Whether parameters, statistics, or inputs of zeros and ones were given other values during the check,
         because zeros and ones hide mistakes.
+    explanations : tuple of Explanation
+        What is wrong with each wrong gradient of an operation or a single layer.
+    layers : tuple of WrongLayer
+        The layers of a model whose own backward is wrong, in the order in which backward comes to them: the
+        first is to be mended first.
     """
 
     function: str
@@ -164,6 +199,22 @@ class GradcheckReport:
     problem: str = ""
     unchecked: tuple[str, ...] = ()
     varied: bool = False
+    explanations: tuple[Explanation, ...] = ()
+    layers: tuple[WrongLayer, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, in a line; empty where nothing is."""
+        return (
+            self.problem
+            or "; ".join(layer.sentence for layer in self.layers)
+            or "; ".join(f"gradient of {each.name}: {each.sentence}" for each in self.explanations)
+        )
+
+    @property
+    def only_kinks(self) -> bool:
+        """Whether nothing is wrong, but there was nothing to compare either."""
+        return not self.problem and not self.failures and not self.passed
 
     @property
     def passed(self) -> bool:
@@ -180,10 +231,22 @@ class GradcheckReport:
         """The places without a derivative, by the name of the input."""
         return {report.name: report.kinks for report in self.inputs if report.kinks}
 
+    @property
+    def first_explanation(self) -> Explanation | None:
+        """What is wrong with the first wrong gradient, for `npnet.plot.wrong_gradient`; None without one."""
+        if self.explanations:
+            return self.explanations[0]
+        found = getattr(self.layers[0].report, "explanations", ()) if self.layers else ()
+        return found[0] if found else None
+
+    @property
+    def _title(self) -> str:
+        return f"gradcheck of {self.function}: {'passed' if self.passed else 'FAILED'}"
+
     def __repr__(self) -> str:
         inputs = ", ".join(report.name for report in self.inputs)
         found = (
-            self.problem
+            self.reason
             or f"{counted(len(self.inputs), 'input or parameter', 'inputs and parameters')}: {inputs}"
         )
         shown = found if len(found) <= LONGEST else f"{found[: LONGEST - 1]}…"
@@ -191,7 +254,6 @@ class GradcheckReport:
 
     def _repr_html_(self) -> str:
         """Return a table for a notebook, with one row for each input and parameter."""
-        title = f"gradcheck of {self.function}: {'passed' if self.passed else 'FAILED'}"
         columns = ["", "shape", "elements", "directions", "wrong", "at kinks", "worst error ÷ tolerance"]
         rows: list[list[object]] = [
             [
@@ -205,19 +267,16 @@ class GradcheckReport:
             ]
             for report in self.inputs
         ]
-        wrong = "".join(f"<pre>{escape(line)}</pre>" for line in self._remarks())
-        return html_table(columns, rows, title=title) + wrong
-
-    def _remarks(self) -> list[str]:
-        """Return the text that goes below the table: the problem, or the failures."""
         lines = [self.problem] if self.problem else []
-        return lines + ["\n".join(report.lines()) for report in self.inputs if not report.passed]
+        lines += [*self._layer_lines(), *self._input_lines(passed=False)]
+        remarks = f"<pre>{escape(chr(10).join(lines))}</pre>" if lines else ""
+        return html_table(columns, rows, title=self._title) + remarks
 
     def __str__(self) -> str:
-        head = f"gradcheck of {self.function}: {'passed' if self.passed else 'FAILED'}"
         if self.problem:
-            return f"{head}: {self.problem}"
-        lines = [line for report in self.inputs for line in report.lines()]
+            explained = [line for each in self.explanations for line in str(each).splitlines()]
+            return "\n  ".join([f"{self._title}: {self.problem}", *explained])
+        lines = [*self._layer_lines(), *self._input_lines(passed=True)]
         lines += [
             f"{name}: backward gives no gradient for it, so it was not checked" for name in self.unchecked
         ]
@@ -225,4 +284,25 @@ class GradcheckReport:
             lines.append(
                 "parameters, statistics, and inputs of zeros and ones had other values during the check"
             )
-        return "\n  ".join([head, *lines])
+        return "\n  ".join([self._title, *lines])
+
+    def _layer_lines(self) -> list[str]:
+        """Name the layers whose own backward is wrong, and explain the first."""
+        if not self.layers:
+            return []
+        first, *others = self.layers
+        lines = [f"first wrong backward: {first.sentence}"]
+        lines += str(first.report).splitlines()[1:]
+        lines += [f"wrong too: {layer.sentence}" for layer in others]
+        return [*lines, f"gradients of {self.function}, wrong where they come through a wrong layer:"]
+
+    def _input_lines(self, *, passed: bool) -> list[str]:
+        """Return what was found for each input; of a wrong model's, in one line each."""
+        explanations = {explanation.name: explanation for explanation in self.explanations}
+        lines = []
+        for report in self.inputs:
+            if report.passed and not passed:
+                continue
+            found = report.lines(explanations.get(plain_name(report.name)))
+            lines += [f"  {found[0]}"] if self.layers else found
+        return lines

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from npnet.plot.curves import LinePlot, learning_curves, line_plots
     from npnet.plot.features import feature_maps
     from npnet.plot.films import film
+    from npnet.plot.gradients import gradient_error, gradient_errors, wrong_gradient
     from npnet.plot.images import predictions
     from npnet.plot.kernels import kernel_responses
     from npnet.plot.lines import Fit, fits
@@ -35,6 +36,8 @@ __all__ = [
     "feature_maps",
     "film",
     "fits",
+    "gradient_error",
+    "gradient_errors",
     "kernel_responses",
     "learning_curves",
     "line_plots",
@@ -43,11 +46,12 @@ __all__ = [
     "surface",
     "surfaces",
     "weight_images",
+    "wrong_gradient",
 ]
 
 _MODULES = (
-    "bars", "comparisons", "curves", "features", "films", "images", "kernels", "lines", "matrices", "planes",
-    "weights",
+    "bars", "comparisons", "curves", "features", "films", "gradients", "images", "kernels", "lines",
+    "matrices", "planes", "weights",
 )  # fmt: skip
 
 

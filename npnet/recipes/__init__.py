@@ -1,7 +1,7 @@
 """The experiments, one file each: data, model, optimizer, and what to expect.
 
-A recipe is a module of this package that holds a `Recipe` named ``recipe``; the recipe ``mnist-lenet``
-stands in ``mnist_lenet.py``. `names` lists them and `get` gives one.
+A recipe is a module of this package that holds an `npnet.experiments.Experiment` named ``recipe``; the recipe
+``mnist-lenet`` stands in ``mnist_lenet.py``. `names` lists them and `get` gives one.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from importlib import import_module
 
 from npnet import check
 from npnet.errors import InputError
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._recipe import Recipe
-from npnet.recipes._spec import Options, Result, Spec
+from npnet.experiments import Experiment
 
-__all__ = ["NetworkRecipe", "Options", "Recipe", "Result", "Spec", "get", "names"]
+__all__ = ["get", "names"]
 
 
 def names() -> list[str]:
@@ -32,11 +30,11 @@ def names() -> list[str]:
     >>> "digits" in names()
     True
     """
-    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    modules = (module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
     return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
 
 
-def get(name: str) -> Recipe:
+def get(name: str) -> Experiment:
     """Return the recipe of a name.
 
     Parameters
@@ -46,7 +44,7 @@ def get(name: str) -> Recipe:
 
     Returns
     -------
-    recipe : Recipe
+    recipe : Experiment
 
     Raises
     ------
@@ -69,5 +67,5 @@ def get(name: str) -> Recipe:
         )
         raise InputError(f"there is no recipe {name!r:.60}; {instead}")
     recipe = import_module(f"{__name__}.{name.replace('-', '_')}").recipe
-    assert isinstance(recipe, Recipe)
+    assert isinstance(recipe, Experiment)
     return recipe

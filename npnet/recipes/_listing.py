@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from npnet import data, recipes
+from npnet import data, engines, recipes
+from npnet.experiments.experiment import DOWNLOADS, Experiment
 from npnet.recipes._past_runs import Reached, best_run, last_runs, shares
-from npnet.recipes._recipe import Recipe
-from npnet.recipes._spec import DOWNLOADS, ENGINES
 
 PAGE, LEAST, WIDE = 110, 40, 100  # characters in a line: without a terminal, in the narrowest, in a wide one
 INDENT, TIE, GAP = "    ", "\N{NO-BREAK SPACE}", "  "
 NOT_MEASURED = "not measured"
-COLUMNS = ("recipe", "what it is", "source", "reported there", "expected here", "data", *ENGINES.values())
+COLUMNS = ("recipe", "what it is", "source", "reported there", "expected here", "data")
 LEGEND = """\
 data: {size} is downloaded at first use; {place} means to be fetched by hand: `npnet train` says how.
 your best: the highest share in a finished run with the recipe's own settings, from {out}.
@@ -28,8 +27,7 @@ class Listing:
     """All recipes or some, with what whole runs of each have reached.
 
     A run counts if it was finished with the recipe's own settings: neither cut short, nor with others or with
-    some of its networks. Its time is that of training, and of judging where that takes training too, without
-    the figures; of a recipe that trains nothing it is that of all.
+    some of its networks. Its time is that of training and judging, without loading data and drawing.
 
     Parameters
     ----------
@@ -78,32 +76,32 @@ class Listing:
             lines += fill(f"{name:<{longest}}  {title}", width, longest + 2)
             for fact in (f"source: {source}", f"reported there: {reported}", f"expected here: {expects}"):
                 lines += packed([fact], width)
-            reached = [f"{engine}: {shown}" for engine, shown in zip(ENGINES.values(), measured, strict=True)]
+            reached = [f"{engine}: {shown}" for engine, shown in zip(titles(), measured, strict=True)]
             lines += packed([f"data: {here}", *reached], width)
         return "\n".join(lines)
 
     def markdown(self) -> str:
         """Return the list as a table of Markdown."""
         rows = [[f"`{name}`", *cells] for name, *cells in self.rows()]
-        lines = [COLUMNS, ["---"] * len(COLUMNS), *rows]
+        heading = [*COLUMNS, *titles()]
+        lines = [heading, ["---"] * len(heading), *rows]
         return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
 
     def rows(self) -> list[list[str]]:
         """Return all cells, a row for each recipe."""
         return [self._row(recipe) for recipe in self._recipes()]
 
-    def _recipes(self) -> list[Recipe]:
+    def _recipes(self) -> list[Experiment]:
         return [recipes.get(name) for name in self.names or recipes.names()]
 
-    def _row(self, recipe: Recipe) -> list[str]:
+    def _row(self, recipe: Experiment) -> list[str]:
         said = [recipe.name, recipe.title, recipe.source, recipe.reported, recipe.expects]
         reached = last_runs(self.out / recipe.name)
-        measured = [_shown(reached.get(engine)) for engine in ENGINES.values()]
-        if not {"torch", "both"} & set(recipe.engines):
-            measured[-1] = "–"
+        own, *others = (_shown(reached.get(engine)) for engine in titles())
+        measured = [own, *(others if "engine" in recipe.options else ["–" for _ in others])]
         return [*said, self._data(recipe), *measured]
 
-    def _short(self, recipe: Recipe, *, wide: bool) -> list[str]:
+    def _short(self, recipe: Experiment, *, wide: bool) -> list[str]:
         best = best_run(self.out / recipe.name)
         reached = "–" if best is None else figures(best.headline) or "finished"
         return [
@@ -114,12 +112,12 @@ class Listing:
             reached,
         ]
 
-    def _data(self, recipe: Recipe) -> str:
+    def _data(self, recipe: Experiment) -> str:
         if recipe.dataset is None:
             return "makes its own"
         return "present" if data.present(recipe.dataset, self.folder) else "missing"
 
-    def _place(self, recipe: Recipe, *, wide: bool) -> str:
+    def _place(self, recipe: Experiment, *, wide: bool) -> str:
         """Say in a word where the data is, or what it takes to have it."""
         if recipe.dataset is None or data.present(recipe.dataset, self.folder):
             return "here"
@@ -127,6 +125,11 @@ class Listing:
         if size is None:
             return "place it yourself" if wide else "place it"
         return f"downloads {size}" if wide else size
+
+
+def titles() -> list[str]:
+    """Return what the engines are called."""
+    return [engines.get(name).title for name in engines.names()]
 
 
 def figures(text: str) -> str:

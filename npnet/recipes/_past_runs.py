@@ -1,4 +1,4 @@
-"""What the runs that lie in a folder have reached; whatever else lies there is passed over."""
+"""What the runs in the folder of a recipe have reached; whatever else lies there is passed over."""
 
 from __future__ import annotations
 
@@ -32,63 +32,25 @@ class Reached:
 
 
 def whole_runs(folder: Path) -> Iterator[dict[str, Reached]]:
-    """Yield what each whole run has reached, by engine, the oldest first.
-
-    Parameters
-    ----------
-    folder : path
-        That of a recipe's runs; it need not be there.
-    """
+    """Yield what each whole run has reached, by engine, the oldest first; the folder need not be there."""
     try:
         runs = sorted(folder.iterdir())  # they are named after the time
     except (OSError, ValueError):
         return
     for run in runs:
-        result = _read(run / RESULT)
-        if (
-            isinstance(result, dict)
-            and result.get("status") == "finished"
-            and result.get("as_written") is True
-        ):
+        found = _read(run / RESULT)
+        result = found if isinstance(found, dict) else {}
+        if result.get("status") == "finished" and result.get("as_written") is True:
             yield _reached(result.get("reached"))
 
 
 def last_runs(folder: Path) -> dict[str, Reached]:
-    """Return what the last whole run of each engine has reached.
-
-    Parameters
-    ----------
-    folder : path
-        It need not be there.
-
-    Returns
-    -------
-    reached : dict
-        From the name of an engine.
-
-    Examples
-    --------
-    >>> last_runs(Path("no such folder"))
-    {}
-    """
-    reached: dict[str, Reached] = {}
-    for run in whole_runs(folder):
-        reached |= run
-    return reached
+    """Return what the last whole run of each engine has reached, by engine."""
+    return {engine: reached for run in whole_runs(folder) for engine, reached in run.items()}
 
 
 def best_run(folder: Path) -> Reached | None:
-    """Return the whole run of either engine with the highest share in its headline; of equal ones the last.
-
-    Parameters
-    ----------
-    folder : path
-        It need not be there.
-
-    Examples
-    --------
-    >>> best_run(Path("no such folder"))
-    """
+    """Return the whole run of the highest share in its headline, of any engine; of equal ones the last."""
     runs = [reached for run in whole_runs(folder) for reached in run.values()]
     return max(reversed(runs), key=lambda each: max(shares(each.headline), default=0.0), default=None)
 

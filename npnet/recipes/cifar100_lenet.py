@@ -21,27 +21,25 @@ as for large ones.
 
 from __future__ import annotations
 
-from numpy.random import Generator
+from npnet import models
+from npnet.experiments import Experiment, Spec
+from npnet.recipes.common.cifar100 import SOURCE, as_in_source, ours, study
 
-from npnet import models, nn
-from npnet.recipes._cifar100 import SOURCE, HundredClasses, as_in_source, ours
-from npnet.recipes._spec import Spec
-
-
-def network(generator: Generator) -> nn.Sequential:
-    """LeNet-5 for colour images of 32×32 pixels in 100 classes."""
-    return models.lenet5(3, 32, 100, generator=generator)
-
-
-recipe = HundredClasses(
+recipe = Experiment(
     name="cifar100-lenet",
     title="LeNet-5 on the hundred classes of CIFAR-100",
     source=SOURCE,
     reported="2.4 / 2.1 / 2.25 % (training / validation / test part, after the last epoch)",
     expects="2.25 % of the test part in the source's setting, far more in ours",
     dataset="cifar100",
-    networks=(
-        as_in_source(network),
-        ours(network, Spec("AdamW", lr=2e-3, weight_decay=0.01), epochs=20, batch_size=64),
+    study=study,
+    setups=(
+        as_in_source(model=lambda generator: models.lenet5(3, 32, 100, generator=generator)),
+        ours(
+            model=lambda generator: models.lenet5(3, 32, 100, generator=generator),
+            optimizer=Spec("AdamW", lr=2e-3, weight_decay=0.01),
+            epochs=20,
+            batch_size=64,
+        ),
     ),
 )

@@ -20,27 +20,27 @@ that are told by their form.
 
 from __future__ import annotations
 
-from numpy.random import Generator
+from npnet import models
+from npnet.experiments import Experiment, Spec
+from npnet.recipes.common.cifar100 import SOURCE, as_in_source, ours, study
 
-from npnet import models, nn
-from npnet.recipes._cifar100 import SOURCE, HundredClasses, as_in_source, ours
-from npnet.recipes._spec import Spec
-
-
-def network(generator: Generator) -> nn.Sequential:
-    """3072 numbers to 100 logits."""
-    return models.logistic_regression(3 * 32 * 32, 100, generator=generator)
-
-
-recipe = HundredClasses(
+recipe = Experiment(
     name="cifar100-logreg",
     title="logistic regression on the hundred classes of CIFAR-100",
     source=SOURCE,
     reported="no figure",
     expects="a baseline, far above the 1 % of guessing",
     dataset="cifar100",
-    networks=(
-        as_in_source(network),
-        ours(network, Spec("AdamW", lr=5e-4, weight_decay=0.1), epochs=15),
+    study=study,
+    setups=(
+        as_in_source(
+            model=lambda generator: models.logistic_regression(3 * 32 * 32, 100, generator=generator)
+        ),
+        ours(
+            model=lambda generator: models.logistic_regression(3 * 32 * 32, 100, generator=generator),
+            optimizer=Spec("AdamW", lr=5e-4, weight_decay=0.1),
+            epochs=15,
+            batch_size=128,
+        ),
     ),
 )

@@ -17,32 +17,27 @@ training leaves validation behind.
 
 from __future__ import annotations
 
-from numpy.random import Generator
+from npnet import models
+from npnet.experiments import Experiment, Spec
+from npnet.recipes.common.cifar100 import SOURCE, as_in_source, ours, study
 
-from npnet import models, nn
-from npnet.recipes._cifar100 import SOURCE, HundredClasses, as_in_source, ours
-from npnet.recipes._spec import Spec
-
-
-def network_of_source(generator: Generator) -> nn.Sequential:
-    """One hidden layer of 1024 units, with tanh."""
-    return models.mlp([3 * 32 * 32, 1024, 100], "tanh", generator=generator)
-
-
-def network(generator: Generator) -> nn.Sequential:
-    """Two hidden layers of 512 and 256 units."""
-    return models.mlp([3 * 32 * 32, 512, 256, 100], generator=generator)
-
-
-recipe = HundredClasses(
+recipe = Experiment(
     name="cifar100-mlp",
     title="a fully connected network on the hundred classes of CIFAR-100",
     source=SOURCE,
     reported="12.9 / 12.5 / 12.3 % (training / validation / test part, after the last epoch)",
     expects="12.3 % of the test part in the source's setting, more in ours",
     dataset="cifar100",
-    networks=(
-        as_in_source(network_of_source),
-        ours(network, Spec("AdamW", lr=1e-3, weight_decay=0.1), epochs=15),
+    study=study,
+    setups=(
+        as_in_source(
+            model=lambda generator: models.mlp([3 * 32 * 32, 1024, 100], "tanh", generator=generator)
+        ),
+        ours(
+            model=lambda generator: models.mlp([3 * 32 * 32, 512, 256, 100], generator=generator),
+            optimizer=Spec("AdamW", lr=1e-3, weight_decay=0.1),
+            epochs=15,
+            batch_size=128,
+        ),
     ),
 )

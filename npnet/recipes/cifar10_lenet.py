@@ -24,7 +24,6 @@ answers, what the ReLU keeps of it, and what pooling leaves.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,68 +32,56 @@ from numpy.random import Generator
 from npnet import data, metrics, models, nn, plot
 from npnet.checkpoint import load_weights
 from npnet.data import ArrayDataset, Splits, Standardization
-from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, BothSettings, setting
-from npnet.recipes._cifar import probabilities, with_mirror_images
-from npnet.recipes._comparison import Learnt
-from npnet.recipes._signs import layer_outputs
-from npnet.recipes._spec import Options, Report, Spec
-from npnet.run import MODEL, RunFolder
-from npnet.table import table
+from npnet.experiments import (
+    AS_IN_SOURCE,
+    OURS,
+    Experiment,
+    Options,
+    Runner,
+    Setup,
+    Spec,
+    judge_setups,
+    probabilities,
+)
+from npnet.recipes.common import layer_outputs
+from npnet.recipes.common.cifar import with_mirror_images
 
 SHOWN = 8  # test images whose predictions are drawn
-MAPS = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2")
+LAYERS = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "fc3")
 
 
-class LookedInto(BothSettings):
-    """LeNet-5, shown with its accuracy by class, its predictions after loading, and its feature maps."""
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Judge the better model class by class, load it again, and look at what is between its layers."""
+    headline, values = judge_setups(runner)
+    run, name, file = runner.best, runner.experiment.name, runner.weights_file
+    classes, (x, y) = run.splits.classes, (run.test.x, run.test.y)
+    p = probabilities(run.model, run.test)
 
-    def study(self, learnt: Learnt, folder: RunFolder, report: Report) -> tuple[list[Path], dict[str, Any]]:
-        """Judge the model class by class, load it again, and look at what is between its layers."""
-        part, classes = learnt.test, learnt.splits.classes
-        p = probabilities(learnt.model, part)
-        by_class, figure = self._by_class(p, part, classes, folder, report)
+    matrix = metrics.confusion_matrix(p.argmax(axis=1), y, len(classes))
+    _, recall = metrics.precision_recall(matrix)  # accuracy among the members of a class
+    shares = dict(zip(classes, recall.tolist(), strict=True))
+    runner.table(
+        ["class", "test accuracy"], [(each, f"{100 * share:.1f} %") for each, share in shares.items()]
+    )
+    overall, title = float(matrix.trace() / matrix.sum()), f"{name}: test accuracy by class"
+    runner.figure(
+        "accuracy_by_class.png", plot.accuracy_by_class, recall, classes, overall=overall, title=title
+    )
 
-        loaded = network(np.random.default_rng())  # whatever its weights are, they are replaced
-        load_weights(folder.path / MODEL, loaded)
-        again = probabilities(loaded, part)
-        same = bool(np.array_equal(p, again))
-        report(f"loaded from {MODEL}: {'the same predictions' if same else 'OTHER predictions'}")
+    loaded = network(np.random.default_rng())  # whatever its weights are, they are replaced
+    load_weights(file, loaded)
+    again = probabilities(loaded, run.test)
+    same = bool(np.array_equal(p, again))
+    runner.report(f"loaded from {file.name}: {'the same predictions' if same else 'OTHER predictions'}")
+    title, judged = f"{name}, loaded from {file.name}: the first test images", (x, y, again)
+    first = (each[:SHOWN] for each in judged)
+    runner.figure("predictions.png", plot.predictions, *first, classes, likeliest=3, title=title)
 
-        files = [figure, self._predictions(again, part, classes, folder)]
-        files.append(self._feature_maps(loaded, part, classes, folder))
-        return files, {"accuracy_by_class": by_class, "same_after_loading": same}
-
-    def _by_class(
-        self, p: np.ndarray, part: ArrayDataset, classes: tuple[str, ...], folder: RunFolder, report: Report
-    ) -> tuple[dict[str, float], Path]:
-        """Accuracy among the members of a class is its recall."""
-        matrix = metrics.confusion_matrix(p.argmax(axis=1), part.y, len(classes))
-        _, recall = metrics.precision_recall(matrix)
-        overall = matrix.trace() / matrix.sum()
-        shown = zip(classes, recall, strict=True)
-        report(table(["class", "test accuracy"], [(name, f"{100 * share:.1f} %") for name, share in shown]))
-        title = f"{self.name}: test accuracy by class"
-        drawn = plot.accuracy_by_class(recall, classes, overall=float(overall), title=title)
-        by_class = dict(zip(classes, recall.tolist(), strict=True))
-        return by_class, folder.figure("accuracy_by_class.png", drawn)
-
-    def _predictions(
-        self, p: np.ndarray, part: ArrayDataset, classes: tuple[str, ...], folder: RunFolder
-    ) -> Path:
-        title = f"{self.name}, loaded from {MODEL}: the first test images"
-        first = slice(SHOWN)
-        drawn = plot.predictions(part.x[first], part.y[first], p[first], classes, likeliest=3, title=title)
-        return folder.figure("predictions.png", drawn)
-
-    def _feature_maps(
-        self, model: nn.Layer, part: ArrayDataset, classes: tuple[str, ...], folder: RunFolder
-    ) -> Path:
-        x, target = part[0]
-        outputs = layer_outputs(model, x[None])
-        shown = {name: outputs[name][0] for name in (*MAPS, "fc3")}
-        title = f"{self.name}: a {classes[target]} through convolutions, ReLU and pooling"
-        drawn = plot.feature_maps(shown, x, classes, title=title)
-        return folder.figure("feature_maps.png", drawn)
+    outputs = layer_outputs(loaded, x[:1])
+    title = f"{name}: a {classes[y[0]]} through convolutions, ReLU and pooling"
+    seen = {layer: outputs[layer][0] for layer in LAYERS}
+    runner.figure("feature_maps.png", plot.feature_maps, seen, x[0], classes, title=title)
+    return headline, values | {"accuracy_by_class": shares, "same_after_loading": same}
 
 
 def as_in_tutorial(options: Options) -> Splits[ArrayDataset]:
@@ -120,17 +107,17 @@ def network(generator: Generator) -> nn.Sequential:
     return models.lenet5(3, 32, 10, generator=generator)
 
 
-recipe = LookedInto(
+recipe = Experiment(
     name="cifar10-lenet",
     title="LeNet-5 on the ten classes of CIFAR-10",
     source="PyTorch tutorial, Training a classifier (pytorch.org/tutorials)",
     reported="55 % of the test images after two epochs",
     expects="55 % in the source's setting, 65 % in ours",
     dataset="cifar10",
-    networks=(
-        setting(
-            AS_IN_SOURCE,
-            dataset="cifar10",
+    study=study,
+    setups=(
+        Setup(
+            name=AS_IN_SOURCE,
             data=as_in_tutorial,
             input_shape=(3, 32, 32),
             model=network,
@@ -140,9 +127,8 @@ recipe = LookedInto(
             keep_best=False,
             quick_images=2000,
         ),
-        setting(
-            OURS,
-            dataset="cifar10",
+        Setup(
+            name=OURS,
             data=images,
             input_shape=(3, 32, 32),
             model=network,

@@ -24,34 +24,18 @@ shows the first kernels.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from numpy.random import Generator
-
-from npnet import models, nn
+from npnet import models
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, BothSettings, setting
-from npnet.recipes._cifar import (
+from npnet.experiments import AS_IN_SOURCE, OURS, Experiment, Options, Runner, Setup, Spec, judge_setups
+from npnet.recipes.common.cifar import (
     BOOK,
     airplanes_and_birds,
     airplanes_and_birds_of_source,
-    study_shifts,
+    shift_test_images,
     with_mirror_images,
 )
-from npnet.recipes._comparison import Learnt
-from npnet.recipes._spec import Options, Report, Spec
-from npnet.run import RunFolder
-
-
-class ShiftedNetwork(BothSettings):
-    """A network that is shown its test images again, moved by some pixels."""
-
-    def study(self, learnt: Learnt, folder: RunFolder, report: Report) -> tuple[list[Path], dict[str, Any]]:
-        """Move the test images to the left and to the right."""
-        shifts = study_shifts(learnt.model, learnt.test)
-        report(shifts.told())
-        return shifts.figures(self.name, learnt.splits.classes, folder), {"shifts": shifts.values()}
 
 
 def images(options: Options) -> Splits[ArrayDataset]:
@@ -59,42 +43,37 @@ def images(options: Options) -> Splits[ArrayDataset]:
     return with_mirror_images(airplanes_and_birds(options))
 
 
-def network_of_source(generator: Generator) -> nn.Sequential:
-    """16 and 8 kernels, 32 hidden units, tanh."""
-    return models.airplane_bird_conv((16, 8), 32, "tanh", generator=generator)
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Train both settings, and show the better its test images again, moved by some pixels."""
+    headline, values = judge_setups(runner)
+    return headline, values | {"shifts": shift_test_images(runner, runner.best)}
 
 
-def network(generator: Generator) -> nn.Sequential:
-    """Two convolutions, each halved, and two linear layers."""
-    return models.airplane_bird_conv((16, 32), 64, "relu", generator=generator)
-
-
-recipe = ShiftedNetwork(
+recipe = Experiment(
     name="cifar2-conv",
     title="airplanes against birds with two convolutions",
     source=f"{BOOK}, chapter 8",
     reported="89 % of the 2 000 test images",
     expects="about 89 % in the source's setting, 90 % in ours",
     dataset="cifar10",
-    networks=(
-        setting(
-            AS_IN_SOURCE,
-            dataset="cifar10",
+    study=study,
+    setups=(
+        Setup(
+            name=AS_IN_SOURCE,
             data=airplanes_and_birds_of_source,
             input_shape=(3, 32, 32),
-            model=network_of_source,
+            model=lambda generator: models.airplane_bird_conv((16, 8), 32, "tanh", generator=generator),
             optimizer=Spec("SGD", lr=0.01),
             epochs=100,
             batch_size=64,
             keep_best=False,
             quick_epochs=3,
         ),
-        setting(
-            OURS,
-            dataset="cifar10",
+        Setup(
+            name=OURS,
             data=images,
             input_shape=(3, 32, 32),
-            model=network,
+            model=lambda generator: models.airplane_bird_conv((16, 32), 64, "relu", generator=generator),
             optimizer=Spec("AdamW", lr=2e-3, weight_decay=0.01),
             schedule=lambda epochs: Spec("CosineAnnealingLR", T_max=epochs),
             epochs=8,

@@ -39,32 +39,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from npnet import models, nn, plot
-from npnet._words import counted
 from npnet.data import ArrayDataset, count_minibatches
-from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, setting, side_by_side
-from npnet.recipes._cifar import (
+from npnet.experiments import (
+    AS_IN_SOURCE,
+    OURS,
+    Experiment,
+    Run,
+    Runner,
+    Setup,
+    Spec,
+    draw_curves,
+    draw_network,
+    largest_difference,
+)
+from npnet.recipes.common.cifar import (
     BOOK,
     airplanes_and_birds,
     airplanes_and_birds_of_source,
-    study_shifts,
+    shift_test_images,
 )
-from npnet.recipes._comparison import (
-    Comparison,
-    Conclusion,
-    FixedMinibatch,
-    Learnt,
-    draw_curves,
-    draw_mistakes,
-)
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import LOSS_LABELS, Options, Report, Spec
-from npnet.run import RunFolder
 from npnet.train import plain_step
 
 NLL = f"{OURS}, LogSoftmax + NLL"
@@ -73,49 +71,25 @@ ALL_IMAGES = 10_000  # as many as there are: they make one minibatch
 SETTINGS = (AS_IN_SOURCE, OURS)
 
 
-class AirplanesAndBirds(Comparison):
-    """The fully connected network, its two losses, three kinds of descent, and shifted images."""
-
-    def conclude(
-        self,
-        learnt: Mapping[str, Learnt],
-        options: Options,
-        folder: RunFolder,
-        report: Report,
-    ) -> Conclusion:
-        """Look closer at our setting, compare the losses and the descents, and shift the test images."""
-        main = _main(learnt)
-        apart = losses_apart(main.splits.train)
-        report(
-            f"cross-entropy and LogSoftmax + NLL: losses {apart['loss']:.1g} apart, "
-            f"gradients at most {apart['gradient']:.1g}, before training in float64"
-        )
-        if {OURS, NLL} <= set(learnt):
-            apart["curves"] = curves_apart(main, learnt[NLL])
-            report(f"their training losses are at most {apart['curves']:.1g} apart, in float32")
-        shifts = study_shifts(main.model, main.test)
-        report(shifts.told())
-        shown = {name: each for name, each in learnt.items() if name in SETTINGS} or {main.network.name: main}
-        files = draw_curves({self.title: shown}, "", "learning_curves.png", folder)
-        files += draw_descents(self.name, learnt, folder)
-        files += draw_mistakes(self.name, main, folder)
-        files += shifts.figures(self.name, main.splits.classes, folder)
-        values: dict[str, Any] = {
-            "accuracy": main.accuracy,
-            "losses_apart": apart,
-            "shifts": shifts.values(),
-        }
-        return Conclusion(files, values)
-
-    def headline(self, learnt: Mapping[str, Learnt]) -> str:
-        """Return what was reached in either setting, or by the first network there is."""
-        shown = [each for name, each in learnt.items() if name in SETTINGS] or [_main(learnt)]
-        return f"test accuracy: {side_by_side({each.network.name: each.shown for each in shown})}"
-
-
-def _main(learnt: Mapping[str, Learnt]) -> Learnt:
-    """Return the network in our setting, or the first there is where others alone were asked for."""
-    return learnt.get(OURS) or next(iter(learnt.values()))
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Look closer at our setting, compare the losses and the descents, and shift the test images."""
+    runs = runner.train_all()
+    main = runs.get(OURS) or next(iter(runs.values()))
+    apart = losses_apart(main.splits.train)
+    runner.report(
+        f"cross-entropy and LogSoftmax + NLL: losses {apart['loss']:.1g} apart, "
+        f"gradients at most {apart['gradient']:.1g}, before training in float64"
+    )
+    if {OURS, NLL} <= set(runs):
+        apart["curves"], _ = largest_difference([main.history, runs[NLL].history])
+        runner.report(f"their loss curves are at most {apart['curves']:.1g} apart, in float32")
+    shown = {name: run for name, run in runs.items() if name in SETTINGS} or {main.name: main}
+    draw_curves(runner, {"": shown})
+    draw_descents(runner)
+    draw_network(runner, main)
+    shifts = shift_test_images(runner, main)
+    headline = f"test accuracy: {', '.join(f'{run.shown} {name}' for name, run in shown.items())}"
+    return headline, {"accuracy": main.accuracy, "losses_apart": apart, "shifts": shifts}
 
 
 def losses_apart(train: ArrayDataset, images: int = 64) -> dict[str, float]:
@@ -138,67 +112,37 @@ def losses_apart(train: ArrayDataset, images: int = 64) -> dict[str, float]:
     }
 
 
-def curves_apart(one: Learnt, other: Learnt) -> float:
-    """Return by how much the training losses of two networks differ at most, over the epochs both have."""
-    both = zip(one.history.epochs, other.history.epochs, strict=False)
-    return max((abs(a.train_loss - b.train_loss) for a, b in both), default=0.0)
-
-
-def draw_descents(recipe: str, learnt: Mapping[str, Learnt], folder: RunFolder) -> list[Path]:
+def draw_descents(runner: Runner) -> None:
     """Draw full-batch, minibatch and per-sample descent, as far as they were trained."""
     names = (FULL_BATCH, AS_IN_SOURCE, PER_SAMPLE)
-    runs = {name: learnt[name].history for name in names if name in learnt and learnt[name].history.epochs}
+    runs = [runner.runs[name] for name in names if name in runner.runs and runner.runs[name].losses]
     if not runs:
-        return []
-    updates = {
-        name: count_minibatches(learnt[name].splits.train, learnt[name].network.batch_size) for name in runs
-    }
-    by_epoch, by_seconds = {}, {}
-    for name, history in runs.items():
-        label = f"{name}: {counted(updates[name], 'update')} an epoch"
-        losses = {e.epoch: e.validation_loss for e in history.epochs if e.validation_loss is not None}
-        seconds = np.cumsum([epoch.seconds for epoch in history.epochs]).tolist()
-        by_epoch[label] = losses
-        by_seconds[label] = dict(zip(seconds, losses.values(), strict=True))
-    y_label = f"validation {LOSS_LABELS['CrossEntropyLoss']}"
+        return
+    y_label = f"validation {runs[0].setup.loss_label}"
     panels = [
-        plot.LinePlot(by_epoch, "epoch (pass through the data)", y_label),
-        plot.LinePlot(by_seconds, "seconds of training", y_label, x_scale="log"),
+        plot.LinePlot(
+            {_updates(run): _by_epoch(run) for run in runs}, "epoch (pass through the data)", y_label
+        ),
+        plot.LinePlot(
+            {_updates(run): _by_seconds(run) for run in runs}, "seconds of training", y_label, x_scale="log"
+        ),
     ]
-    drawn = plot.line_plots(panels, title=f"{recipe}: three kinds of descent")
-    return [folder.figure("descents.png", drawn)]
+    title = f"{runner.experiment.name}: three kinds of descent"
+    runner.figure("descents.png", plot.line_plots, panels, title=title)
 
 
-def as_in_source(name: str, *, kind: type[NetworkRecipe] = NetworkRecipe, **settings: Any) -> NetworkRecipe:
-    """Return a network in the setting of the source, but for what is said here."""
-    return setting(
-        name,
-        kind=kind,
-        dataset="cifar10",
-        data=airplanes_and_birds_of_source,
-        input_shape=(3, 32, 32),
-        model=partial(network, log_softmax=True),
-        loss=Spec("NLLLoss"),
-        optimizer=Spec("SGD", lr=0.01),
-        keep_best=False,
-        **settings,
-    )
+def _updates(run: Run) -> str:
+    number = count_minibatches(run.splits.train, run.setup.batch_size)
+    return f"{run.name}: {number} update{'s' if number > 1 else ''} an epoch"
 
 
-def ours(name: str, *, log_softmax: bool = False, epochs: int = 25) -> NetworkRecipe:
-    """Return a network in our setting, with either form of the loss."""
-    return setting(
-        name,
-        dataset="cifar10",
-        data=airplanes_and_birds,
-        input_shape=(3, 32, 32),
-        model=partial(network, log_softmax=log_softmax),
-        loss=Spec("NLLLoss" if log_softmax else "CrossEntropyLoss"),
-        optimizer=Spec("SGD", lr=0.01),
-        epochs=epochs,
-        batch_size=64,
-        quick_epochs=5,
-    )
+def _by_epoch(run: Run) -> Mapping[float, Any]:
+    return {float(epoch.epoch): epoch.validation_loss for epoch in run.history.epochs}
+
+
+def _by_seconds(run: Run) -> Mapping[float, Any]:
+    seconds = np.cumsum(run.history.seconds).tolist()
+    return dict(zip(seconds, run.history.validation_loss.tolist(), strict=True))
 
 
 def network(generator: np.random.Generator, *, log_softmax: bool = False) -> nn.Sequential:
@@ -206,18 +150,39 @@ def network(generator: np.random.Generator, *, log_softmax: bool = False) -> nn.
     return models.airplane_bird_mlp(log_softmax=log_softmax, generator=generator)
 
 
-recipe = AirplanesAndBirds(
+as_in_source = partial(
+    Setup,
+    data=airplanes_and_birds_of_source,
+    input_shape=(3, 32, 32),
+    model=partial(network, log_softmax=True),
+    loss=Spec("NLLLoss"),
+    optimizer=Spec("SGD", lr=0.01),
+    keep_best=False,
+    quick_epochs=5,
+)
+ours = partial(
+    Setup,
+    data=airplanes_and_birds,
+    input_shape=(3, 32, 32),
+    model=network,
+    optimizer=Spec("SGD", lr=0.01),
+    batch_size=64,
+    quick_epochs=5,
+)
+
+recipe = Experiment(
     name="cifar2-mlp",
     title="airplanes against birds with a fully connected network",
     source=f"course exercise after {BOOK}, chapter 7",
     reported="79.35 % of the 2 000 test images, 81.65 % at best",
     expects="79.35 % of the 2 000 test images in either setting",
     dataset="cifar10",
-    networks=(
-        as_in_source(AS_IN_SOURCE, batch_size=64, epochs=100, quick_epochs=5),
-        as_in_source(FULL_BATCH, kind=FixedMinibatch, batch_size=ALL_IMAGES, epochs=25, quick_epochs=5),
-        as_in_source(PER_SAMPLE, kind=FixedMinibatch, batch_size=1, epochs=2, quick_epochs=1),
-        ours(OURS),
-        ours(NLL, log_softmax=True, epochs=3),
+    study=study,
+    setups=(
+        as_in_source(name=AS_IN_SOURCE, batch_size=64, epochs=100),
+        as_in_source(name=FULL_BATCH, batch_size=ALL_IMAGES, epochs=25, fixed_batch_size=True),
+        as_in_source(name=PER_SAMPLE, batch_size=1, epochs=2, fixed_batch_size=True, quick_epochs=1),
+        ours(name=OURS, epochs=25),
+        ours(name=NLL, epochs=3, model=partial(network, log_softmax=True), loss=Spec("NLLLoss")),
     ),
 )

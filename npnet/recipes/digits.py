@@ -6,8 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from npnet import data, nn
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import Options, Spec
+from npnet.experiments import Experiment, Options, Setup, Spec
 
 
 def digits(_: Options) -> data.Splits[data.ArrayDataset]:
@@ -29,18 +28,22 @@ def network(generator: Generator) -> nn.Sequential:
     )
 
 
-recipe = NetworkRecipe(
+recipe = Experiment(
     name="digits",
     title="a small convolutional network on 8×8 handwritten digits",
     source="Alpaydin, Kaynak (1998), Optical recognition of handwritten digits; as shipped by scikit-learn",
     reported="98.00 % on these digits, by the nearest neighbour among 3 823 digits of other writers",
     expects="98.5 % of the held-out fifth",
     dataset="digits",
-    data=digits,
-    input_shape=(1, 8, 8),
-    model=network,
-    optimizer=Spec("AdamW", lr=5e-3, weight_decay=0.01),
-    schedule=lambda epochs: Spec("CosineAnnealingLR", T_max=epochs),
-    epochs=30,
-    batch_size=32,
+    setups=(
+        Setup(
+            data=digits,
+            input_shape=(1, 8, 8),
+            model=network,
+            optimizer=Spec("AdamW", lr=5e-3, weight_decay=0.01),
+            schedule=lambda epochs: Spec("CosineAnnealingLR", T_max=epochs),
+            epochs=30,
+            batch_size=32,
+        ),
+    ),
 )

@@ -33,31 +33,32 @@ all else stays as ImageNet left it. Where those weights cannot be had the run sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from time import perf_counter
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator, SeedSequence
 
 from npnet import data, models, nn
-from npnet.checkpoint import save_weights
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes._comparison import Learnt, draw_curves, draw_mistakes, line_about, seconds
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._recipe import TRAINING, Recipe
-from npnet.recipes._several import Notes
-from npnet.recipes._spec import ENGINES, Options, Report, Result, Spec, told
-from npnet.run import MODEL, SETTINGS, RunFolder
-from npnet.table import table
-from npnet.train import evaluate
+from npnet.experiments import (
+    TRAINING,
+    Experiment,
+    Options,
+    Run,
+    Runner,
+    Setup,
+    Spec,
+    draw_curves,
+    draw_network,
+)
 
 FIRST, SECOND = "01234", "56789"
 LAYERS = ("conv1", "conv2", "fc1", "fc2", "fc3")
-SOURCE = "Keras, examples/mnist_transfer_cnn.py; Torchvision's ResNet-18 as in PyTorch's tutorials"
+SHOWN = ("last layer", "linear layers")  # in the list of recipes
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def start(way: Way, before: Mapping[str, ndarray], generator: Generator) -> nn.S
     return model
 
 
-def digits(which: str) -> Any:
+def digits(which: str) -> Callable[[Options], Splits[ArrayDataset]]:
     """Return the function that gives some of MNIST's digits, with the same ones held out for every seed."""
 
     def some(options: Options) -> Splits[ArrayDataset]:
@@ -105,186 +106,79 @@ def digits(which: str) -> Any:
     return some
 
 
-def stage(name: str, which: str) -> NetworkRecipe:
-    """Return the training on some digits, with its settings."""
-    return NetworkRecipe(
-        name=name, title=name, source=SOURCE, reported="", expects="", dataset="mnist", data=digits(which),
-        input_shape=(1, 28, 28), model=network, optimizer=Spec("Adam", lr=3e-3),
-        schedule=lambda epochs: Spec("CosineAnnealingLR", T_max=epochs),
-        epochs=8, batch_size=64, quick_epochs=3, quick_images=3000,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What one engine has learnt."""
-
-    first: Learnt
-    ways: tuple[Learnt, ...]
-    unchanged: bool  # whether all that was frozen is what it was, bit for bit
-
-    def values(self) -> dict[str, Any]:
-        """Return what is kept of it."""
-        return {
-            "digits 0–4": self.first.values(),
-            "digits 5–9": {way.network.name: way.values() for way in self.ways},
-            "frozen_unchanged": self.unchanged,
-        }
-
-    def reached(self) -> dict[str, Any]:
-        """Return what the list of recipes shows of it: two of the ways, and the seconds of all."""
-        shown = [
-            f"{way.network.name} {way.shown}"
-            for way in self.ways
-            if way.network.name in {"last layer", "linear layers"}
-        ]
-        headline = f"test accuracy on 5–9: {', '.join(shown) or 'interrupted before'}"
-        return {"headline": headline, "seconds": seconds((self.first, *self.ways))}
-
-
-class FineTuning(Recipe):
-    """LeNet-5 learns 0–4, then 5–9 in four ways; with PyTorch a ResNet-18 too."""
-
-    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
-    own_options: ClassVar[tuple[str, ...]] = TRAINING
-
-    def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
-        """Learn both halves with each engine asked for, compare the ways, draw."""
-        report(f"{self.name}: {self.title}")
-        first, second = (
-            stage(f"digits {which[0]}–{which[-1]}", which).given(options) for which in (FIRST, SECOND)
-        )
-        halves = first.splits(options), second.splits(options)
-        folder.write_json(SETTINGS, _settings(self.name, (first, second), halves, options))
-        kinds = tuple(ENGINES) if options.engine == "both" else (options.engine,)
-        tuned = []
-        for kind in kinds:
-            tuned.append(_tune(first, second, halves, replace(options, engine=kind), folder, report))
-            if _interrupted(tuned):
-                break
-        figures = _draw(tuned, folder)
-        values: dict[str, Any] = {"engines": {each.first.engine: each.values() for each in tuned}}
-        reached = {each.first.engine: each.reached() for each in tuned}
-        save_weights(folder.path / MODEL, (*tuned[0].ways, tuned[0].first)[0].model)
-        if "torch" in kinds and not _interrupted(tuned):
-            values["resnet18"], shown = _resnet(halves, options, report)
-            theirs = reached[ENGINES["torch"]]
-            theirs["headline"] += f"; {shown}"
-            theirs["seconds"] = round(theirs["seconds"] + values["resnet18"]["seconds"], 3)
-        for figure in figures:
-            report(f"figure: {figure}")
-        status = "interrupted" if _interrupted(tuned) else "finished"
-        headline = told({engine: each["headline"] for engine, each in reached.items()})
-        return Result(status, headline, folder.path, tuple(figures), values | {"reached": reached})
-
-
-def _tune(
-    first: NetworkRecipe,
-    second: NetworkRecipe,
-    halves: tuple[Splits[ArrayDataset], Splits[ArrayDataset]],
-    options: Options,
-    folder: RunFolder,
-    report: Report,
-) -> Tuned:
-    weights_seed, new_seed, *training_seeds = SeedSequence(options.seed).spawn(4)
-    known = _learn(first, network(np.random.default_rng(weights_seed)), halves[0], training_seeds[0],
-                   options, folder, report)  # fmt: skip
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Learn 0–4, then 5–9 in each way, and compare the ways."""
+    first, second = runner.setups
+    weights_seed, new_seed, *training_seeds = SeedSequence(runner.options.seed).spawn(4)
+    model, generator = network(np.random.default_rng(weights_seed)), np.random.default_rng(training_seeds[0])
+    known = runner.train(first, model=model, generator=generator)
+    runner.keep(known)
     before = known.model.state_dict()
-    ways: list[Learnt] = []
+    runs: list[Run] = []
     unchanged = True
-    for way in WAYS if not known.history.interrupted else ():
+    for way in WAYS:
+        if runner.interrupted:
+            break
         model = start(way, before, np.random.default_rng(new_seed))
         frozen = {name: model.parameters[name].copy() for name in model.frozen_parameters}
-        named = replace(second, name=way.name)
-        ways.append(_learn(named, model, halves[1], training_seeds[1], options, folder, report))
+        generator = np.random.default_rng(training_seeds[1])
+        runs.append(runner.train(replace(second, name=way.name), model=model, generator=generator))
         unchanged &= all(np.array_equal(model.parameters[name], array) for name, array in frozen.items())
-        if ways[-1].history.interrupted:
-            break
-    rows = [[each.network.name, _learning(each.model), each.shown, f"{each.seconds:.1f}"] for each in ways]
-    report(table(["way to learn 5–9", "weights that learn", "test accuracy", "seconds"], rows))
-    return Tuned(known, tuple(ways), unchanged)
+    rows = [[run.name, learning(run.model), run.shown, f"{run.seconds:.1f}"] for run in runs]
+    runner.table(["way to learn 5–9", "weights that learn", "test accuracy", "seconds"], rows)
+    if runs:
+        runner.keep(runs[0])
+        draw(runner, runs[0])
+    reached = ", ".join(f"{run.name} {run.shown}" for run in runs if run.name in SHOWN)
+    headline = f"test accuracy on 5–9: {reached or 'interrupted before'}"
+    values: dict[str, Any] = {"frozen_unchanged": unchanged}
+    learn_last_layer = None if runner.interrupted else runner.extension()
+    if learn_last_layer is not None:  # the engine has a network that knows more than 0–4
+        splits = [runner.splits(setup) for setup in runner.setups]
+        tuned = learn_last_layer(*splits, runner.options, runner.report)
+        headline, values["resnet18"] = f"{headline}; {tuned.headline()}", tuned.values()
+    return headline, values
 
 
-def _learn(
-    stage: NetworkRecipe,
-    model: nn.Layer,
-    splits: Splits[ArrayDataset],
-    seed: SeedSequence,
-    options: Options,
-    folder: RunFolder,
-    report: Report,
-) -> Learnt:
-    """Train, and look at the test part once."""
-    notes = Notes(folder, stage.name)
-    began = perf_counter()
-    history = stage.train(model, splits, np.random.default_rng(seed), options, notes, lambda _: None)
-    taken = perf_counter() - began
-    assert splits.test is not None
-    loss, accuracy = evaluate(model, stage.loss.make(nn), splits.test)
-    learnt = Learnt(ENGINES[options.engine], model, history, taken, loss, accuracy, stage, splits)
-    report(f"{learnt.engine}: {line_about(learnt)}")
-    return learnt
-
-
-def _learning(model: nn.Layer) -> int:
+def learning(model: nn.Layer) -> int:
     """Return how many weights are not frozen."""
     frozen = model.frozen_parameters
     return sum(array.size for name, array in model.parameters.items() if name not in frozen)
 
 
-def _interrupted(tuned: Sequence[Tuned]) -> bool:
-    return any(each.history.interrupted for one in tuned for each in (one.first, *one.ways))
-
-
-def _draw(tuned: Sequence[Tuned], folder: RunFolder) -> list[Path]:
+def draw(runner: Runner, last_layer: Run) -> None:
+    """Draw the learning curves of all ways, of every engine so far, and what the last layer gets wrong."""
+    engines = (*runner.earlier, runner)
+    names = [way.name for way in WAYS]
     panels = {
-        f"digits 5–9, {each.first.engine}": {way.network.name: way for way in each.ways}
-        for each in tuned
-        if each.ways
+        f"digits 5–9, {each.engine}": {name: each.runs[name] for name in names if name in each.runs}
+        for each in engines
     }
-    title = "LeNet-5 that has learnt 0–4 learns 5–9"
-    files = draw_curves(panels, title, "learning_curves.png", folder)
-    if tuned[0].ways:
-        files += draw_mistakes("finetune", tuned[0].ways[0], folder)
-    return files
+    draw_curves(runner, panels, title="LeNet-5 that has learnt 0–4 learns 5–9", of_all=True)
+    draw_network(runner, last_layer)
 
 
-def _resnet(
-    halves: tuple[Splits[ArrayDataset], Splits[ArrayDataset]], options: Options, report: Report
-) -> tuple[dict[str, Any], str]:
-    """Let a ResNet-18 of torchvision do the same."""
-    from ptref.finetune import learn_last_layer  # noqa: PLC0415 - PyTorch is loaded when asked for
+stage = partial(
+    Setup,
+    input_shape=(1, 28, 28),
+    model=network,
+    optimizer=Spec("Adam", lr=3e-3),
+    schedule=lambda epochs: Spec("CosineAnnealingLR", T_max=epochs),
+    epochs=8,
+    batch_size=64,
+    quick_epochs=3,
+    quick_images=3000,
+)
 
-    tuned = learn_last_layer(*halves, options, report)
-    learnt = "ImageNet" if tuned.pretrained else "0–4"
-    shown = f"last layer of a ResNet-18 that knows {learnt} {100 * tuned.accuracy:.2f} %"
-    report(f"PyTorch: {shown}, {tuned.seconds:.1f} s")
-    values = {
-        "pretrained": tuned.pretrained,
-        "accuracy": tuned.accuracy,
-        "epochs": len(tuned.history.epochs),
-        "seconds": round(tuned.seconds, 3),
-    }
-    return values, shown
-
-
-def _settings(
-    name: str, stages: Sequence[NetworkRecipe], halves: Sequence[Splits[ArrayDataset]], options: Options
-) -> dict[str, Any]:
-    rng = np.random.default_rng(0)
-    each = {
-        stage.name: stage.settings(options, splits, network(rng))
-        for stage, splits in zip(stages, halves, strict=True)
-    }
-    ways = {way.name: {"learn": way.layers, "learnt_before": way.learnt_before} for way in WAYS}
-    return {"recipe": name, "seed": options.seed, "quick": options.quick, "networks": each, "ways": ways}
-
-
-recipe = FineTuning(
+recipe = Experiment(
     name="finetune",
     title="a network that knows the digits 0–4 learns 5–9 with its last layer alone",
-    source=SOURCE,
+    source="Keras, examples/mnist_transfer_cnn.py; Torchvision's ResNet-18 as in PyTorch's tutorials",
     reported="99.8 % on 0–4; 99.2 % on 5–9 with frozen convolutions",
     expects="99.2 % on 5–9 with frozen convolutions; the last layer alone far above random features",
     dataset="mnist",
+    study=study,
+    setups=(stage(name="digits 0–4", data=digits(FIRST)), stage(name="digits 5–9", data=digits(SECOND))),
+    takes=TRAINING,  # not `only`: what learns 5–9 starts from what learnt 0–4
+    details={"ways": {way.name: f"learn {', '.join(way.layers)}" for way in WAYS}},
 )

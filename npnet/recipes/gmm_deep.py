@@ -27,17 +27,13 @@ network               (4, 2, 40)        (6, 2, 10)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from npnet import plot
-from npnet.recipes import _gmm
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._several import SeveralNetworks, Trained, Verdict
-from npnet.recipes._spec import Options, Report
-from npnet.run import RunFolder
-from npnet.table import table
+from npnet.experiments import Experiment, Run, Runner, Setup
+from npnet.recipes.common import gmm
 
 __all__ = ["recipe"]
 
@@ -58,16 +54,18 @@ def kind_name(sizes: Sequence[int], activation: str) -> str:
     return joined if len(sizes) == 2 else f"{joined} {activation}"
 
 
-def network(mixture: tuple[int, int, int], sizes: Sequence[int], activation: str) -> NetworkRecipe:
+FILMED = f"{kind_name([2, 10, 10, 2], 'relu')} on {MIXTURES[0]}"
+
+
+def network(mixture: tuple[int, int, int], sizes: Sequence[int], activation: str) -> Setup:
     """Return one of the networks, with the source's settings."""
     components, _, samples = mixture
-    return _gmm.classifier(
-        f"{kind_name(sizes, activation)} on {mixture}", _gmm.mixture(*mixture), sizes, activation,
+    name = f"{kind_name(sizes, activation)} on {mixture}"
+    return gmm.classifier(
+        name, gmm.mixture(*mixture), sizes, activation,
         samples=components * samples, steps=10_000, quick_steps=200, lr=0.1, decay=1e-4,
+        snapshot_epochs=frames if name == FILMED else None,
     )  # fmt: skip
-
-
-FILMED = f"{kind_name([2, 10, 10, 2], 'relu')} on {MIXTURES[0]}"
 
 
 def frames(steps: int) -> list[int]:
@@ -76,100 +74,78 @@ def frames(steps: int) -> list[int]:
     return sorted({0, *np.geomspace(1, steps, count).round().astype(int).tolist()})
 
 
-class DeepNetworks(SeveralNetworks):
-    """Ten networks, judged and drawn."""
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Judge each network on both parts; draw surfaces, losses and a film."""
+    runs = runner.train_all()
+    judged = {name: gmm.judge_parts(run) for name, run in runs.items()}
+    values = gmm.report_judgements(runner, "network", judged)
+    for mixture in MIXTURES:
+        draw_surfaces(runner, mixture, judged)
+    panels: dict[str, dict[str, list[float]]] = {}
+    for run in runs.values():
+        if run.losses:
+            panels.setdefault(run.splits.name, {})[kind_of(run)] = run.losses
+    if panels:
+        shown = [gmm.loss_panel(curves, mixture) for mixture, curves in panels.items()]
+        runner.figure("losses.png", plot.line_plots, shown, title="Training loss")
+    for run in runs.values():
+        if run.snapshots:
+            film = [
+                gmm.surface(f"after {step} steps", run, weights) for step, weights in run.snapshots.items()
+            ]
+            runner.figure("learning.gif", plot.film, film, run.splits.classes, title=kind_of(run))
+    return headline(runs, judged), {"judged": values}
 
-    def judge(
-        self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
-    ) -> Verdict:
-        """Judge each on both parts; there are surfaces, losses and a film to draw."""
-        judged = {each.network.name: _gmm.judge_parts(each) for each in trained}
-        rows = [[name, part, *j.cells()] for name, parts in judged.items() for part, j in parts.items()]
-        report(table(["network", "part", *_gmm.JUDGEMENT_HEADINGS], rows))
-        values = {
-            name: {part: judgement.rounded() for part, judgement in parts.items()}
-            for name, parts in judged.items()
-        }
 
-        def draw(into: RunFolder) -> list[Path]:
-            files = [*_draw_surfaces(trained, judged, into), *_draw_losses(trained, into)]
-            return files + [_draw_film(each, into) for each in trained if each.looks]
-
-        return Verdict(_headline(trained, judged), {"networks": values}, draw)
-
-
-def _headline(trained: Sequence[Trained], judged: Mapping[str, Mapping[str, _gmm.Judgement]]) -> str:
+def headline(runs: Mapping[str, Run], judged: Mapping[str, Mapping[str, gmm.Judgement]]) -> str:
     """Return what the deepest networks with ReLU came to, or, if none was trained, what the last one did."""
     deepest = kind_name([2, 10, 10, 2], "relu")
-    shown = [
-        each for each in trained if each.network.name.startswith(deepest) and not each.history.interrupted
-    ]
+    shown = [run for run in runs.values() if run.name.startswith(deepest) and not run.history.interrupted]
     percents = {name: f"{100 * parts['training'].accuracy:.1f} %" for name, parts in judged.items()}
     if not shown:
-        last = trained[-1]
+        last = list(runs.values())[-1]
         return (
-            f"training accuracy of {last.network.name}: {percents[last.network.name]} "
-            f"after {len(last.losses)} of {last.network.epochs} steps"
+            f"training accuracy of {last.name}: {percents[last.name]} "
+            f"after {len(last.losses)} of {last.setup.epochs} steps"
         )
-    each_on = (f"{each.network.name.partition(' on ')[2]} {percents[each.network.name]}" for each in shown)
+    each_on = (f"{run.name.partition(' on ')[2]} {percents[run.name]}" for run in shown)
     return f"training accuracy of {deepest}: {', '.join(each_on)}"
 
 
-def _draw_surfaces(
-    trained: Sequence[Trained], judged: Mapping[str, Mapping[str, _gmm.Judgement]], folder: RunFolder
-) -> list[Path]:
-    """Draw a figure for each mixture: a row for each activation, a column for each depth."""
-    files = []
-    for mixture in MIXTURES:
-        names = [network(mixture, *kind).name for kind in KINDS]
-        of_mixture = {each.network.name: each for each in trained if each.network.name in names}
-        if of_mixture:
-            shown = {n: _gmm.surface(_title(each, judged[n]), each) for n, each in of_mixture.items()}
-            placed = [shown.get(n) for n in names]
-            placed.insert(3, None)  # below the network without a hidden layer there is none with sigmoid
-            splits = next(iter(of_mixture.values())).splits
-            title = f"{splits.name}: surfaces and training samples"
-            drawn = plot.surfaces(placed, splits.classes, columns=3, title=title)
-            numbers = "_".join(map(str, mixture))
-            files.append(folder.figure(f"decision_surfaces_{numbers}.png", drawn))
-    return files
+def kind_of(run: Run) -> str:
+    """Return the name of a network without that of its mixture."""
+    return run.name.partition(" on ")[0]
 
 
-def _title(trained: Trained, judged: Mapping[str, _gmm.Judgement]) -> str:
-    name = trained.network.name.partition(" on ")[0]
-    shares = (f"{part} {100 * judgement.accuracy:.1f} %" for part, judgement in judged.items())
-    return f"{name}\n{', '.join(shares)}"
+def draw_surfaces(
+    runner: Runner, mixture: tuple[int, int, int], judged: Mapping[str, Mapping[str, gmm.Judgement]]
+) -> None:
+    """Draw a figure for a mixture: a row for each activation, a column for each depth."""
+    names = [f"{kind_name(*kind)} on {mixture}" for kind in KINDS]
+    there = [runner.runs[name] for name in names if name in runner.runs]
+    if not there:
+        return
+    shown = {}
+    for run in there:
+        shares = ", ".join(f"{part} {100 * j.accuracy:.1f} %" for part, j in judged[run.name].items())
+        shown[run.name] = gmm.surface(f"{kind_of(run)}\n{shares}", run)
+    placed = [shown.get(name) for name in names]
+    placed.insert(3, None)  # below the network without a hidden layer there is none with sigmoid
+    splits = there[0].splits
+    file, title = (
+        f"decision_surfaces_{'_'.join(map(str, mixture))}.png",
+        f"{splits.name}: surfaces and training samples",
+    )
+    runner.figure(file, plot.surfaces, placed, splits.classes, columns=3, title=title)
 
 
-def _draw_losses(trained: Sequence[Trained], folder: RunFolder) -> list[Path]:
-    panels: dict[str, dict[str, list[float]]] = {}
-    for each in trained:
-        if each.losses:
-            curves = panels.setdefault(each.splits.name, {})
-            curves[each.network.name.partition(" on ")[0]] = each.losses
-    if not panels:
-        return []
-    shown = [
-        plot.LinePlot(curves, y_label="cross-entropy (nats)", title=mixture, x_scale="log", y_scale="log")
-        for mixture, curves in panels.items()
-    ]
-    drawn = plot.line_plots(shown, title="Training loss")
-    return [folder.figure("losses.png", drawn)]
-
-
-def _draw_film(trained: Trained, folder: RunFolder) -> Path:
-    shown = [_gmm.surface(f"after {step} steps", trained, weights) for step, weights in trained.looks.items()]
-    name = trained.network.name.partition(" on ")[0]
-    gif = plot.film(shown, trained.splits.classes, title=name)
-    return folder.write("learning.gif", lambda file: file.write(gif))
-
-
-recipe = DeepNetworks(
+recipe = Experiment(
     name="gmm-deep",
     title="networks of one, two and three layers on random Gaussians, ReLU and sigmoid, with a film",
     source="Deep learning laboratory, University of Zagreb (FER), exercise 1: pt_deep",
     reported="no figure; decision surfaces",
     expects="2-10-10-2 with ReLU 10 points above 2-2 in training accuracy, on both mixtures",
-    networks=tuple(network(mixture, *kind) for mixture in MIXTURES for kind in KINDS),
-    pauses=lambda each: frames(each.epochs) if each.name == FILMED else (),
+    study=study,
+    setups=tuple(network(mixture, *kind) for mixture in MIXTURES for kind in KINDS),
+    keeps_all_weights=True,
 )

@@ -15,16 +15,18 @@ has 78.3 % and 76.7 % (see `gmm-deep`); average precision 99.2 % and 97.1 %.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int64
 from numpy import ndarray
 
-from npnet import check
+from npnet import check, plot
 from npnet.errors import MissingError
-from npnet.recipes import _gmm
-from npnet.recipes._plain_beside_layers import PlainBesideLayers, check_samples, check_weights
+from npnet.experiments import Experiment, Run, Runner
+from npnet.recipes.common import gmm
 
 __all__ = ["fcann2_classify", "fcann2_train", "recipe"]
 
@@ -81,14 +83,14 @@ def fcann2_train(
     >>> fcann2_classify(X).argmax(axis=1)
     array([0, 1, 1, 0])
     """
-    check_samples("fcann2_train", X, Y)
+    gmm.check_samples("fcann2_train", X, Y)
     hidden, steps = (check.integer("fcann2_train", "hidden", hidden, least=1),
                      check.integer("fcann2_train", "steps", steps, least=0))  # fmt: skip
     lr, decay = (check.number("fcann2_train", "lr", lr, least=0.0),
                  check.number("fcann2_train", "decay", decay, least=0.0))  # fmt: skip
     seed = check.integer("fcann2_train", "seed", seed, least=0)
     if start is not None:
-        check_weights("fcann2_train", "start", start, X)
+        gmm.check_weights("fcann2_train", "start", start, X)
 
     n, d = X.shape
     classes = int(Y.max()) + 1
@@ -157,7 +159,7 @@ def fcann2_classify(
     if not parameters:
         raise MissingError("fcann2_classify: parameters must be given or trained before, got none")
     check.axes("fcann2_classify", "X", check.array("fcann2_classify", "X", X, "f"), (2,), "(n, d)")
-    check_weights("fcann2_classify", "parameters", parameters, X)
+    gmm.check_weights("fcann2_classify", "parameters", parameters, X)
     H1 = np.maximum(0, X @ parameters["W1"].T + parameters["b1"])
     return softmax(H1 @ parameters["W2"].T + parameters["b2"])
 
@@ -171,25 +173,66 @@ def softmax(S: Float[ndarray, "n classes"]) -> Float[ndarray, "n classes"]:
 
 # ---- the recipe ----------------------------------------------------------------------------------------
 
-recipe = PlainBesideLayers(
+
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Train the plain functions from the same weights for as many steps as the layers, and judge both."""
+    (run,) = runner.train_all().values()
+    part, settings = run.splits.train, run.setup.optimizer.settings
+    plain = fcann2_train(
+        part.x, part.y, steps=len(run.losses), lr=settings["lr"], decay=settings["weight_decay"],
+        start=named_as_here(run.snapshots[0]),
+    )  # fmt: skip
+    classify = partial(fcann2_classify, parameters=plain)
+    apart = largest_difference(run, classify)
+    judged = {"layers": gmm.judge_parts(run), "plain functions": judge_plain(classify, run)}
+    values = gmm.report_judgements(runner, "network", judged)
+    runner.report(f"the probabilities of both differ by at most {apart:.1e}")
+    titles = {
+        who: f"{who}: training {100 * parts['training'].accuracy:.1f} %, "
+        f"test {100 * parts['test'].accuracy:.1f} %"
+        for who, parts in judged.items()
+    }
+    shown = [
+        gmm.surface(titles["layers"], run),
+        plot.Surface(titles["plain functions"], part.x, part.y, classify),
+    ]
+    hidden, steps = run.model.parameters["fc1.bias"].size, f"{len(run.losses):,}".replace(",", " ")
+    title = f"Two layers with {hidden} hidden units after {steps} steps"
+    runner.figure("decision_surfaces.png", plot.surfaces, shown, run.splits.classes, title=title)
+    accuracy = [f"{name} {100 * j.accuracy:.1f} %" for name, j in judged["layers"].items()]
+    return f"accuracy: {', '.join(accuracy)}", {**values, "probabilities_differ_by": apart}
+
+
+def judge_plain(classify: Callable[[ndarray], ndarray], run: Run) -> dict[str, gmm.Judgement]:
+    """Judge the plain functions on the parts that the layers are judged on."""
+    parts = {"training": run.splits.train, "test": run.test}
+    return {name: gmm.judge(classify(part.x), part.y) for name, part in parts.items()}
+
+
+def largest_difference(run: Run, classify: Callable[[ndarray], ndarray]) -> float:
+    """Return by how much the class probabilities of the training samples differ at most."""
+    x = run.splits.train.x
+    return float(abs(classify(x) - gmm.class_probabilities(run.model)(x)).max())
+
+
+def named_as_here(weights: Mapping[str, ndarray]) -> dict[str, ndarray]:
+    """Return the weights of `npnet.models.mlp` under the names of `fcann2_train`."""
+    names = {"W1": "fc1.weight", "b1": "fc1.bias", "W2": "fc2.weight", "b2": "fc2.bias"}
+    return {ours: weights[theirs] for ours, theirs in names.items()}
+
+
+recipe = Experiment(
     name="gmm-fcann2",
     title="two layers with 5 hidden units on six Gaussians of two classes; also as plain functions",
     source="Deep learning laboratory, University of Zagreb (FER), exercise 1: fcann2",
     reported="no figure; a decision surface bent around the classes",
     expects="plain functions and layers alike to 1e-9; 10 points above gmm-deep's 2-2 in training accuracy",
-    networks=(
-        _gmm.classifier(
-            "2-5-2",
-            _gmm.mixture(6, 2, 10),
-            [2, 5, 2],
-            samples=60,
-            steps=100_000,
-            quick_steps=300,
-            lr=0.05,
-            decay=1e-3,
+    study=study,
+    setups=(
+        gmm.classifier(
+            "2-5-2", gmm.mixture(6, 2, 10), [2, 5, 2],
+            samples=60, steps=100_000, quick_steps=300, lr=0.05, decay=1e-3,
+            snapshot_epochs=lambda _: [0],  # to begin with the same weights
         ),
     ),
-    pauses=lambda _: [0],  # to begin with the same weights
-    plain_train=fcann2_train,
-    plain_classify=fcann2_classify,
-)
+)  # fmt: skip

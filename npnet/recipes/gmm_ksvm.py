@@ -27,9 +27,9 @@ goes on for ever in straight lines, and which, hangs on the initial weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -38,14 +38,9 @@ from numpy import ndarray
 from npnet import check, plot
 from npnet import functional as F
 from npnet.errors import InputError
-from npnet.recipes import _gmm
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._plain_beside_layers import check_samples
-from npnet.recipes._several import SeveralNetworks, Trained, Verdict, train
-from npnet.recipes._spec import Options, Report
+from npnet.experiments import Experiment, Run, Runner
+from npnet.recipes.common import gmm
 from npnet.recipes.gmm_deep import network
-from npnet.run import RunFolder
-from npnet.table import table
 
 __all__ = ["KSVMWrap", "recipe"]
 
@@ -92,7 +87,7 @@ class KSVMWrap:
     ) -> None:
         from sklearn.svm import SVC  # noqa: PLC0415 - takes a second that not everybody needs
 
-        check_samples("KSVMWrap", X, Y)
+        gmm.check_samples("KSVMWrap", X, Y)
         c = check.number("KSVMWrap", "c", c, above=0.0)
         if not isinstance(gamma, str):
             gamma = check.number("KSVMWrap", "gamma", gamma, above=0.0)
@@ -126,59 +121,51 @@ class KSVMWrap:
 
 MIXTURE = (6, 2, 10)
 DATA_SETS, QUICK_DATA_SETS = 40, 3
-Judgements = dict[str, list[_gmm.Judgement]]  # by who was judged, one for each data set
+Judgements = dict[str, list[gmm.Judgement]]  # by who was judged, one for each data set
 
 
-class NetworkAgainstSVM(SeveralNetworks):
-    """One data set to look at, and many to judge by."""
-
-    def judge(
-        self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
-    ) -> Verdict:
-        """Judge both over random data sets; there are both surfaces and the comparison to draw."""
-        (first,) = trained
-        wanted = QUICK_DATA_SETS if options.quick else DATA_SETS
-        if first.history.interrupted:
-            wanted = 0
-        judged = compare(first.network, wanted, options, folder)
-        count = len(judged["SVM"])
-        if not count:
-            headline = "interrupted before the comparison"
-            return Verdict(headline, {}, lambda into: [_draw_surfaces(first, into)], interrupted=True)
-        measures = {"accuracy": measure(judged, "accuracy"), "AP": measure(judged, "average_precision")}
-        rows = [
-            [
-                f"test {name}",
-                *(f"{100 * v.mean():.1f} ± {100 * spread(v):.1f}" for v in pair.values()),
-                wins(pair),
-            ]
-            for name, pair in measures.items()
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Draw one data set with both surfaces, then judge both over random data sets."""
+    (first,) = runner.train_all().values()
+    draw_surfaces(runner, first)
+    judged = compare(runner, QUICK_DATA_SETS if runner.options.quick else DATA_SETS)
+    count = len(judged["SVM"])
+    if not count:
+        return "interrupted before the comparison", {}
+    measures = {"accuracy": measure(judged, "accuracy"), "AP": measure(judged, "average_precision")}
+    rows = [
+        [
+            f"test {name}",
+            *(f"{100 * v.mean():.1f} ± {100 * deviation(v):.1f}" for v in pair.values()),
+            wins(pair),
         ]
-        report(table([f"{count} mixtures", "SVM %", "network %", "SVM better, worse, equal"], rows))
-        values = {
-            name: {who: {"mean": v.mean(), "std": spread(v), "all": v.tolist()} for who, v in pair.items()}
-            for name, pair in measures.items()
-        }
-        return Verdict(
-            f"test accuracy over {count} mixtures: SVM {rows[0][1]} %, network {rows[0][2]} %",
-            {"data_sets": count, **values},
-            lambda into: [_draw_surfaces(first, into), _draw_comparison(measures, into)],
-            interrupted=count < wanted,
-        )
+        for name, pair in measures.items()
+    ]
+    runner.table([f"{count} mixtures", "SVM %", "network %", "SVM better, worse, equal"], rows)
+    shown = {f"test {name}": pair for name, pair in measures.items()}
+    title = f"SVM and network on {count} random mixtures (mean ± deviation)"
+    runner.figure("comparison.png", plot.paired_comparison, shown, title=title)
+    values = {
+        name: {who: {"mean": v.mean(), "std": deviation(v), "all": v.tolist()} for who, v in pair.items()}
+        for name, pair in measures.items()
+    }
+    headline = f"test accuracy over {count} mixtures: SVM {rows[0][1]} %, network {rows[0][2]} %"
+    return headline, {"data_sets": count, **values}
 
 
-def compare(network: NetworkRecipe, wanted: int, options: Options, folder: RunFolder) -> Judgements:
+def compare(runner: Runner, count: int) -> Judgements:
     """Judge SVM and network on the test samples of so many random mixtures, until interrupted."""
     judged: Judgements = {"SVM": [], "network": []}
-    bar = replace(options, progress=False)
-    for seed in seeds(options.seed, wanted):
-        trained = train(network, replace(bar, seed=seed), folder)
-        if trained.history.interrupted:
+    (setup,) = runner.setups
+    for i, seed in enumerate(seeds(runner.options.seed, count)):
+        if runner.interrupted:
             break
-        part, test = trained.splits.train, trained.test
-        svm = KSVMWrap(part.x, part.y)
-        judged["SVM"].append(_gmm.judge(two_scores(svm, test.x), test.y))
-        judged["network"].append(_gmm.judge(trained.model(test.x), test.y))
+        run = runner.train(replace(setup, name=f"{setup.name}, mixture {i + 1}"), seed=seed)
+        if not run.history.interrupted:
+            part, test = run.splits.train, run.test
+            svm = KSVMWrap(part.x, part.y)
+            judged["SVM"].append(gmm.judge(two_scores(svm, test.x), test.y))
+            judged["network"].append(gmm.judge(run.model(test.x), test.y))
     return judged
 
 
@@ -205,7 +192,7 @@ def measure(judged: Judgements, name: str) -> dict[str, ndarray]:
     return {who: np.array([getattr(j, name) for j in judgements]) for who, judgements in judged.items()}
 
 
-def spread(values: ndarray) -> float:
+def deviation(values: ndarray) -> float:
     """Return the standard deviation of a sample."""
     return float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
@@ -216,40 +203,32 @@ def wins(pair: Mapping[str, ndarray]) -> str:
     return f"{(first > second).sum()}, {(first < second).sum()}, {(first == second).sum()}"
 
 
-def _draw_comparison(measures: Mapping[str, dict[str, ndarray]], folder: RunFolder) -> Path:
-    shown = {f"test {name}": pair for name, pair in measures.items()}
-    count = len(measures["accuracy"]["SVM"])
-    drawn = plot.paired_comparison(
-        shown, title=f"SVM and network on {count} random mixtures (mean ± deviation)"
-    )
-    return folder.figure("comparison.png", drawn)
-
-
-def _draw_surfaces(first: Trained, folder: RunFolder) -> Path:
+def draw_surfaces(runner: Runner, first: Run) -> None:
+    """Draw what both make of one data set."""
     part, test = first.splits.train, first.test
     svm = KSVMWrap(part.x, part.y)
     # An SVM has no probabilities; the logistic function of its score shades the ground as theirs would.
     shading = lambda x: F.softmax(two_scores(svm, x), dim=1)[0]  # noqa: E731 - as short as its use
     accuracy = {
-        "SVM": _gmm.judge(two_scores(svm, test.x), test.y).accuracy,
-        "network": _gmm.judge_parts(first)["test"].accuracy,
+        "SVM": gmm.judge(two_scores(svm, test.x), test.y).accuracy,
+        "network": gmm.judge_parts(first)["test"].accuracy,
     }
     titles = {who: f"{who}: test accuracy {100 * share:.1f} %" for who, share in accuracy.items()}
+    title = f"{titles['SVM']}, {len(svm.support)} support vectors"
     shown = [
-        plot.Surface(
-            f"{titles['SVM']}, {len(svm.support)} support vectors", part.x, part.y, shading, svm.support
-        ),
-        _gmm.surface(titles["network"], first),
+        plot.Surface(title, part.x, part.y, shading, svm.support),
+        gmm.surface(titles["network"], first),
     ]
-    drawn = plot.surfaces(shown, first.splits.classes, title=f"{first.splits.name}: training samples")
-    return folder.figure("decision_surfaces.png", drawn)
+    title = f"{first.splits.name}: training samples"
+    runner.figure("decision_surfaces.png", plot.surfaces, shown, first.splits.classes, title=title)
 
 
-recipe = NetworkAgainstSVM(
+recipe = Experiment(
     name="gmm-ksvm",
     title="a kernel support vector machine beside a deep network, over many random mixtures",
     source="Deep learning laboratory, University of Zagreb (FER), exercise 1: ksvm_wrap",
     reported="no figure; asks which of the two is better and which varies less",
     expects="mean test accuracies within 2 points of each other, both above 85 %",
-    networks=(network(MIXTURE, [2, 10, 10, 2], "relu"),),
+    study=study,
+    setups=(network(MIXTURE, [2, 10, 10, 2], "relu"),),
 )

@@ -25,20 +25,14 @@ classes and 90.3 % of three at lr 0.5; losses on once and ten times the data at 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from npnet import plot
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes import _gmm
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._several import SeveralNetworks, Trained, Verdict
-from npnet.recipes._spec import Options, Report
-from npnet.run import RunFolder
-from npnet.table import table
+from npnet.experiments import Experiment, Options, Run, Runner, Setup, largest_difference
+from npnet.recipes.common import gmm
 
 __all__ = ["recipe"]
 
@@ -46,8 +40,8 @@ SAMPLES = 100  # of each class
 STRENGTHS = (0.0, 0.1, 1.0, 10.0)
 COPIES = 10
 
-two_classes = _gmm.mixture(2, 2, SAMPLES)
-three_classes = _gmm.mixture(3, 3, SAMPLES)
+two_classes = gmm.mixture(2, 2, SAMPLES)
+three_classes = gmm.mixture(3, 3, SAMPLES)
 
 
 def many_times_over(options: Options) -> Splits[ArrayDataset]:
@@ -65,103 +59,77 @@ def strength(decay: float) -> str:
 TWO, THREE, ONCE, MANY = "2 classes", "3 classes", strength(0.0), f"3 classes, {COPIES} times over, lr 0.02"
 
 
-class LogisticRegression(SeveralNetworks):
-    """The three things to look at."""
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Judge each network on its test part, and draw the three things to look at."""
+    runs = runner.train_all()
+    tests = {name: gmm.judge_parts(run)["test"] for name, run in runs.items()}
+    rows = [[name, *test.cells(), f"{size(runs[name]):.3f}"] for name, test in tests.items()]
+    runner.table(["on the test part", *gmm.JUDGEMENT_HEADINGS, "‖weight‖"], rows)
+    values: dict[str, Any] = {
+        "test": {name: test.rounded() for name, test in tests.items()},
+        "weight_norm": {name: round(size(run), 4) for name, run in runs.items()},
+    }
+    draw_surfaces(
+        runner,
+        "decision_surfaces.png",
+        {f"{name}: test accuracy {100 * tests[name].accuracy:.1f} %": name for name in (TWO, THREE)
+         if name in runs},
+        "Logistic regression, with the training samples",
+    )  # fmt: skip
+    regularized = {decay: strength(decay) for decay in STRENGTHS if strength(decay) in runs}
+    draw_surfaces(
+        runner,
+        "l2_strength.png",
+        {f"λ = {decay:g}, ‖W‖ = {size(runs[name]):.2f}": name for decay, name in regularized.items()},
+        "The stronger the L2 penalty, the less sure the model",
+    )
+    if {ONCE, MANY} <= set(runs):
+        apart, _ = largest_difference([runs[ONCE].history, runs[MANY].history])
+        values["loss_changes_with_data_size_by"] = apart
+        runner.report(f"losses with every sample once and {COPIES} times over differ by at most {apart:.1e}")
+        curves = {"every sample once": runs[ONCE].losses, f"every sample {COPIES} times": runs[MANY].losses}
+        title = "A mean loss does not depend on the data's size"
+        runner.figure("loss_and_data_size.png", plot.line_plots, [gmm.loss_panel(curves)], title=title)
+    shown = [name for name in (TWO, THREE) if name in tests] or list(tests)
+    headline = ", ".join(f"{name} {100 * tests[name].accuracy:.1f} %" for name in shown)
+    return f"test accuracy: {headline}", values
 
-    def judge(
-        self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
-    ) -> Verdict:
-        """Judge each network on its test part; there are three figures to draw."""
-        done = {each.network.name: each for each in trained}
-        tests = {name: _gmm.judge_parts(each)["test"] for name, each in done.items()}
-        rows = [[name, *test.cells(), f"{size(done[name]):.3f}"] for name, test in tests.items()]
-        report(table(["on the test part", *_gmm.JUDGEMENT_HEADINGS, "‖weight‖"], rows))
-        values: dict[str, Any] = {
-            "test": {name: test.rounded() for name, test in tests.items()},
-            "weight_norm": {name: round(size(each), 4) for name, each in done.items()},
-        }
-        if {ONCE, MANY} <= set(done):
-            apart = loss_apart(done)
-            values["loss_changes_with_data_size_by"] = apart
-            report(f"losses with every sample once and {COPIES} times over differ by at most {apart:.1e}")
-        shown = [name for name in (TWO, THREE) if name in tests] or list(tests)
-        headline = ", ".join(f"{name} {100 * tests[name].accuracy:.1f} %" for name in shown)
 
-        def draw(into: RunFolder) -> list[Path]:
-            return [*_draw_classes(done, tests, into), *_draw_strengths(done, into), *_draw_sizes(done, into)]
-
-        return Verdict(f"test accuracy: {headline}", values, draw)
-
-
-def loss_apart(done: Mapping[str, Trained]) -> float:
-    """Return by how much the loss changes at most when every sample is there ten times."""
-    pairs = zip(done[ONCE].losses, done[MANY].losses, strict=False)
-    return max((abs(once - many) for once, many in pairs), default=0.0)
-
-
-def size(trained: Trained) -> float:
+def size(run: Run) -> float:
     """Return ‖W‖."""
-    return float(np.linalg.norm(trained.model.parameters["fc1.weight"]))
+    return float(np.linalg.norm(run.model.parameters["fc1.weight"]))
 
 
-def _draw_classes(
-    done: Mapping[str, Trained], tests: Mapping[str, _gmm.Judgement], folder: RunFolder
-) -> list[Path]:
-    shown = [
-        _gmm.surface(f"{name}: test accuracy {100 * tests[name].accuracy:.1f} %", done[name])
-        for name in (TWO, THREE)
-        if name in done
-    ]
-    if not shown:
-        return []
-    classes = max((done[name].splits.classes for name in (TWO, THREE) if name in done), key=len)
-    drawn = plot.surfaces(shown, classes, title="Logistic regression, with the training samples")
-    return [folder.figure("decision_surfaces.png", drawn)]
+def draw_surfaces(runner: Runner, file: str, names: dict[str, str], title: str) -> None:
+    """Draw the surfaces of networks, each under a title of its own."""
+    runs = {own: runner.runs[name] for own, name in names.items()}
+    if runs:
+        classes = max((run.splits.classes for run in runs.values()), key=len)
+        shown = [gmm.surface(own, run) for own, run in runs.items()]
+        runner.figure(file, plot.surfaces, shown, classes, title=title)
 
 
-def _draw_strengths(done: Mapping[str, Trained], folder: RunFolder) -> list[Path]:
-    regularized = {decay: done[strength(decay)] for decay in STRENGTHS if strength(decay) in done}
-    if not regularized:
-        return []
-    shown = [
-        _gmm.surface(f"λ = {decay:g}, ‖W‖ = {size(each):.2f}", each) for decay, each in regularized.items()
-    ]
-    classes = next(iter(regularized.values())).splits.classes
-    drawn = plot.surfaces(shown, classes, title="The stronger the L2 penalty, the less sure the model")
-    return [folder.figure("l2_strength.png", drawn)]
-
-
-def _draw_sizes(done: Mapping[str, Trained], folder: RunFolder) -> list[Path]:
-    if not {ONCE, MANY} <= set(done):
-        return []
-    once, many = done[ONCE].losses, done[MANY].losses
-    curves = {"every sample once": once, f"every sample {COPIES} times": many}
-    title = "A mean loss does not depend on the data's size"
-    panel = plot.LinePlot(curves, y_label="cross-entropy (nats)", x_scale="log", y_scale="log")
-    drawn = plot.line_plots([panel], title=title)
-    return [folder.figure("loss_and_data_size.png", drawn)]
-
-
-def _network(
-    name: str, classes: int, *, copies: int = 1, lr: float = 0.5, decay: float = 0.0
-) -> NetworkRecipe:
+def network(name: str, classes: int, *, copies: int = 1, lr: float = 0.5, decay: float = 0.0) -> Setup:
+    """Return one of the networks."""
     data = two_classes if classes == 2 else three_classes if copies == 1 else many_times_over
     samples = classes * SAMPLES * copies
-    return _gmm.classifier(
+    return gmm.classifier(
         name, data, [2, classes], samples=samples, steps=1000, quick_steps=150, lr=lr, decay=decay
     )
 
 
-recipe = LogisticRegression(
+recipe = Experiment(
     name="gmm-logreg",
     title="logistic regression on 2 and 3 random Gaussians; data size; L2 strength",
     source="Deep learning laboratory, University of Zagreb (FER), exercise 1: pt_logreg",
     reported="no figure; decision surfaces",
     expects="the loss independent of the data size to 1e-9; ‖W‖ falling with every λ",
-    networks=(
-        _network(TWO, 2),
-        _network(THREE, 3),
-        *(_network(strength(decay), 3, lr=0.02, decay=decay) for decay in STRENGTHS),
-        _network(MANY, 3, copies=COPIES, lr=0.02),
+    study=study,
+    setups=(
+        network(TWO, 2),
+        network(THREE, 3),
+        *(network(strength(decay), 3, lr=0.02, decay=decay) for decay in STRENGTHS),
+        network(MANY, 3, copies=COPIES, lr=0.02),
     ),
+    keeps_all_weights=True,
 )

@@ -23,8 +23,8 @@ the flower 0.079 to 0.086.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -32,10 +32,7 @@ from numpy import ndarray
 
 from npnet import functional as F
 from npnet import plot
-from npnet.recipes._recipe import Recipe
-from npnet.recipes._spec import Options, Report, Result
-from npnet.run import SETTINGS, RunFolder
-from npnet.table import table
+from npnet.experiments import Experiment, Runner
 
 KERNELS: Mapping[str, ndarray] = {
     name: np.array(rows, dtype=np.float32)
@@ -95,49 +92,35 @@ def strongest_direction(strength: Mapping[str, float]) -> str:
     return max(DIRECTIONS, key=strength.__getitem__)
 
 
-class Kernels(Recipe):
-    """Seven kernels over five images, in one figure and one table."""
-
-    def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
-        """Convolve and draw; nothing is random and nothing is learnt."""
-        report(f"{self.name}: {self.title}")
-        folder.write_json(
-            SETTINGS, {"recipe": self.name, "kernels": {name: k.tolist() for name, k in KERNELS.items()}}
-        )
-        images = photographs() | digits()
-        began = time.perf_counter()
-        responses = {name: convolve(image) for name, image in images.items()}
-        seconds = time.perf_counter() - began
-        strength = {
-            name: {kernel: float(abs(of[kernel]).mean()) for kernel in KERNELS}
-            for name, of in responses.items()
-        }
-        rows = [[name, *(f"{value:.3f}" for value in of.values())] for name, of in strength.items()]
-        report(table(["image", *KERNELS], rows, title="mean strength |y| of the answer"))
-
-        drawn = plot.kernel_responses(
-            KERNELS, images, responses, title="Kernels made by hand, and what they answer to"
-        )
-        figure = folder.figure("kernels.png", drawn)
-        report(f"figure: {figure}")
-        strongest = {name: strongest_direction(of) for name, of in strength.items()}
-        headline = "; ".join(f"{name}: {direction}" for name, direction in strongest.items())
-        exact = all(
-            np.array_equal(responses[name]["identity"], image[1:-1, 1:-1]) for name, image in images.items()
-        )
-        values = {
-            "seconds": round(seconds, 3),
-            "identity_is_exact": exact,
-            "strongest_direction": strongest,
-            "strength": {name: {k: round(v, 4) for k, v in of.items()} for name, of in strength.items()},
-        }
-        return Result("finished", f"strongest direction: {headline}", folder.path, (figure,), values)
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Lay every kernel over every image, in a figure and a table; nothing is random or learnt."""
+    images = photographs() | digits()
+    responses = {name: convolve(image) for name, image in images.items()}
+    strength = {
+        name: {kernel: float(abs(of[kernel]).mean()) for kernel in KERNELS} for name, of in responses.items()
+    }
+    rows = [[name, *(f"{value:.3f}" for value in of.values())] for name, of in strength.items()]
+    runner.table(["image", *KERNELS], rows, title="mean strength |y| of the answer")
+    title = "Kernels made by hand, and what they answer to"
+    runner.figure("kernels.png", plot.kernel_responses, KERNELS, images, responses, title=title)
+    strongest = {name: strongest_direction(of) for name, of in strength.items()}
+    told = "; ".join(f"{name}: {direction}" for name, direction in strongest.items())
+    exact = all(
+        np.array_equal(responses[name]["identity"], image[1:-1, 1:-1]) for name, image in images.items()
+    )
+    return f"strongest direction: {told}", {
+        "identity_is_exact": exact,
+        "strongest_direction": strongest,
+        "strength": {name: {k: round(v, 4) for k, v in of.items()} for name, of in strength.items()},
+    }
 
 
-recipe = Kernels(
+recipe = Experiment(
     name="kernels",
     title="kernels made by hand over photographs and digits",
     source="Gonzalez, Woods (2008), Digital image processing, sections 3.6 and 10.2, for the kernels",
     reported="no figure; pictures",
     expects="identity gives the image back bit for bit; vertical answers strongest to the digit 1",
+    study=study,
+    details={"kernels": {name: kernel.tolist() for name, kernel in KERNELS.items()}},
 )

@@ -28,9 +28,9 @@ through the noisy points; gradients by hand and by backpropagation at most 3e-16
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,19 +39,15 @@ from numpy import ndarray
 
 from npnet import check, nn, plot
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes._both_settings import AS_IN_SOURCE
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._several import SeveralNetworks, Trained, Verdict
-from npnet.recipes._spec import Options, Report, Spec
-from npnet.run import RunFolder
-from npnet.table import table
+from npnet.experiments import AS_IN_SOURCE, Experiment, Options, Run, Runner, Setup, Spec
+from npnet.recipes.common.gmm import loss_panel
 from npnet.train import plain_step
 
 __all__ = ["recipe", "written_gradients"]
 
 SLOPE, INTERCEPT, NOISE = 2.0, 1.0, 0.5
 SOURCE_POINTS, POINTS, NOISY = f"two points, {AS_IN_SOURCE}", "two points", "noisy points"
-PAUSES = (0, 1, 10, 100, 1000)
+STOPS = (0, 1, 10, 100, 1000)
 
 
 def written_gradients(
@@ -134,67 +130,40 @@ class Stop:
         return [str(self.step), *(f"{number:.8f}" for number in numbers)]
 
 
-class LinearRegression(SeveralNetworks):
-    """Two lines, the gradients on the way to them, and what they must come to."""
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Compare gradients with those written out, and lines with least squares; draw the lines on the way."""
+    values: dict[str, dict[str, Any]] = {}
+    fits = []
+    for name, run in runner.train_all().items():
+        part, (a, b), sought = run.splits.train, line(run.model), least_squares(run.splits.train)
+        stops = [stop_at(run, step) for step in run.snapshots]
+        headings = ["step", "a", "b", "∂L/∂a", "by hand", "∂L/∂b", "by hand"]
+        runner.table(headings, [stop.cells() for stop in stops], title=name)
+        values[name] = {
+            "a": a,
+            "b": b,
+            "least_squares": sought,
+            "distance": max(abs(a - sought[0]), abs(b - sought[1])),
+            "gradients_differ_by": max(stop.difference for stop in stops),
+        }
+        title, lines = f"{name}: ŷ = {a:.4f} x + {b:.4f}", {stop.name: stop.line for stop in stops}
+        fits.append(plot.Fit(title, part.x[:, 0], part.y[:, 0], lines, sought, "least squares"))
+    runner.figure("lines.png", plot.fits, fits, title="Lines found by gradient descent")
+    losses = {name: run.losses for name, run in runner.runs.items() if run.losses}
+    if losses:
+        shown = [loss_panel({"training": each}, name, "mean squared error") for name, each in losses.items()]
+        runner.figure("losses.png", plot.line_plots, shown, title="Loss of the lines")
+    return headline(values), {"lines": values}
 
-    def judge(
-        self, trained: Sequence[Trained], options: Options, folder: RunFolder, report: Report
-    ) -> Verdict:
-        """Compare gradients with those written out, and lines with least squares."""
-        values: dict[str, dict[str, Any]] = {}
-        for each in trained:
-            name, (a, b), sought = each.network.name, line(each.model), least_squares(each.splits.train)
-            stops = stops_of(each)
-            headings = ["step", "a", "b", "∂L/∂a", "by hand", "∂L/∂b", "by hand"]
-            report(table(headings, [stop.cells() for stop in stops], title=name))
-            values[name] = {
-                "a": a,
-                "b": b,
-                "least_squares": sought,
-                "distance": max(abs(a - sought[0]), abs(b - sought[1])),
-                "gradients_differ_by": max(stop.difference for stop in stops),
-            }
-        return Verdict(_headline(trained, values), {"lines": values}, lambda into: _draw(trained, into))
 
-
-def _headline(trained: Sequence[Trained], values: Mapping[str, Mapping[str, Any]]) -> str:
+def headline(values: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the lines through the two points, and how far our setting is from least squares."""
-    shown = [each for each in trained if each.network.name != NOISY] or trained
-    lines = []
-    for each in shown:
-        a, b = line(each.model)
-        lines.append(f"{each.network.name}: y = {a:.4f} x + {b:.4f}")
+    shown = [name for name in values if name != NOISY] or list(values)
+    told = [f"{name}: y = {values[name]['a']:.4f} x + {values[name]['b']:.4f}" for name in shown]
     distances = [value["distance"] for name, value in values.items() if name != SOURCE_POINTS]
     if distances:
-        lines.append(f"distance from least squares: {max(distances):.1e}")
-    return "; ".join(lines)
-
-
-def _draw(trained: Sequence[Trained], folder: RunFolder) -> list[Path]:
-    panels: list[plot.Fit] = []
-    for each in trained:
-        part, (a, b) = each.splits.train, line(each.model)
-        lines = {stop.name: stop.line for stop in stops_of(each)}
-        title = f"{each.network.name}: ŷ = {a:.4f} x + {b:.4f}"
-        panels.append(
-            plot.Fit(title, part.x[:, 0], part.y[:, 0], lines, least_squares(part), "least squares")
-        )
-    files = [folder.figure("lines.png", plot.fits(panels, title="Lines found by gradient descent"))]
-    shown = [
-        plot.LinePlot(
-            {"training": each.losses},
-            y_label="mean squared error",
-            title=each.network.name,
-            x_scale="log",
-            y_scale="log",
-        )
-        for each in trained
-        if each.losses
-    ]
-    if shown:
-        drawn = plot.line_plots(shown, title="Loss of the lines")
-        files.append(folder.figure("losses.png", drawn))
-    return files
+        told.append(f"distance from least squares: {max(distances):.1e}")
+    return "; ".join(told)
 
 
 def line(model: nn.Layer) -> tuple[float, float]:
@@ -202,15 +171,10 @@ def line(model: nn.Layer) -> tuple[float, float]:
     return float(model.parameters["weight"][0, 0]), float(model.parameters["bias"][0])
 
 
-def stops_of(trained: Trained) -> list[Stop]:
-    """Return where training stood at each look."""
-    return [stop_at(trained, step) for step in trained.looks]
-
-
-def stop_at(trained: Trained, step: int) -> Stop:
+def stop_at(run: Run, step: int) -> Stop:
     """Return where training stood after so many steps."""
-    part, model = trained.splits.train, one_line(np.random.default_rng(0))
-    model.load_state_dict(trained.looks[step])
+    part, model = run.splits.train, one_line(np.random.default_rng(0))
+    model.load_state_dict(run.snapshots[step])
     _, _, grads = plain_step(model, nn.MSELoss(), part.x, part.y, np.random.default_rng(0))
     backpropagated = float(grads["weight"][0, 0]), float(grads["bias"][0])
     return Stop(step, line(model), backpropagated, written_gradients(*line(model), part.x, part.y))
@@ -221,39 +185,29 @@ def one_line(generator: np.random.Generator) -> nn.Linear:
     return nn.Linear(1, 1, generator=generator, dtype=np.float64)
 
 
-SOURCE = "Deep learning laboratory, University of Zagreb (FER), exercise 1: pt_linreg"
+# All points are learnt from at every step: an epoch is a step.
+line_through = partial(
+    Setup,
+    input_shape=(1,),
+    model=one_line,
+    loss=Spec("MSELoss"),
+    optimizer=Spec("SGD", lr=0.1),
+    snapshot_epochs=lambda epochs: [step for step in STOPS if step <= epochs],
+    threads=1,
+    quick_epochs=1000,  # they take a fraction of a second
+)
 
-
-def _network(
-    name: str, data: Callable[[Options], Splits[ArrayDataset]], points: int, steps: int
-) -> NetworkRecipe:
-    return NetworkRecipe(
-        name=name,
-        title="a line",
-        source=SOURCE,
-        reported="",
-        expects="",
-        data=data,
-        input_shape=(1,),
-        model=one_line,
-        loss=Spec("MSELoss"),
-        optimizer=Spec("SGD", lr=0.1),
-        epochs=steps,
-        quick_epochs=steps,  # they take a fraction of a second
-        batch_size=points,
-    )
-
-
-recipe = LinearRegression(
+recipe = Experiment(
     name="linreg",
     title="a line through (1, 3) and (2, 5), and through noisy points, gradients written out",
-    source=SOURCE,
+    source="Deep learning laboratory, University of Zagreb (FER), exercise 1: pt_linreg",
     reported="y = 2x + 1, and gradients equal to autograd's",
     expects="y = 2x + 1 and the line of least squares to 1e-5; gradients equal to 1e-12",
-    networks=(
-        _network(SOURCE_POINTS, two_points, 2, steps=100),
-        _network(POINTS, two_points, 2, steps=1000),
-        _network(NOISY, noisy_points, 100, steps=1000),
+    study=study,
+    setups=(
+        line_through(name=SOURCE_POINTS, data=two_points, epochs=100, batch_size=2),
+        line_through(name=POINTS, data=two_points, epochs=1000, batch_size=2),
+        line_through(name=NOISY, data=noisy_points, epochs=1000, batch_size=100),
     ),
-    pauses=lambda network: [step for step in PAUSES if step <= network.epochs],
+    keeps_all_weights=True,
 )

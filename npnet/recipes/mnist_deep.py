@@ -47,32 +47,27 @@ Ours must reach 98 % with the network that the validation loss chooses; it choos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from math import log
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from npnet import functional as F
 from npnet import nn, plot
-from npnet.models import mlp
-from npnet.recipes._both_settings import AS_IN_SOURCE, best_of_each
-from npnet.recipes._comparison import (
-    Comparison,
-    Conclusion,
-    FixedMinibatch,
-    Learnt,
-    best,
+from npnet.experiments import (
+    AS_IN_SOURCE,
+    Experiment,
+    Run,
+    Runner,
+    Setup,
+    Spec,
     draw_curves,
-    draw_mistakes,
+    draw_network,
+    probabilities,
 )
-from npnet.recipes._mnist import TRAINING, as_in_source, classifier
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import LOSS_LABELS, Options, Report, Spec
-from npnet.run import RunFolder
-from npnet.train import evaluate, predict
+from npnet.models import mlp
+from npnet.recipes.common.mnist import TRAINING, as_in_source, best_of_each_setting, classifier
+from npnet.train import evaluate
 
 BATCH = 100
 STEPS = TRAINING // BATCH  # in an epoch
@@ -100,119 +95,87 @@ PANELS = {
 }
 
 
-def network(
-    name: str, optimizer: Spec | None = None, *, batch_norm: bool = False, **settings: Any
-) -> NetworkRecipe:
+def network(name: str, optimizer: Spec | None = None, *, batch_norm: bool = False, **settings: Any) -> Setup:
     """Return one of our networks; its name begins with the sizes of its layers."""
-    model = partial(_model, name, batch_norm=batch_norm)
+    model = partial(sized, name, batch_norm=batch_norm)
     return classifier(
-        name, model, optimizer or Spec("SGD", lr=0.3), epochs=20, patience=5,
-        **{"batch_size": BATCH, **settings},
-    )  # fmt: skip
+        name=name, model=model, optimizer=optimizer or Spec("SGD", lr=0.3), patience=5, **settings
+    )
 
 
-def of_source(name: str, *, decay: float = 0.0, batch_norm: bool = False) -> NetworkRecipe:
+def of_source(name: str, *, decay: float = 0.0, batch_norm: bool = False) -> Setup:
     """Return one of the source's networks; its name begins with the sizes of its layers."""
-    return as_in_source(name, partial(_model, name, batch_norm=batch_norm), decay=decay, patience=5)
+    model = partial(sized, name, batch_norm=batch_norm)
+    return as_in_source(name=name, model=model, decay=decay, patience=5)
 
 
-def _model(name: str, generator: np.random.Generator, *, batch_norm: bool) -> nn.Sequential:
+def sized(name: str, generator: np.random.Generator, *, batch_norm: bool) -> nn.Sequential:
+    """Return the network of the sizes that a name begins with."""
     sizes = [int(size) for size in name.partition(",")[0].split("-")]
     return mlp(sizes, batch_norm=batch_norm, generator=generator)
 
 
-class DeepNetworks(Comparison):
-    """The networks side by side, what they are before they learn, and what the best finds hard."""
-
-    def conclude(
-        self,
-        learnt: Mapping[str, Learnt],
-        options: Options,
-        folder: RunFolder,
-        report: Report,
-    ) -> Conclusion:
-        """Draw curves, standings, hardest digits and the untrained loss."""
-        chosen = best(list(learnt.values()))
-        panels = {
-            title: {name: learnt[name] for name in names if name in learnt} for title, names in PANELS.items()
-        }
-        untrained, drawn = _untrained(_shallow(learnt), options, folder)
-        report(f"untrained loss: {untrained:.4f}; log 10 = {log(10):.4f}")
-        figures = [
-            *draw_curves(panels, self.title, "learning_curves.png", folder),
-            *_draw_standings(learnt, folder),
-            drawn,
-            *_draw_hardest(chosen, folder),
-            *draw_mistakes(self.name, chosen, folder),
-        ]
-        return Conclusion(figures, {"untrained_loss": untrained})
-
-    def headline(self, learnt: Mapping[str, Learnt]) -> str:
-        """Return what the best network reached in either setting."""
-        return best_of_each(learnt)
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Draw the networks side by side, what they are before they learn, and what the best finds hard."""
+    runs = runner.train_all()
+    chosen = runner.best
+    untrained = draw_untrained(runner, runs.get(SHALLOW) or next(iter(runs.values())))
+    runner.report(f"untrained loss: {untrained:.4f}; log 10 = {log(10):.4f}")
+    panels = {title: {name: runs[name] for name in names if name in runs} for title, names in PANELS.items()}
+    draw_curves(runner, panels)
+    draw_standings(runner)
+    for part, digits in (("training", chosen.splits.train), ("test", chosen.test)):
+        p, title = probabilities(chosen.model, digits), f"{chosen.name}: {part} digits"
+        judged, file = (digits.x, digits.y, p, chosen.splits.classes), f"hardest_{part}.png"
+        runner.figure(file, plot.predictions, *judged, select="hardest", title=title)
+    draw_network(runner, chosen)
+    return best_of_each_setting(runs), {"untrained_loss": untrained}
 
 
-def _shallow(learnt: Mapping[str, Learnt]) -> Learnt:
-    """Return the network with one hidden layer, or the first there is where others alone were asked for."""
-    return learnt.get(SHALLOW) or next(iter(learnt.values()))
-
-
-def _untrained(learnt: Learnt, options: Options, folder: RunFolder) -> tuple[float, Path]:
-    """Return the loss of initial weights, and a figure of how it depends on their size."""
-    network = learnt.network
-    weights_seed, _ = np.random.SeedSequence(options.seed).spawn(2)
-    model = network.model(np.random.default_rng(weights_seed))
-    drawn = model.state_dict()
-    losses = []
+def draw_untrained(runner: Runner, run: Run) -> float:
+    """Draw how the loss of initial weights depends on their size; return that of the weights as they are."""
+    weights_seed, _ = np.random.SeedSequence(runner.options.seed).spawn(2)
+    model = run.setup.model(np.random.default_rng(weights_seed))
+    drawn, losses = model.state_dict(), {}
     for scale in SCALES:
         scaled = {name: scale * array for name, array in drawn.items() if name in model.parameters}
         model.load_state_dict(drawn | scaled)
-        losses.append(evaluate(model, network.loss.make(nn), learnt.test)[0])
-    title = f"{network.name} before it has learnt anything"
-    guessing = log(len(learnt.splits.classes))
+        losses[scale] = evaluate(model, nn.CrossEntropyLoss(), run.test)[0]
+    classes = len(run.splits.classes)
     curve = plot.LinePlot(
-        {"measured": dict(zip(SCALES, losses, strict=True))},
+        {"measured": losses},
         "factor of the initial weights (1: as they are drawn)",
-        LOSS_LABELS["CrossEntropyLoss"],
-        references={f"log {len(learnt.splits.classes)} = {guessing:.3f}": guessing},
+        run.setup.loss_label,
+        references={f"log {classes} = {log(classes):.3f}": log(classes)},
         from_zero=True,
     )
-    figure = plot.line_plots([curve], title=title)
-    return losses[SCALES.index(1.0)], folder.figure("untrained.png", figure)
+    runner.figure(
+        "untrained.png", plot.line_plots, [curve], title=f"{run.name} before it has learnt anything"
+    )
+    return losses[1.0]
 
 
-def _draw_standings(learnt: Mapping[str, Learnt], folder: RunFolder) -> list[Path]:
+def draw_standings(runner: Runner) -> None:
+    """Draw the accuracies of all networks beside one another."""
     reached = {
-        name: {"validation": each.kept.validation_accuracy, "test": each.accuracy}
-        for name, each in learnt.items()
-        if each.kept is not None and each.kept.validation_accuracy is not None and each.accuracy is not None
+        name: {"validation": run.kept.validation_accuracy, "test": run.accuracy}
+        for name, run in runner.runs.items()
+        if run.kept is not None
     }
-    if not reached:
-        return []
-    drawn = plot.accuracies(reached, must_reach=GOAL, title="Accuracy with the weights of the best epoch")
-    return [folder.figure("standings.png", drawn)]
+    if reached:
+        title = "Accuracy with the weights of the best epoch"
+        runner.figure("standings.png", plot.accuracies, reached, must_reach=GOAL, title=title)
 
 
-def _draw_hardest(learnt: Learnt, folder: RunFolder) -> list[Path]:
-    files = []
-    for name, part in (("training", learnt.splits.train), ("test", learnt.test)):
-        probabilities, _ = F.softmax(predict(learnt.model, part), dim=1)
-        title = f"{learnt.network.name}: {name} digits"
-        drawn = plot.predictions(
-            part.x, part.y, probabilities, learnt.splits.classes, select="hardest", title=title
-        )
-        files.append(folder.figure(f"hardest_{name}.png", drawn))
-    return files
-
-
-recipe = DeepNetworks(
+recipe = Experiment(
     name="mnist-deep",
     title="fully connected networks on MNIST: depth, L2, minibatches, Adam, batch norm",
     source="Deep learning laboratory, University of Zagreb (FER), exercise 1: mnist_shootout",
     reported="no figure",
     expects="98 % of the test digits with the network of the lowest validation loss",
     dataset="mnist",
-    networks=(
+    study=study,
+    setups=(
         *(of_source(name) for name in SOURCE_DEPTHS),
         *(of_source(name, decay=float(decay)) for decay, name in SOURCE_STRENGTHS.items()),
         of_source(SOURCE_BATCH_NORM, batch_norm=True),
@@ -221,7 +184,7 @@ recipe = DeepNetworks(
         network(DEEPEST),
         network(WEAK_L2, Spec("SGD", lr=0.3, weight_decay=1e-4)),
         network(STRONG_L2, Spec("SGD", lr=0.3, weight_decay=1e-3)),
-        network(FULL_BATCH, kind=FixedMinibatch, batch_size=TRAINING),
+        network(FULL_BATCH, batch_size=TRAINING, fixed_batch_size=True),
         network(ADAM, Spec("Adam", lr=1e-4)),
         network(
             FALLING_ADAM,

@@ -22,12 +22,10 @@ reach 99 %. What is seen on the way:
 from __future__ import annotations
 
 import numpy as np
-from numpy.random import Generator
 
-from npnet import data, nn
+from npnet import data
+from npnet.experiments import Experiment, Options, Setup, Spec
 from npnet.models import lenet5
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import Options, Spec
 
 
 def digits(options: Options) -> data.Splits[data.ArrayDataset]:
@@ -35,25 +33,24 @@ def digits(options: Options) -> data.Splits[data.ArrayDataset]:
     return data.mnist(options.data, validation=0.1, generator=np.random.default_rng(0))
 
 
-def network(generator: Generator) -> nn.Sequential:
-    """Return LeNet-5 for grey images of 28×28."""
-    return lenet5(1, 28, 10, generator=generator)
-
-
-recipe = NetworkRecipe(
+recipe = Experiment(
     name="mnist-lenet",
     title="LeNet-5 on the handwritten digits of MNIST",
     source="LeCun, Bottou, Bengio, Haffner (1998), Gradient-based learning applied to document recognition",
     reported="99.05 % of the test digits",
     expects="99 % of the test digits",
     dataset="mnist",
-    data=digits,
-    input_shape=(1, 28, 28),
-    model=network,
-    optimizer=Spec("AdamW", lr=3e-3, weight_decay=0.01),
-    schedule=lambda epochs: Spec("CosineAnnealingLR", T_max=epochs),
-    epochs=10,
-    batch_size=64,
-    quick_epochs=3,
-    quick_images=2000,
+    setups=(
+        Setup(
+            data=digits,
+            input_shape=(1, 28, 28),
+            model=lambda generator: lenet5(1, 28, 10, generator=generator),
+            optimizer=Spec("AdamW", lr=3e-3, weight_decay=0.01),
+            schedule=lambda epochs: Spec("CosineAnnealingLR", T_max=epochs),
+            epochs=10,
+            batch_size=64,
+            quick_epochs=3,
+            quick_images=2000,
+        ),
+    ),
 )

@@ -26,20 +26,24 @@ for a linear classifier, which is 88.0 % right. Ours must reach 92 % without a p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
 from npnet import nn, plot
+from npnet.experiments import (
+    AS_IN_SOURCE,
+    OURS,
+    Experiment,
+    Run,
+    Runner,
+    Spec,
+    draw_curves,
+    draw_network,
+)
 from npnet.models import logistic_regression
-from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, best_of_each
-from npnet.recipes._comparison import Comparison, Conclusion, Learnt, best, draw_curves, draw_mistakes
-from npnet.recipes._mnist import as_in_source, classifier
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._spec import Options, Report, Spec
-from npnet.run import RunFolder
+from npnet.recipes.common.mnist import as_in_source, best_of_each_setting, classifier
 
 STRENGTHS = (0.0, 0.001, 0.01, 0.1)
 
@@ -49,66 +53,53 @@ def network(generator: Generator) -> nn.Sequential:
     return logistic_regression(784, 10, generator=generator)
 
 
-def regularized(strength: float) -> NetworkRecipe:
-    """Return the network with an L2 penalty of the strength λ."""
-    optimizer = Spec("SGD", lr=0.1, weight_decay=strength)
-    return classifier(f"{OURS}, λ = {strength:g}", network, optimizer, epochs=20)
-
-
-class Softmax(Comparison):
-    """The weight images, a row for each strength."""
-
-    def conclude(
-        self,
-        learnt: Mapping[str, Learnt],
-        options: Options,
-        folder: RunFolder,
-        report: Report,
-    ) -> Conclusion:
-        """Draw the weights, the curves, and what the best network gets wrong."""
-        norms = {name: norm(each) for name, each in learnt.items()}
-        report("‖W‖: " + ", ".join(f"{value:.2f} for {name}" for name, value in norms.items()))
-        chosen = best(list(learnt.values()))
-        figures = [
-            _draw_weights(learnt, chosen.splits.classes, folder),
-            *draw_curves({"": learnt}, self.title, "learning_curves.png", folder),
-            *draw_mistakes(self.name, chosen, folder),
-        ]
-        return Conclusion(figures, {"weight_norm": norms})
-
-    def headline(self, learnt: Mapping[str, Learnt]) -> str:
-        """Return what the best strength reached in either setting."""
-        return best_of_each(learnt)
-
-
-def norm(learnt: Learnt) -> float:
-    """Return ‖W‖."""
-    return float(np.linalg.norm(learnt.model.parameters["linear.weight"]))
-
-
-def _draw_weights(learnt: Mapping[str, Learnt], classes: Sequence[str], folder: RunFolder) -> Path:
-    rows = {
-        f"{name}\n‖W‖ = {norm(each):.2f}\ntest {each.shown}": (
-            each.model.parameters["linear.weight"].reshape(-1, 28, 28)
-        )
-        for name, each in learnt.items()
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Draw the weights as images, a row for each strength, the curves, and what the best gets wrong."""
+    runs = runner.train_all()
+    norms = {name: norm(run) for name, run in runs.items()}
+    runner.report("‖W‖: " + ", ".join(f"{value:.2f} for {name}" for name, value in norms.items()))
+    chosen = runner.best
+    images = {
+        f"{name}\n‖W‖ = {norms[name]:.2f}\ntest {run.shown}": weight(run).reshape(-1, 28, 28)
+        for name, run in runs.items()
     }
     title = "Weights of each class; red speaks for it, blue against it"
-    return folder.figure("weights.png", plot.weight_images(rows, classes, title=title))
+    runner.figure("weights.png", plot.weight_images, images, chosen.splits.classes, title=title)
+    draw_curves(runner, {"": runs})
+    draw_network(runner, chosen)
+    return best_of_each_setting(runs), {"weight_norm": norms}
 
 
-recipe = Softmax(
+def weight(run: Run) -> np.ndarray:
+    """Return W."""
+    return run.model.parameters["linear.weight"]
+
+
+def norm(run: Run) -> float:
+    """Return ‖W‖."""
+    return float(np.linalg.norm(weight(run)))
+
+
+recipe = Experiment(
     name="mnist-softmax",
     title="logistic regression on MNIST, its weights as pictures at four strengths of L2",
     source="Deep learning laboratory, University of Zagreb (FER), exercise 1: mnist_shootout",
     reported="no figure; weight images",
     expects="92 % of the test digits at λ = 0 in our setting; ‖W‖ falling with every λ",
     dataset="mnist",
-    networks=(
+    study=study,
+    setups=(
         *(
-            as_in_source(f"{AS_IN_SOURCE}, λ = {strength:g}", network, decay=strength)
-            for strength in STRENGTHS
+            as_in_source(name=f"{AS_IN_SOURCE}, λ = {decay:g}", model=network, decay=decay)
+            for decay in STRENGTHS
         ),
-        *(regularized(strength) for strength in STRENGTHS),
+        *(
+            classifier(
+                name=f"{OURS}, λ = {decay:g}",
+                model=network,
+                optimizer=Spec("SGD", lr=0.1, weight_decay=decay),
+            )
+            for decay in STRENGTHS
+        ),
     ),
 )

@@ -29,28 +29,21 @@ vectors; that one took three minutes to learn and one to classify 10 000 digits.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
-from pathlib import Path
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
-import numpy as np
 from numpy import ndarray
-from numpy.random import Generator
 
-from npnet import check, metrics, nn, plot
+from npnet import metrics, plot
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
+from npnet.experiments import TRAINING, Experiment, Runner, Setup, Spec
+from npnet.experiments.setup import evenly
 from npnet.models import lenet5, logistic_regression, mlp
-from npnet.recipes._comparison import judged_part, learn
-from npnet.recipes._mnist import classifier, digits
-from npnet.recipes._network import NetworkRecipe, versions
-from npnet.recipes._recipe import TRAINING, Recipe
-from npnet.recipes._spec import ENGINES, Options, Report, Result, Spec, told
-from npnet.recipes._trained import spaced
-from npnet.run import METRICS, SETTINGS, RunFolder
-from npnet.table import table
+from npnet.recipes.common.mnist import TRAINING as TRAINING_DIGITS
+from npnet.recipes.common.mnist import classifier
 from npnet.train import predict
 
 MACHINES: Mapping[str, dict[str, Any]] = {
@@ -58,23 +51,7 @@ MACHINES: Mapping[str, dict[str, Any]] = {
     "Gaussian SVM": {"kernel": "rbf", "C": 5.0, "gamma": "scale"},
 }
 CACHE = 1000  # megabytes for kernel values
-QUICK_SIZES = (200, 400)
 QUICK_TEST = 1000
-
-
-def softmax(generator: Generator) -> nn.Sequential:
-    """Return [784, 10]."""
-    return logistic_regression(784, 10, generator=generator)
-
-
-def fully_connected(generator: Generator) -> nn.Sequential:
-    """Return [784, 100, 10]."""
-    return mlp([784, 100, 10], generator=generator)
-
-
-def lenet(generator: Generator) -> nn.Sequential:
-    """Return LeNet-5."""
-    return lenet5(1, 28, 10, generator=generator)
 
 
 @dataclass(frozen=True)
@@ -89,186 +66,92 @@ class Measured:
     support_vectors: int | None = None
     engine: str | None = None  # as people read it; a machine has none
 
-    def cells(self, name: str) -> list[str]:
-        """Return it as cells of a table, under a name."""
+    def line(self) -> str:
+        """Say what was measured."""
+        return f"{self.digits} digits, {self.classifier}: {100 * self.accuracy:.2f} %"
+
+    def cells(self) -> list[str]:
+        """Return it as cells of a table."""
         support = "" if self.support_vectors is None else str(self.support_vectors)
         times = (f"{seconds:.2f}" for seconds in (self.seconds_to_learn, self.seconds_to_classify))
-        return [str(self.digits), name, f"{100 * self.accuracy:.2f} %", *times, support]
+        return [str(self.digits), self.classifier, f"{100 * self.accuracy:.2f} %", *times, support]
 
 
 HEADINGS = ["digits", "classifier", "test", "s to learn", "s to classify", "support vectors"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Machines(Recipe):
-    """Machines and networks, at several sizes of the training part.
-
-    Parameters
-    ----------
-    networks : tuple of NetworkRecipe
-    sizes : tuple of int
-        How many digits are learnt from.
-    """
-
-    networks: tuple[NetworkRecipe, ...]
-    sizes: tuple[int, ...]
-    engines: ClassVar[tuple[str, ...]] = ("numpy", "torch", "both")
-    own_options: ClassVar[tuple[str, ...]] = ("sizes", *TRAINING)
-
-    def of(self, *sizes: int) -> Machines:
-        """Return the experiment with other sizes.
-
-        Raises
-        ------
-        InputError
-            If there are none, or one is no positive integer.
-        """
-        if not sizes:
-            raise InputError(f"{self.name}: sizes must be one number of digits or more, got none")
-        sizes = tuple(check.integer(self.name, "sizes", size, least=1) for size in sizes)
-        return replace(self, sizes=sizes, whole=self.whole and sizes == self.sizes)
-
-    def summary(self) -> str:
-        """Return what the experiment is, with the settings of each classifier."""
-        machines = [f"  {name + ':':<16}{settings}" for name, settings in MACHINES.items()]
-        networks = [f"  {each.name + ':':<16}{each.optimizer}" for each in self.networks]
-        return "\n".join(
-            [super().summary(), f"  {'digits:':<16}{' '.join(map(str, self.sizes))}", *machines, *networks]
-        )
-
-    def carry_out(self, options: Options, folder: RunFolder, report: Report) -> Result:
-        """Let every classifier learn from every size, then draw all of it."""
-        report(f"{self.name}: {self.title}")
-        splits = digits(options)
-        sizes = QUICK_SIZES if options.quick and self.whole else self.sizes  # those asked for are kept
-        networks = [network.given(options) for network in self.networks]
-        folder.write_json(SETTINGS, self._settings(networks, sizes, splits, options))
-
-        kinds = tuple(ENGINES) if options.engine == "both" else (options.engine,)
-        engines = [replace(options, engine=kind) for kind in kinds]
-        names = [ENGINES[kind] for kind in kinds]
-        rows = []
-        for measured in _measure(networks, [_cut(splits, size, options) for size in sizes], engines, folder):
-            folder.append_jsonl(METRICS, asdict(measured))
-            report(f"{measured.digits} digits, {_name(measured, names)}: {100 * measured.accuracy:.2f} %")
-            rows.append(measured)
-        complete = len(rows) == len(sizes) * (len(MACHINES) + len(networks) * len(engines))
-        return self._conclude(rows, names, folder, report, complete=complete)
-
-    def _settings(
-        self,
-        networks: Sequence[NetworkRecipe],
-        sizes: Sequence[int],
-        splits: Splits[ArrayDataset],
-        options: Options,
-    ) -> dict[str, Any]:
-        rng = np.random.default_rng(0)
-        return {
-            "recipe": self.name,
-            "seed": options.seed,
-            "quick": options.quick,
-            "sizes": sizes,
-            "machines": MACHINES,
-            "networks": {each.name: each.settings(options, splits, each.model(rng)) for each in networks},
-            "versions": versions(options.engine) | {"scikit-learn": metadata.version("scikit-learn")},
-        }
-
-    def _conclude(
-        self,
-        rows: Sequence[Measured],
-        engines: Sequence[str],
-        folder: RunFolder,
-        report: Report,
-        *,
-        complete: bool,
-    ) -> Result:
-        named = [(_name(row, engines), row) for row in rows]
-        report(table(HEADINGS, [row.cells(name) for name, row in named]))
-        figures = _draw(named, self.title, folder) if rows else []
-        for figure in figures:
-            report(f"figure: {figure}")
-        reached = {engine: _reached(rows, engine) for engine in engines}
-        headline = told({engine: each["headline"] for engine, each in reached.items()})
-        values = {"rows": [asdict(row) for row in rows], "reached": reached}
-        status = "finished" if complete else "interrupted"
-        return Result(status, headline, folder.path, tuple(figures), values)
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Let every classifier learn from every size; machines learn once, whatever engine the networks have."""
+    rows: list[Measured] = []
+    for size in runner.sizes:
+        if runner.interrupted:
+            break
+        splits = cut(runner.splits(runner.setups[0]), size, quick=runner.options.quick)
+        for name, settings in MACHINES.items():
+            rows.append(runner.once((name, size), partial(machine, name, settings, splits)))
+            runner.report(rows[-1].line())
+        for setup in runner.setups:
+            if not runner.interrupted:
+                rows += network(runner, setup, splits)
+    runner.table(HEADINGS, [row.cells() for row in rows])
+    everyone: list[dict[str, Any]] = runner.once("rows of all engines", list)  # grows with each of them
+    everyone += [asdict(row) for row in rows if asdict(row) not in everyone]
+    draw(runner, [Measured(**row) for row in everyone])
+    return headline(rows), {"rows": everyone}
 
 
-def _reached(rows: Sequence[Measured], engine: str) -> dict[str, Any]:
-    """Return what the list of recipes shows: machines and the best network of an engine, and all seconds."""
-    own = [row for row in rows if row.engine in (None, engine)]
-    most = max((row.digits for row in own), default=0)
-    largest = [row for row in own if row.digits == most]
+def network(runner: Runner, setup: Setup, splits: Splits[Any]) -> list[Measured]:
+    """Let a network learn from so many digits; nothing is measured if that is interrupted."""
+    size = len(splits.train)
+    run = runner.train(replace(setup, name=f"{setup.name}, {size} digits"), splits=splits)
+    if run.history.interrupted or run.accuracy is None:
+        return []
+    began = time.perf_counter()
+    predict(run.model, run.test)
+    seconds = time.perf_counter() - began
+    measured = Measured(setup.name, size, run.accuracy, run.seconds, seconds, engine=runner.engine)
+    runner.report(measured.line())
+    return [measured]
+
+
+def headline(rows: list[Measured]) -> str:
+    """Return what the machines and the best network reached with the most digits."""
+    largest = [row for row in rows if row.digits == max(each.digits for each in rows)]
     networks = [row for row in largest if row.engine is not None]
     shown = [row for row in largest if row.engine is None]
     shown += [max(networks, key=lambda row: row.accuracy)] if networks else []
     reached = ", ".join(f"{row.classifier} {100 * row.accuracy:.2f} %" for row in shown)
-    taken = sum(row.seconds_to_learn + row.seconds_to_classify for row in own)
-    headline = f"test accuracy with {spaced(most)} digits: {reached}" if own else "interrupted at the start"
-    return {"headline": headline, "seconds": round(taken, 3)}
+    digits = f"{largest[0].digits:,}".replace(",", " ")
+    return f"test accuracy with {digits} digits: {reached}"
 
 
-def _cut(splits: Splits[ArrayDataset], size: int, options: Options) -> Splits[ArrayDataset]:
+def cut(splits: Splits[ArrayDataset], size: int, *, quick: bool) -> Splits[ArrayDataset]:
     """Return so many digits to learn from, and a quarter of that for validation."""
-    assert splits.validation is not None
-    test = judged_part(splits)
     if not 10 <= size <= len(splits.train):
         raise InputError(f"mnist-svm: sizes must be 10…{len(splits.train)} digits, got {size}")
     return replace(
         splits,
-        train=_evenly(splits.train, size),
-        validation=_evenly(splits.validation, size // 4),
-        test=_evenly(test, QUICK_TEST) if options.quick else test,
+        train=evenly(splits.train, size),
+        validation=evenly(splits.validation, size // 4),
+        test=evenly(splits.test, QUICK_TEST) if quick else splits.test,
     )
-
-
-def _evenly(part: ArrayDataset, size: int) -> ArrayDataset:
-    return part.subset(np.linspace(0, len(part) - 1, size).astype(int))
-
-
-def _measure(
-    networks: Sequence[NetworkRecipe],
-    parts: Sequence[Splits[ArrayDataset]],
-    engines: Sequence[Options],
-    folder: RunFolder,
-) -> Iterator[Measured]:
-    """Yield what each classifier reaches with each part, until one is interrupted."""
-    for splits in parts:
-        for name, settings in MACHINES.items():
-            yield machine(name, settings, splits)
-        for options in engines:
-            for network in networks:
-                learnt = learn(network, splits, options, folder)
-                if learnt.history.interrupted:
-                    return
-                began = time.perf_counter()
-                predict(learnt.model, judged_part(splits))
-                seconds = time.perf_counter() - began
-                assert learnt.accuracy is not None
-                yield Measured(
-                    network.name,
-                    len(splits.train),
-                    learnt.accuracy,
-                    learnt.seconds,
-                    seconds,
-                    engine=learnt.engine,
-                )
 
 
 def machine(name: str, settings: Mapping[str, Any], splits: Splits[ArrayDataset]) -> Measured:
     """Let a support vector machine learn, and judge it by the test part."""
     from sklearn.svm import SVC  # noqa: PLC0415 - takes a second that not everybody needs
 
-    test = judged_part(splits)
+    train, test = splits.train, splits.test
+    assert test is not None
     svc = SVC(cache_size=CACHE, decision_function_shape="ovo", **settings)
     began = time.perf_counter()
-    svc.fit(_flat(splits.train), splits.train.y)
+    svc.fit(flat(train), train.y)
     learnt = time.perf_counter()
-    predicted = svc.predict(_flat(test))
+    predicted = svc.predict(flat(test))
     classified = time.perf_counter()
     return Measured(
         name,
-        len(splits.train),
+        len(train),
         metrics.accuracy(predicted, test.y),
         learnt - began,
         classified - learnt,
@@ -276,16 +159,14 @@ def machine(name: str, settings: Mapping[str, Any], splits: Splits[ArrayDataset]
     )
 
 
-def _flat(part: ArrayDataset) -> ndarray:
+def flat(part: ArrayDataset) -> ndarray:
+    """Return the digits of a part as vectors."""
     return part.x.reshape(len(part), -1)
 
 
-def _name(row: Measured, engines: Sequence[str]) -> str:
-    """Return what a classifier is called where networks of so many engines are shown."""
-    return row.classifier if row.engine is None or len(engines) == 1 else f"{row.classifier} ({row.engine})"
-
-
-def _draw(rows: Sequence[tuple[str, Measured]], title: str, folder: RunFolder) -> list[Path]:
+def draw(runner: Runner, rows: list[Measured]) -> None:
+    """Draw error and times against the number of digits, of every engine so far."""
+    several = len({row.engine for row in rows if row.engine is not None}) > 1
     measures: dict[str, Callable[[Measured], float]] = {
         "test error (%)": lambda row: 100 * (1 - row.accuracy),
         "seconds to learn": lambda row: row.seconds_to_learn,
@@ -293,29 +174,46 @@ def _draw(rows: Sequence[tuple[str, Measured]], title: str, folder: RunFolder) -
     }
     panels = []
     for label, measure in measures.items():
-        curves: dict[str, dict[int, float]] = {}
-        for name, row in rows:
+        curves: dict[str, dict[float, float]] = {}
+        for row in rows:
+            name = f"{row.classifier} ({row.engine})" if several and row.engine else row.classifier
             curves.setdefault(name, {})[row.digits] = measure(row)
         panels.append(plot.LinePlot(curves, "digits learnt from", label, x_scale="log", y_scale="log"))
-    drawn = plot.line_plots(panels, title=title)
-    return [folder.figure("accuracy_and_time.png", drawn)]
+    title = runner.experiment.title
+    runner.figure_of_all("accuracy_and_time.png", plot.line_plots, panels, title=title)
 
 
-def _network(name: str, model: Callable[[Generator], nn.Layer], optimizer: Spec) -> NetworkRecipe:
-    return classifier(name, model, optimizer, epochs=100, batch_size=50, patience=5, quick_epochs=10)
+stops_early = partial(
+    classifier, epochs=100, batch_size=50, patience=5, quick_epochs=10, quick_images=TRAINING_DIGITS
+)
 
-
-recipe = Machines(
+recipe = Experiment(
     name="mnist-svm",
     title="linear and Gaussian support vector machines beside networks, on the same digits",
     source="Deep learning laboratory, University of Zagreb (FER), exercise 1: mnist_shootout",
     reported="no figure; asks for the comparison",
     expects="with 12 000 digits: Gaussian 97 %, linear 93 %, LeNet-5 ahead of both",
     dataset="mnist",
-    networks=(
-        _network("softmax", softmax, Spec("SGD", lr=0.1)),
-        _network("784-100-10", fully_connected, Spec("SGD", lr=0.2)),
-        _network("LeNet-5", lenet, Spec("AdamW", lr=3e-3, weight_decay=0.01)),
+    study=study,
+    setups=(
+        stops_early(
+            name="softmax",
+            model=lambda generator: logistic_regression(784, 10, generator=generator),
+            optimizer=Spec("SGD", lr=0.1),
+        ),
+        stops_early(
+            name="784-100-10",
+            model=lambda generator: mlp([784, 100, 10], generator=generator),
+            optimizer=Spec("SGD", lr=0.2),
+        ),
+        stops_early(
+            name="LeNet-5",
+            model=lambda generator: lenet5(1, 28, 10, generator=generator),
+            optimizer=Spec("AdamW", lr=3e-3, weight_decay=0.01),
+        ),
     ),
     sizes=(1_000, 4_000, 12_000),
+    quick_sizes=(200, 400),
+    takes=("sizes", *TRAINING),
+    details={"machines": dict(MACHINES)},
 )

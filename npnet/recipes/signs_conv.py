@@ -22,38 +22,29 @@ a finger or a gap.
 
 from __future__ import annotations
 
-from numpy.random import Generator
+from npnet import models
+from npnet.experiments import Experiment, Spec
+from npnet.recipes.common.signs import SOURCE, as_in_source, ours, study
 
-from npnet import models, nn
-from npnet.recipes._both_settings import BothSettings
-from npnet.recipes._signs import SOURCE, as_in_source, ours
-from npnet.recipes._spec import Spec
-
-
-def network_of_source(generator: Generator) -> nn.Sequential:
-    """Three convolutions, each halved, and two linear layers to 26 logits."""
-    return models.signs_deep(26, dropout=0.0, generator=generator)
-
-
-def network(generator: Generator) -> nn.Sequential:
-    """Three convolutions, each halved, and two linear layers with dropout."""
-    return models.signs_deep(generator=generator)
-
-
-recipe = BothSettings(
+recipe = Experiment(
     name="signs-conv",
     title="three convolutions and two linear layers on photographs of signed letters",
     source=SOURCE,
     reported="no figure; 54 % of the validation part by logistic regression",
     expects="better than signs-minimal",
     dataset="signs",
-    networks=(
-        as_in_source(network_of_source, Spec("Adam", lr=1e-3), epochs=10),
-        ours(
-            network,
-            Spec("AdamW", lr=2e-3, weight_decay=0.01),
+    study=study,
+    setups=(
+        as_in_source(
+            model=lambda generator: models.signs_deep(26, dropout=0.0, generator=generator),
+            optimizer=Spec("Adam", lr=1e-3),
             epochs=10,
+        ),
+        ours(
+            model=lambda generator: models.signs_deep(generator=generator),
+            optimizer=Spec("AdamW", lr=2e-3, weight_decay=0.01),
             schedule=lambda epochs: Spec("CosineAnnealingLR", T_max=epochs),
+            epochs=10,
         ),
     ),
 )

@@ -23,63 +23,59 @@ a letter cannot follow a hand that moves by some pixels, which the convolutions 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from numpy import ndarray
-from numpy.random import Generator
 
-from npnet import models, nn, plot
-from npnet.data import Dataset, Splits
-from npnet.recipes._both_settings import BothSettings
-from npnet.recipes._signs import SOURCE, SignsRecipe, as_in_source, ours
-from npnet.recipes._spec import Spec
-from npnet.run import RunFolder
-from npnet.train import History
+from npnet import models, plot
+from npnet.experiments import Experiment, Run, Runner, Spec
+from npnet.recipes.common import signs
+from npnet.recipes.common.signs import SOURCE, as_in_source, ours
 
 
-class SignTemplates(SignsRecipe):
-    """Logistic regression, shown with the template of each letter."""
-
-    def figures(
-        self, model: nn.Layer, splits: Splits[Any], part: Dataset, history: History, folder: RunFolder
-    ) -> list[Path]:
-        """Draw the weights of each letter as an image too."""
-        files = super().figures(model, splits, part, history, folder)
-        weight = model.parameters["linear.weight"].reshape(-1, 28, 28)
-        title = f"{self.name}: red pixels speak for the letter where they are light, blue where dark"
-        drawn = plot.weight_images(weight, splits.classes, label="weight of a pixel", title=title)
-        return [*files, folder.figure("templates.png", drawn)]
-
-    def seen(
-        self, model: nn.Layer, x: ndarray, classes: tuple[str, ...]
-    ) -> tuple[dict[str, ndarray], ndarray]:
-        """Return how each pixel speaks for the letter that is chosen: what its logit is the sum of."""
-        logits = model(x[None])[0]
-        chosen = int(logits.argmax())
-        spoken = x * model.parameters["linear.weight"][chosen].reshape(x.shape)
-        return {f"pixel × weight for {classes[chosen]}": spoken}, logits
+def study(runner: Runner) -> tuple[str, dict[str, Any]]:
+    """Do what is done with every network, and draw the weights of each letter as an image."""
+    headline, values = signs.study(runner, pixels_times_weights)
+    run = runner.best
+    weight = run.model.parameters["linear.weight"].reshape(-1, 28, 28)
+    title = f"{runner.experiment.name}: red pixels speak for the letter where they are light, blue where dark"
+    runner.figure(
+        "templates.png",
+        plot.weight_images,
+        weight,
+        run.splits.classes,
+        label="weight of a pixel",
+        title=title,
+    )
+    return headline, values
 
 
-def network_of_source(generator: Generator) -> nn.Sequential:
-    """784 pixels to 26 logits."""
-    return models.logistic_regression(28 * 28, 26, generator=generator)
+def pixels_times_weights(run: Run, x: ndarray) -> dict[str, ndarray]:
+    """Return how each pixel speaks for the letter that is chosen: what its score is the sum of."""
+    scores = run.model(x[None])[0]
+    chosen = int(scores.argmax())
+    products = x * run.model.parameters["linear.weight"][chosen].reshape(x.shape)
+    return {f"pixel × weight for {run.splits.classes[chosen]}": products, "scores": scores}
 
 
-def network(generator: Generator) -> nn.Sequential:
-    """784 pixels to 24 logits."""
-    return models.logistic_regression(28 * 28, 24, generator=generator)
-
-
-recipe = BothSettings(
+recipe = Experiment(
     name="signs-logreg",
     title="logistic regression on photographs of signed letters",
     source=SOURCE,
     reported="54 % of the validation part",
     expects="54 % of the validation part in the source's setting, and of the test part in ours",
     dataset="signs",
-    networks=(
-        as_in_source(network_of_source, Spec("SGD", lr=0.001), epochs=30, kind=SignTemplates),
-        ours(network, Spec("Adam", lr=1e-3), epochs=20, kind=SignTemplates),
+    study=study,
+    setups=(
+        as_in_source(
+            model=lambda generator: models.logistic_regression(28 * 28, 26, generator=generator),
+            optimizer=Spec("SGD", lr=0.001),
+            epochs=30,
+        ),
+        ours(
+            model=lambda generator: models.logistic_regression(28 * 28, 24, generator=generator),
+            optimizer=Spec("Adam", lr=1e-3),
+            epochs=20,
+        ),
     ),
 )

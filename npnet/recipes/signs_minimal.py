@@ -23,9 +23,8 @@ from __future__ import annotations
 from numpy.random import Generator
 
 from npnet import models, nn
-from npnet.recipes._both_settings import BothSettings
-from npnet.recipes._signs import SOURCE, as_in_source, ours
-from npnet.recipes._spec import Spec
+from npnet.experiments import Experiment, Spec
+from npnet.recipes.common.signs import SOURCE, as_in_source, ours, study
 
 
 def network_of_source(generator: Generator) -> nn.Sequential:
@@ -40,20 +39,20 @@ def network_of_source(generator: Generator) -> nn.Sequential:
     )
 
 
-def network(generator: Generator) -> nn.Sequential:
-    """Four 5×5 kernels, halved, and a linear layer."""
-    return models.signs_small(generator=generator)
-
-
-recipe = BothSettings(
+recipe = Experiment(
     name="signs-minimal",
     title="four 5×5 kernels and a linear layer on photographs of signed letters",
     source=SOURCE,
     reported="above the 54 % of logistic regression, after fewer epochs",
     expects="better than signs-logreg",
     dataset="signs",
-    networks=(
-        as_in_source(network_of_source, Spec("SGD", lr=0.001), epochs=20),
-        ours(network, Spec("Adam", lr=1e-3), epochs=15),
+    study=study,
+    setups=(
+        as_in_source(model=network_of_source, optimizer=Spec("SGD", lr=0.001), epochs=20),
+        ours(
+            model=lambda generator: models.signs_small(generator=generator),
+            optimizer=Spec("Adam", lr=1e-3),
+            epochs=15,
+        ),
     ),
 )

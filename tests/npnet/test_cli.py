@@ -16,12 +16,10 @@ from npnet.cli import main
 from npnet.cli._signals import ends_like_ctrl_c
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
-from npnet.recipes import NetworkRecipe, Options, Recipe, Result, Spec
+from npnet.experiments import Experiment, Options, Setup, Spec
 from npnet.recipes._listing import Listing
 from npnet.recipes._past_runs import best_run, last_runs
-from npnet.recipes._trained import Due, weights_kept
 from npnet.recipes.digits import network
-from npnet.run import RunFolder
 
 # The command line in a process that hears SIGINT even where the tests run in the background.
 HEARING = """
@@ -89,16 +87,6 @@ def test_the_last_lines_say_where_things_are(quick):
     assert "probability" in predicted.stdout
 
 
-def test_very_many_epochs_are_told_now_and_then(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr("npnet.recipes._trained.time.perf_counter", lambda: clock[0])
-    due, told = Due(10**9), []
-    for epoch in range(1, 101):
-        clock[0] += 1.0
-        told += [epoch] if due.now(epoch) else []
-    assert told == [1, *range(11, 101, 10)]
-
-
 def test_the_settings_and_metrics_say_what_was_done(quick):
     _, folder = quick
     settings = json.loads((folder / "settings.json").read_text())
@@ -144,13 +132,15 @@ def lenet_on_noise():
     rng = np.random.default_rng(0)
     images = ArrayDataset(rng.standard_normal((256, 1, 28, 28), dtype=np.float32), rng.integers(10, size=256))
     assert len(parallel.shards(models.lenet5(generator=rng), images.x[:128])) > 1
-    return replace(
-        recipes.get("digits"),
+    recipe = recipes.get("digits")
+    setup = replace(
+        recipe.setups[0],
         data=lambda _: Splits(images, None, images, name="noise"),
         model=lambda generator: models.lenet5(generator=generator),
         epochs=1,
         batch_size=128,
     )
+    return replace(recipe, setups=(setup,))
 
 
 def test_options_take_the_place_of_the_recipe_s_settings(tmp_path):
@@ -305,7 +295,10 @@ def test_a_reader_that_goes_away_meets_no_traceback():
         (["train", "--threads", "0"], "argument --threads: must be an integer from 1 to 1024, got '0'"),
         (["train", "--engine", "jax"], "argument --engine: must be one of numpy, torch, both, got 'jax'"),
         (["train", "--device", "tpu"], "argument --device: must be one of cpu, cuda, got 'tpu'"),
-        (["train", "--device", "cuda"], "digits: --device cuda must go with --engine torch"),
+        (
+            ["train", "--device", "cuda"],
+            "cpu with engine numpy, got cuda; engine torch has it",
+        ),
         (["train", "--out", ""], "argument --out: must name a folder, got ''"),
         (["recipes", "--out", ""], "argument --out: must be a folder that is there, got ''"),
         (["recipes", "--out", "no/such"], "argument --out: must be a folder that is there, got 'no/such'"),
@@ -362,12 +355,7 @@ def test_a_folder_without_permission_is_found_too(tmp_path, capsys):
 def diverging(epochs=5):
     """A recipe whose learning rate doubles the error at every step, until it is too large for a float."""
     x = np.ones((4, 1))
-    return NetworkRecipe(
-        name="diverging",
-        title="a line that runs away",
-        source="none",
-        reported="nothing",
-        expects="nothing",
+    setup = Setup(
         data=lambda _: Splits(ArrayDataset(x, 0 * x), ArrayDataset(x, 0 * x), name="one point"),
         input_shape=(1,),
         model=lambda generator: nn.Linear(1, 1, bias=False, generator=generator, dtype=np.float64),
@@ -376,6 +364,10 @@ def diverging(epochs=5):
         epochs=epochs,
         batch_size=4,
     )
+    return Experiment(
+        name="diverging", title="a line that runs away", source="none", reported="nothing",
+        expects="nothing", setups=(setup,),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("engine", ["numpy", "torch", "both"])
@@ -393,29 +385,9 @@ def test_a_run_that_diverges_leaves_the_best_weights(engine, tmp_path, monkeypat
     assert "try a smaller learning rate" in result["error"]
     epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert 1 <= len(epochs) < 5
-    model = diverging().model(np.random.default_rng(0))
+    model = diverging().setups[0].model(np.random.default_rng(0))
     load_weights(folder / "model.safetensors", model)
     assert float(model.weight[0, 0]) ** 2 == pytest.approx(min(each["validation_loss"] for each in epochs))
-
-
-def test_weights_of_another_network_stay_when_one_diverges(tmp_path):
-    folder = RunFolder(tmp_path, "x")
-    model = nn.Linear(1, 1, generator=np.random.default_rng(0))
-    splits = Splits(ArrayDataset(np.ones((2, 1), np.float32), np.ones((2, 1), np.float32)))
-
-    def fails(*, beside):
-        with weights_kept(model, splits, folder, beside=beside):
-            folder.append_jsonl("metrics.jsonl", {})
-            raise InputError("the loss became nan")
-
-    for beside, files in (
-        (False, {"model.safetensors"}),
-        (False, {"model.safetensors"}),
-        (True, {"model.safetensors", "model-pytorch.safetensors"}),
-    ):
-        with pytest.raises(InputError, match="nan"):
-            fails(beside=beside)
-        assert {path.name for path in folder.path.glob("*.safetensors")} == files
 
 
 def test_a_learning_rate_far_too_large_ends_with_one_line_and_no_folder(tmp_path):
@@ -538,16 +510,10 @@ def test_the_best_run_is_the_one_of_the_highest_share(tmp_path):
     assert best_run(tmp_path).headline == "accuracy: 98.20 %"
 
 
-class Saying(Recipe):
-    """An experiment that needs no computing."""
-
-    own_options = ("quick", "batch_size")
-
-    def carry_out(self, options, folder, report):
-        return Result("finished", "it is so", folder.path, (), {})
-
-
-SAYING = Saying(name="saying", title="", source="", reported="", expects="")
+SAYING = Experiment(
+    name="saying", title="", source="", reported="", expects="", takes=("quick", "batch_size"),
+    study=lambda runner: ("it is so", {}),
+)  # fmt: skip
 
 
 def test_a_whole_run_is_listed_and_a_short_one_is_not(tmp_path):
@@ -571,7 +537,7 @@ def test_a_network_named_by_the_summary_is_run_alone_and_not_listed(tmp_path, ca
 def test_the_sizes_asked_for_are_measured(tmp_path, monkeypatch, capsys):
     images = ArrayDataset(np.zeros((40, 1, 28, 28), np.float32), np.arange(40) % 10)
     splits = Splits(images, images, images, classes=tuple("0123456789"), name="blank")
-    monkeypatch.setattr("npnet.recipes.mnist_svm.digits", lambda _: splits)
+    monkeypatch.setattr("npnet.data.mnist", lambda folder, **settings: splits)
     arguments = ["train", "mnist-svm", "--sizes", "12", "20", "--epochs", "1", "--quiet"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("test accuracy with 20 digits: linear SVM ")
@@ -608,11 +574,11 @@ def test_the_summary_names_the_options_that_a_recipe_uses(capsys):
         printed = recipe.summary()
         (line,) = re.findall("^  options: +(.*)$", printed, re.MULTILINE)
         assert ("--data" in line) is (recipe.dataset not in {None, "digits"})
-        assert ("--engine" in line) is (len(recipe.engines) > 1)
+        assert ("--engine" in line) is bool(recipe.setups)
         assert ("--sizes" in line) is (name == "mnist-svm")
-    assert recipes.get("kernels").uses == ()
+    assert recipes.get("kernels").options == ()
     mnist = recipes.get("mnist-deep")
-    assert {"only", "batch_size", "lr"} <= {*mnist.uses}
+    assert {"only", "batch_size", "lr"} <= {*mnist.options}
     full_batch = mnist.only("784-100-10, all digits at every step")
     with pytest.raises(InputError, match="mnist-deep: --batch-size does not apply to this recipe; of the"):
         full_batch.run(Options(batch_size=3))
@@ -637,7 +603,7 @@ def test_parity_without_torch_says_how_to_install_it(capsys, monkeypatch):
 
 
 def test_training_with_pytorch_without_it_says_how_to_install_it(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr("npnet.recipes._recipe.util.find_spec", lambda name: None)
+    monkeypatch.setattr("ptref.backend.util.find_spec", lambda name: None)
     for engine in ("torch", "both"):
         assert main(["train", "--engine", engine, "--out", str(tmp_path / "runs")]) == 2
         complaint = capsys.readouterr().err

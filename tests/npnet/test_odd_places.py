@@ -21,33 +21,38 @@ from matplotlib.figure import Figure
 from npnet import nn, recipes
 from npnet.cli import main
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes import NetworkRecipe, Spec
+from npnet.experiments import Experiment, Options, Setup, Spec
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="these places are those of POSIX systems")
 NOBODY = 65534
 BOTH = (0, 2)
 
 
-class Small(NetworkRecipe):
-    """A run that leaves all kinds of files and takes no time."""
+def study(runner):
+    """Leave all kinds of files, in no time."""
+    (run,) = runner.train_all().values()
+    runner.figure("learning_curves.png", Figure, figsize=(1, 1))
+    return f"training loss: {run.shown}", run.values()
 
-    def figures(self, model, splits, part, history, folder):
-        return [folder.figure("learning_curves.png", Figure(figsize=(1, 1)))]
 
-
-SMALL = Small(
+SMALL = Experiment(
     name="small",
     title="a line through points",
     source="none",
     reported="nothing",
     expects="a line",
-    data=lambda _: Splits(ArrayDataset(np.ones((4, 1)), np.ones((4, 1)))),
-    input_shape=(1,),
-    model=lambda generator: nn.Linear(1, 1, generator=generator, dtype=np.float64),
-    loss=Spec("MSELoss"),
-    optimizer=Spec("SGD", lr=0.1),
-    epochs=2,
-    batch_size=4,
+    study=study,
+    setups=(
+        Setup(
+            data=lambda _: Splits(ArrayDataset(np.ones((4, 1)), np.ones((4, 1)))),
+            input_shape=(1,),
+            model=lambda generator: nn.Linear(1, 1, generator=generator, dtype=np.float64),
+            loss=Spec("MSELoss"),
+            optimizer=Spec("SGD", lr=0.1),
+            epochs=2,
+            batch_size=4,
+        ),
+    ),
 )
 
 
@@ -87,7 +92,7 @@ def bound(path):
 
 
 def run_before(folder):
-    return SMALL.run(recipes.Options(progress=False), folder / "before", lambda line: None).folder
+    return SMALL.run(Options(progress=False), folder / "before", lambda line: None).folder
 
 
 # What names a place, from an empty folder; and how a command that writes there ends.

@@ -11,7 +11,7 @@ torchvision = pytest.importorskip("torchvision")
 
 from npnet.data import ArrayDataset, Splits, split  # noqa: E402 - only where PyTorch is there
 from npnet.errors import InputError, MissingError  # noqa: E402 - as above
-from npnet.recipes import Options  # noqa: E402 - as above
+from npnet.experiments import Options  # noqa: E402 - as above
 from ptref import finetune  # noqa: E402 - as above
 
 

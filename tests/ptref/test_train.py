@@ -11,8 +11,8 @@ import pytest
 
 from npnet import models, nn, optim, train
 from npnet.data import ArrayDataset, Splits, digits
+from npnet.engines import Spec
 from npnet.errors import InputError
-from npnet.recipes import Spec
 
 torch = pytest.importorskip("torch")
 
@@ -132,7 +132,7 @@ SHARED = '''
 import numpy as np
 from npnet import nn, train
 from npnet.data import ArrayDataset, digits
-from npnet.recipes import Spec
+from npnet.engines import Spec
 from ptref.engine import engine_for
 
 

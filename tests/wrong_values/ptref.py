@@ -55,7 +55,9 @@ class Theirs(torch.nn.Module):
 
 
 def compared(call):
-    def run(subject, reference, x, options, seed, rule, state, training, names, layouts, vary, device):
+    def run(
+        subject, reference, x, options, seed, rule, state, training, names, layouts, vary, device, explain
+    ):
         return call(
             subject,
             reference,
@@ -69,6 +71,7 @@ def compared(call):
             layouts=layouts,
             vary=vary,
             device=device,
+            explain=explain,
         )
 
     return run
@@ -88,6 +91,7 @@ def comparison():
         "layouts": True,
         "vary": True,
         "device": "cpu",
+        "explain": True,
     }
 
 
@@ -104,6 +108,7 @@ COMPARED = {
     "layouts": [*FLAG, None],
     "vary": [*FLAG, None],
     "device": [None, "tpu", 3, ["cpu"]],
+    "explain": [*FLAG, None],
 }
 
 

@@ -1,4 +1,4 @@
-"""Rows for `npnet.recipes`, `npnet.run` and `npnet.cli`."""
+"""Rows for `npnet.recipes`, `npnet.experiments`, `npnet.run` and `npnet.cli`."""
 
 import atexit
 import shutil
@@ -9,8 +9,21 @@ from matplotlib.figure import Figure
 
 from npnet import cli, nn, optim, recipes
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes import NetworkRecipe, Options, Recipe, Result, Spec
+from npnet.experiments import (
+    Experiment,
+    Options,
+    Result,
+    Runner,
+    Setup,
+    Spec,
+    draw_curves,
+    draw_network,
+    judge_setups,
+    largest_difference,
+    probabilities,
+)
 from npnet.run import RunFolder
+from npnet.train import History
 from tests.wrong_values.table import COUNT, FLAG, FUNCTION, NOT_NEGATIVE, POSITIVE, SIZE, TEXT, Row, without
 
 TOO_MANY = [10**13, 10**400]
@@ -32,30 +45,34 @@ def described(**others):
     return {"name": "a", "title": "", "source": "", "reported": "", "expects": "", **others}
 
 
-def network():
-    return described(
-        data=points,
-        input_shape=(1,),
-        model=lambda generator: nn.Linear(1, 1, generator=generator, dtype=np.float64),
-        optimizer=Spec("SGD", lr=0.1),
-        epochs=1,
-        batch_size=4,
-        loss=Spec("MSELoss"),
-        schedule=None,
-        patience=None,
-        keep_best=True,
-        quick_epochs=1,
-        quick_images=4,
-    )
+def setup(**others):
+    return {
+        "data": points,
+        "input_shape": (1,),
+        "model": lambda generator: nn.Linear(1, 1, generator=generator, dtype=np.float64),
+        "optimizer": Spec("SGD", lr=0.1),
+        "epochs": 1,
+        "batch_size": 4,
+        "name": "a",
+        "loss": Spec("MSELoss"),
+        "schedule": None,
+        "patience": None,
+        "keep_best": True,
+        "fixed_batch_size": False,
+        "snapshot_epochs": None,
+        "threads": None,
+        "quick_epochs": 1,
+        "quick_images": 4,
+        **others,
+    }
 
 
 FOLDER = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 
-class Nothing(Recipe):
-    def carry_out(self, options, folder, report):
-        return Result("finished", "nothing", folder.path, (), {})
+def nothing():
+    return Experiment(**described(study=lambda runner: ("nothing", {})))
 
 
 def anywhere(use):
@@ -64,34 +81,40 @@ def anywhere(use):
         return use(out)
 
 
-def make_options(seed, epochs, batch_size, lr, data, quick, progress, engine, device, threads):
+def make_options(
+    seed, epochs, batch_size, lr, data, quick, progress, engine, device, threads, engine_options
+):
     return Options(
         seed=seed, epochs=epochs, batch_size=batch_size, lr=lr, data=data, quick=quick,
-        progress=progress, engine=engine, device=device, threads=threads,
+        progress=progress, engine=engine, device=device, threads=threads, engine_options=engine_options,
     )  # fmt: skip
 
 
-def make_recipe(name, title, source, reported, expects, dataset, whole):
-    return Nothing(
-        name=name, title=title, source=source, reported=reported, expects=expects, dataset=dataset,
-        whole=whole,
-    )  # fmt: skip
-
-
-def make_network(
-    name, title, source, reported, expects, data, input_shape, model, optimizer, epochs, batch_size, loss,
-    schedule, patience, keep_best, quick_epochs, quick_images,
+def make_experiment(
+    name, title, source, reported, expects, setups, study, dataset, sizes, quick_sizes, details, takes,
+    keeps_all_weights, whole,
 ):  # fmt: skip
-    return NetworkRecipe(
-        name=name, title=title, source=source, reported=reported, expects=expects, data=data,
-        input_shape=input_shape, model=model, optimizer=optimizer, epochs=epochs, batch_size=batch_size,
-        loss=loss, schedule=schedule, patience=patience, keep_best=keep_best,
-        quick_epochs=quick_epochs, quick_images=quick_images,
+    return Experiment(
+        name=name, title=title, source=source, reported=reported, expects=expects, setups=setups, study=study,
+        dataset=dataset, sizes=sizes, quick_sizes=quick_sizes, details=details, takes=takes,
+        keeps_all_weights=keeps_all_weights, whole=whole,
+    )  # fmt: skip
+
+
+def make_setup(
+    data, input_shape, model, optimizer, epochs, batch_size, name, loss, schedule, patience, keep_best,
+    fixed_batch_size, snapshot_epochs, threads, quick_epochs, quick_images,
+):  # fmt: skip
+    return Setup(
+        data=data, input_shape=input_shape, model=model, optimizer=optimizer, epochs=epochs,
+        batch_size=batch_size, name=name, loss=loss, schedule=schedule, patience=patience,
+        keep_best=keep_best, fixed_batch_size=fixed_batch_size, snapshot_epochs=snapshot_epochs,
+        threads=threads, quick_epochs=quick_epochs, quick_images=quick_images,
     )  # fmt: skip
 
 
 def run(options, out, report):
-    return Nothing(**described()).run(options, out, report)
+    return nothing().run(options, out, report)
 
 
 def run_anywhere(options, report):
@@ -102,16 +125,16 @@ def only(networks):
     return recipes.get("linreg").only(*networks)
 
 
-def of(sizes):
-    return recipes.get("mnist-svm").of(*sizes)
+def with_sizes(sizes):
+    return recipes.get("mnist-svm").with_sizes(*sizes)
 
 
-def given(options):
-    return NetworkRecipe(**network()).given(options)
+def with_options(options):
+    return Setup(**setup()).with_options(options)
 
 
 def splits(options):
-    return NetworkRecipe(**network()).splits(options)
+    return Setup(**setup()).splits(options)
 
 
 def make_spec(kind, module):
@@ -142,11 +165,36 @@ def figure(name, figure):
     return anywhere(lambda out: RunFolder(out, "a").figure(name, figure))
 
 
+def runner_in(out):
+    """Return what a study gets, with one network trained."""
+    experiment = Experiment(**described(setups=(Setup(**setup()),)))
+    runner = Runner(experiment, Options(progress=False), "numpy", RunFolder(out, "a"), lambda line: None)
+    runner.train_all()
+    return runner
+
+
+def judge_anywhere(runner):
+    return anywhere(lambda out: judge_setups(runner_in(out) if runner == "right" else runner))
+
+
+def draw_curves_anywhere(runner, panels):
+    return anywhere(lambda out: draw_curves(runner_in(out) if runner == "right" else runner, panels))
+
+
+def draw_network_anywhere(runner, run):
+    def draw(out):
+        own = runner_in(out)
+        return draw_network(own if runner == "right" else runner, own.best if run == "right" else run)
+
+    return anywhere(draw)
+
+
+NO_RUNNER = [None, 3, "runner", {}]
 WORDS = {name: without(NO_TEXT, "") for name in ("title", "source", "reported", "expects")}
 
 ROWS = [
     Row(
-        "npnet.recipes.Options",
+        "npnet.experiments.Options",
         make_options,
         lambda: {
             "seed": 0,
@@ -159,6 +207,7 @@ ROWS = [
             "engine": "numpy",
             "device": "cpu",
             "threads": 1,
+            "engine_options": {},
         },
         {
             "seed": [*COUNT, 2**64],
@@ -169,12 +218,13 @@ ROWS = [
             "quick": [*FLAG, None],
             "progress": [*FLAG, None],
             "engine": [None, "jax", 3, ["numpy"]],
-            "device": [None, "tpu", 3, ["cpu"]],
+            "device": ["tpu", 3, ["cpu"]],
             "threads": [*without(POSITIVE, None), 1025],
+            "engine_options": NO_MAPPING,
         },
     ),
     Row(
-        "npnet.recipes.Result",
+        "npnet.experiments.Result",
         Result,
         lambda: {
             "status": "finished",
@@ -192,70 +242,119 @@ ROWS = [
         },
     ),
     Row(
-        "npnet.recipes.Spec.make",
+        "npnet.engines.Spec.make",
         make_spec,
         lambda: {"kind": "SGD", "module": optim},
         {"kind": [*NO_TEXT, "", "no name", "NoSuch"], "module": [None, "optim", optim.SGD, {}]},
     ),
     Row(
-        "npnet.recipes.Recipe",
-        make_recipe,
-        lambda: described(dataset=None, whole=True),
+        "npnet.experiments.Experiment",
+        make_experiment,
+        lambda: described(
+            setups=(),
+            study=judge_setups,
+            dataset=None,
+            sizes=(),
+            quick_sizes=(),
+            details={},
+            takes=None,
+            keeps_all_weights=False,
+            whole=True,
+        ),
         {
             "name": [*NO_TEXT, "", "a\0b"],
             **WORDS,
+            "setups": [None, 3, [Setup(**setup())], (3,), (Setup(**setup()), Setup(**setup()))],
+            "study": CALLABLE,
             "dataset": without([3, "imagenet", ["mnist"], b"mnist", {}]),
+            "sizes": [None, 3, [1], (0,), (1.5,), ("1",), (True,)],
+            "quick_sizes": [None, 3, [1], (0,), (1.5,), ("1",), (True,)],
+            "details": [*NO_MAPPING, {"a": 3}],
+            "takes": [3, "quick", ("abc",), [3]],
+            "keeps_all_weights": [*FLAG, None],
             "whole": [*FLAG, None],
         },
     ),
     Row(
-        "npnet.recipes.NetworkRecipe",
-        make_network,
-        network,
+        "npnet.experiments.Setup",
+        make_setup,
+        setup,
         {
-            "name": [*NO_TEXT, ""],
-            **WORDS,
             "data": CALLABLE,
             "input_shape": [*without(SIZE, SIZE[2]), None, 3, (0,), (-1,), [1.5], np.array([1])],
             "model": CALLABLE,
             "optimizer": SPEC,
             "epochs": POSITIVE,
             "batch_size": POSITIVE,
+            "name": NO_TEXT,
             "loss": SPEC,
             "schedule": FUNCTION,
             "patience": without(POSITIVE, None),
             "keep_best": [*FLAG, None],
+            "fixed_batch_size": [*FLAG, None],
+            "snapshot_epochs": FUNCTION,
+            "threads": without(POSITIVE, None),
             "quick_epochs": POSITIVE,
             "quick_images": POSITIVE,
         },
     ),
+    Row("npnet.experiments.judge_setups", judge_anywhere, lambda: {"runner": "right"}, {"runner": NO_RUNNER}),
+    Row(
+        "npnet.experiments.draw_curves",
+        draw_curves_anywhere,
+        lambda: {"runner": "right", "panels": {}},
+        {"runner": NO_RUNNER, "panels": [None, 3, "text", [1], {"": 3}]},
+    ),
+    Row(
+        "npnet.experiments.draw_network",
+        draw_network_anywhere,
+        lambda: {"runner": "right", "run": "right"},
+        {"runner": NO_RUNNER, "run": [None, 3, "run", {}]},
+    ),
+    Row(
+        "npnet.experiments.largest_difference",
+        largest_difference,
+        lambda: {"histories": [History(), History()]},
+        {"histories": [None, 3, "ab", [1], History(), {}]},
+    ),
+    Row(
+        "npnet.experiments.probabilities",
+        probabilities,
+        lambda: {"model": nn.ReLU(), "dataset": np.ones((2, 2))},
+        {"model": [None, 3, "model", nn.ReLU], "dataset": [None, 3, "data", {}, np.array(1.0)]},
+    ),
     Row("npnet.recipes.get", recipes.get, lambda: {"name": "digits"}, {"name": without(NO_TEXT)}),
     Row(
-        "npnet.recipes.Recipe.run",
+        "npnet.experiments.Experiment.run",
         run_anywhere,
         lambda: {"options": Options(), "report": print},
         {"options": OPTIONS, "report": CALLABLE},
     ),
     Row(
-        "npnet.recipes.Recipe.run, its folder",
+        "npnet.experiments.Experiment.run, its folder",
         lambda out: run(Options(), out, print),
         lambda: {"out": FOLDER},
         {"out": NO_PATH},
     ),
     Row(
-        "npnet.recipes.Recipe.only",
+        "npnet.experiments.Experiment.only",
         only,
         lambda: {"networks": ["two points"]},
         {"networks": [[], ["no such"], [3], [None]]},
     ),
     Row(
-        "npnet.recipes.Recipe.of",
-        of,
+        "npnet.experiments.Experiment.with_sizes",
+        with_sizes,
         lambda: {"sizes": [12]},
         {"sizes": [[], [0], [-1], [1.5], ["12"], [None], [True]]},
     ),
-    Row("npnet.recipes.NetworkRecipe.given", given, lambda: {"options": Options()}, {"options": OPTIONS}),
-    Row("npnet.recipes.NetworkRecipe.splits", splits, lambda: {"options": Options()}, {"options": OPTIONS}),
+    Row(
+        "npnet.experiments.Setup.with_options",
+        with_options,
+        lambda: {"options": Options()},
+        {"options": OPTIONS},
+    ),
+    Row("npnet.experiments.Setup.splits", splits, lambda: {"options": Options()}, {"options": OPTIONS}),
     Row("npnet.run.RunFolder", make_folder, lambda: {"recipe": "digits"}, {"recipe": FILE_NAME}),
     Row("npnet.run.RunFolder, out", folder_out, lambda: {"out": FOLDER}, {"out": NO_PATH}),
     Row(

@@ -3,12 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from npnet import recipes
+from npnet import engines, recipes
 from npnet.data import cifar
 from npnet.errors import MissingError
-from npnet.recipes import Options
-from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, judge_parts
-from npnet.recipes._comparison import Learnt, learn
+from npnet.experiments import AS_IN_SOURCE, OURS, Options, Run, Runner
 from npnet.run import RunFolder
 from npnet.train import History
 
@@ -34,12 +32,14 @@ def test_both_settings_are_trained_and_judged_on_every_part(small_cifar, tmp_pat
     assert any(line.startswith("setting") for line in lines)
 
 
+def runner_of(name, folder, tmp_path, engine="numpy", **options):
+    options = Options(data=folder, engine=engine, progress=False, **options)
+    return Runner(recipes.get(name), options, engine, RunFolder(tmp_path / "runs", name), lambda line: None)
+
+
 def trained(name, folder, tmp_path, **options):
     """Train both settings without drawing anything."""
-    options = Options(data=folder, **options)
-    networks = [network.given(options) for network in recipes.get(name).networks]
-    with RunFolder(tmp_path / "runs", name) as run:
-        return [learn(network, network.data(options), options, run) for network in networks]
+    return runner_of(name, folder, tmp_path, **options).train_all().values()
 
 
 def test_the_classes_are_told_far_better_than_by_guessing(small_cifar, tmp_path):
@@ -56,14 +56,14 @@ def test_in_few_steps_plain_descent_teaches_lenet_nothing_and_our_setting_does(s
 
 @EACH
 def test_our_rate_is_drawn_down_to_the_end(name):
-    _, ours = recipes.get(name).networks
+    _, ours = recipes.get(name).setups
     assert ours.schedule(ours.epochs).settings == {"T_max": ours.epochs}
 
 
 @EACH
 def test_in_our_setting_a_fifth_of_each_class_is_held_out_whatever_the_seed(small_cifar, name):
     folder = small_cifar("cifar100", 10)
-    one, other = (recipes.get(name).networks[1].data(Options(seed=seed, data=folder)) for seed in (0, 1))
+    one, other = (recipes.get(name).setups[1].data(Options(seed=seed, data=folder)) for seed in (0, 1))
     assert [len(part) for part in one.parts().values()] == [800, 200, 1000]
     assert (np.bincount(one.validation.y, minlength=100) == 2).all()
     np.testing.assert_array_equal(one.validation.x, other.validation.x)
@@ -83,12 +83,12 @@ def test_where_the_data_cannot_be_had_it_says_so_and_leaves_nothing(small_cifar,
     assert not (tmp_path / "runs").exists()
 
 
-def test_parts_are_judged_by_the_weights_that_were_kept(small_cifar):
-    recipe = recipes.get("cifar100-logreg")
-    network = recipe.networks[0]
-    splits = network.data(Options(data=small_cifar("cifar100", 10)))
-    model = network.model(np.random.default_rng(0))
-    judged = judge_parts(Learnt("npnet", model, History(), 0.0, 0.0, 0.0, network, splits))
+@pytest.mark.parametrize("engine", engines.names())
+def test_parts_are_judged_by_the_weights_that_were_kept(small_cifar, tmp_path, engine):
+    runner = runner_of("cifar100-logreg", small_cifar("cifar100", 10), tmp_path, engine)
+    setup = runner.setups[0]
+    splits, model = runner.splits(setup), setup.model(np.random.default_rng(0))
+    judged = runner.judge_parts(Run(setup, engine, splits, model, History(), 0.0, 0.0, 0.0))
     for title, part in splits.parts().items():
         assert judged[title] == (model(part.x).argmax(axis=1) == part.y).mean()
 

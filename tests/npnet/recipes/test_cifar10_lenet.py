@@ -3,9 +3,8 @@ import pytest
 
 from npnet import recipes
 from npnet.checkpoint import load
-from npnet.recipes import Options
-from npnet.recipes._both_settings import AS_IN_SOURCE, OURS
-from npnet.recipes.cifar10_lenet import MAPS, network
+from npnet.experiments import AS_IN_SOURCE, OURS, Options
+from npnet.recipes.cifar10_lenet import LAYERS, network
 from npnet.train import predict
 
 FIGURES = [
@@ -45,7 +44,7 @@ def test_what_was_saved_is_what_was_judged(small_cifar, tmp_path):
     result = run(folder, tmp_path / "runs", epochs=2)
     model = network(np.random.default_rng(0))
     model.load_state_dict(load(result.folder / "model.safetensors")[0])
-    network_run = recipes.get("cifar10-lenet").networks[SETTINGS.index(result.values["best"])]
+    network_run = recipes.get("cifar10-lenet").setups[SETTINGS.index(result.values["best"])]
     test = network_run.splits(Options(quick=True, data=folder)).test
     assert (predict(model, test).argmax(axis=1) == test.y).mean() == result.values["accuracy"]
 
@@ -60,12 +59,12 @@ def test_weights_that_are_not_the_judged_ones_are_noticed(small_cifar, tmp_path,
 
 def test_the_maps_are_those_after_convolution_relu_and_pooling():
     layers = network(np.random.default_rng(0)).children
-    kinds = [type(layers[name]).__name__ for name in MAPS]
-    assert kinds == ["Conv2d", "ReLU", "MaxPool2d"] * 2
+    kinds = [type(layers[name]).__name__ for name in LAYERS]
+    assert kinds == [*["Conv2d", "ReLU", "MaxPool2d"] * 2, "Linear"]
 
 
 def test_momentum_is_used():
-    assert all(each.optimizer.settings["momentum"] == 0.9 for each in recipes.get("cifar10-lenet").networks)
+    assert all(each.optimizer.settings["momentum"] == 0.9 for each in recipes.get("cifar10-lenet").setups)
 
 
 def test_real_photographs(real_data, tmp_path):

@@ -3,8 +3,8 @@ import pytest
 
 from npnet import recipes
 from npnet.data import ArrayDataset, Splits
-from npnet.recipes import Options
-from npnet.recipes._cifar import airplanes_and_birds, with_mirror_images
+from npnet.experiments import Options
+from npnet.recipes.common.cifar import airplanes_and_birds, with_mirror_images
 
 FIGURES = ["learning_curves", "confusion_matrix", "misclassified", "filters", "shifts"]
 
@@ -31,7 +31,7 @@ def test_both_engines_end_with_one_look_at_shifts(small_cifar, tmp_path):
 def test_the_training_part_alone_is_mirrored(small_cifar):
     options = Options(data=small_cifar("cifar10", 10))
     plain = airplanes_and_birds(options)
-    splits = recipes.get("cifar2-conv").networks[1].data(options)
+    splits = recipes.get("cifar2-conv").setups[1].data(options)
     np.testing.assert_array_equal(splits.train.x[::2], plain.train.x)
     np.testing.assert_array_equal(splits.train.x[1::2], plain.train.x[..., ::-1])
     np.testing.assert_array_equal(splits.train.y, np.repeat(plain.train.y, 2))
@@ -47,7 +47,7 @@ def test_mirroring_keeps_dtype_and_what_is_known():
 
 
 def test_most_parameters_are_not_in_the_convolutions():
-    parameters = recipes.get("cifar2-conv").networks[1].model(np.random.default_rng(0)).parameters
+    parameters = recipes.get("cifar2-conv").setups[1].model(np.random.default_rng(0)).parameters
     assert sum(array.size for array in parameters.values()) == 136_354
     assert sum(array.size for name, array in parameters.items() if name.startswith("conv")) == 5_088
 

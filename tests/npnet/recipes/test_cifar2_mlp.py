@@ -2,11 +2,9 @@ import numpy as np
 import pytest
 
 from npnet import nn, recipes
-from npnet.recipes import Options
-from npnet.recipes._both_settings import AS_IN_SOURCE, OURS
-from npnet.recipes._cifar import AIRPLANES_AND_BIRDS, airplanes_and_birds, shifted, study_shifts
-from npnet.recipes._comparison import learn
+from npnet.experiments import AS_IN_SOURCE, OURS, Options, Runner
 from npnet.recipes.cifar2_mlp import FULL_BATCH, NLL, PER_SAMPLE, losses_apart
+from npnet.recipes.common.cifar import AIRPLANES_AND_BIRDS, airplanes_and_birds, shifted, study_shifts
 from npnet.run import RunFolder
 
 FIGURES = ["learning_curves", "descents", "confusion_matrix", "misclassified", "shifts"]
@@ -47,7 +45,7 @@ def test_the_losses_are_compared_on_what_is_given(small_cifar, monkeypatch):
 
 
 def test_minibatches_full_batch_and_one_sample_are_compared_and_two_losses():
-    networks = {network.name: network for network in recipes.get("cifar2-mlp").networks}
+    networks = {network.name: network for network in recipes.get("cifar2-mlp").setups}
     assert list(networks) == [AS_IN_SOURCE, FULL_BATCH, PER_SAMPLE, OURS, NLL]
     for network in networks.values():
         assert network.model(np.random.default_rng(0)).summary((3, 32, 32)).parameters == 1_574_402
@@ -55,16 +53,15 @@ def test_minibatches_full_batch_and_one_sample_are_compared_and_two_losses():
     main, nll = networks[OURS], networks[NLL]
     assert (main.batch_size, main.optimizer.settings) == (64, {"lr": 0.01})
     assert (nll.loss.kind, main.loss.kind) == ("NLLLoss", "CrossEntropyLoss")
-    assert networks[PER_SAMPLE].given(Options(batch_size=32)).batch_size == 1
-    assert main.given(Options(batch_size=32)).batch_size == 32
+    assert networks[PER_SAMPLE].with_options(Options(batch_size=32)).batch_size == 1
+    assert main.with_options(Options(batch_size=32)).batch_size == 32
 
 
 def test_one_pass_of_single_samples_learns_more_than_one_step_of_all(small_cifar, tmp_path):
     options = Options(quick=True, data=small_cifar("cifar10", 20), epochs=1)
-    networks = {network.name: network.given(options) for network in recipes.get("cifar2-mlp").networks}
-    splits = networks[PER_SAMPLE].splits(options)
-    with RunFolder(tmp_path, "x") as folder:
-        losses = [learn(networks[name], splits, options, folder).loss for name in (PER_SAMPLE, FULL_BATCH)]
+    recipe = recipes.get("cifar2-mlp").only(PER_SAMPLE, FULL_BATCH)
+    runs = Runner(recipe, options, "numpy", RunFolder(tmp_path, "x"), lambda line: None).train_all()
+    losses = [runs[name].loss for name in (PER_SAMPLE, FULL_BATCH)]
     assert losses[0] < losses[1]
 
 
@@ -101,8 +98,8 @@ def test_a_network_that_sees_one_column_alone_is_turned_by_a_pixel(small_cifar):
     assert study.accuracies[0] == 1
     assert study.accuracies[1] == 0.5
     assert study.changed[1] == 0.5
-    assert sorted(study.turned()) == [0, 1]
-    assert "50.0 % of the images" in study.told()
+    assert sorted(study.flipped()) == [0, 1]
+    assert "50.0 % of the images" in study.line()
 
 
 def test_real_airplanes_and_birds(real_data, tmp_path):

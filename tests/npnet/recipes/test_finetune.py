@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from npnet import models, recipes
-from npnet.recipes import Options
+from npnet.experiments import Options
 from npnet.recipes.finetune import WAYS, start
 
 NAMES = [way.name for way in WAYS]
@@ -45,11 +45,11 @@ def data(folder, monkeypatch):
 def test_a_quick_run_learns_both_halves(data, tmp_path):
     lines = []
     result = recipes.get("finetune").run(Options(quick=True, data=data, threads=1), tmp_path, lines.append)
-    reached = result.values["engines"]["npnet"]
+    reached = result.values["networks"]["npnet"]
     assert reached["digits 0–4"]["accuracy"] > 0.9
-    assert list(reached["digits 5–9"]) == NAMES
-    assert reached["digits 5–9"]["linear layers"]["accuracy"] > 0.8
-    assert reached["frozen_unchanged"] is True
+    assert list(reached) == ["digits 0–4", *NAMES]
+    assert reached["linear layers"]["accuracy"] > 0.8
+    assert result.values["frozen_unchanged"] is True
     drawn = {"learning_curves.png", "confusion_matrix.png", "misclassified.png", "filters.png"}
     assert {path.name for path in result.figures} == drawn
     assert all(path.stat().st_size > 5000 for path in result.figures)
@@ -76,14 +76,14 @@ def test_what_was_frozen_is_compared_with_what_it_was(data, tmp_path, monkeypatc
     result = recipes.get("finetune").run(
         Options(quick=True, epochs=1, data=data), tmp_path, lambda line: None
     )
-    assert result.values["engines"]["npnet"]["frozen_unchanged"] is False
+    assert result.values["frozen_unchanged"] is False
 
 
 def test_the_halves_hold_five_digits_each(data):
-    from npnet.recipes.finetune import FIRST, SECOND, stage
+    from npnet.recipes.finetune import FIRST, SECOND
 
-    for which in (FIRST, SECOND):
-        splits = stage("half", which).data(Options(data=data))
+    for which, setup in zip((FIRST, SECOND), recipes.get("finetune").setups, strict=True):
+        splits = setup.data(Options(data=data))
         assert "".join(splits.classes) == which
         assert set(splits.train.y) == set(range(5))
         assert [len(part) for part in splits.parts().values()] == [675, 75, 200]
@@ -102,9 +102,9 @@ def test_on_both_engines_the_ways_come_to_the_same_and_a_resnet_joins(data, tmp_
     lines = []
     options = Options(quick=True, epochs=1, data=data, engine="both", threads=1)
     result = recipes.get("finetune").run(options, tmp_path, lines.append)
-    engines = result.values["engines"]
+    engines = result.values["networks"]
     for way in NAMES:
-        ours, theirs = (engines[name]["digits 5–9"][way] for name in ("npnet", "PyTorch"))
+        ours, theirs = (engines[name][way] for name in ("npnet", "PyTorch"))
         assert abs(ours["loss"] - theirs["loss"]) < 1e-3
     assert result.values["resnet18"]["pretrained"] is False
     assert 0 <= result.values["resnet18"]["accuracy"] <= 1
@@ -112,16 +112,12 @@ def test_on_both_engines_the_ways_come_to_the_same_and_a_resnet_joins(data, tmp_
     headlines = {engine: each["headline"] for engine, each in result.values["reached"].items()}
     assert list(headlines) == ["npnet", "PyTorch"]
     for engine, headline in headlines.items():
-        share = f"{100 * engines[engine]['digits 5–9']['last layer']['accuracy']:.2f} %"
+        share = f"{100 * engines[engine]['last layer']['accuracy']:.2f} %"
         assert headline.startswith(f"test accuracy on 5–9: last layer {share}, linear layers ")
         assert ("ResNet-18 that knows 0–4" in headline) == (engine == "PyTorch")
     times = {engine: each["seconds"] for engine, each in result.values["reached"].items()}
     assert times["PyTorch"] > result.values["resnet18"]["seconds"]
-    assert times["npnet"] == pytest.approx(
-        engines["npnet"]["digits 0–4"]["seconds"]
-        + sum(way["seconds"] for way in engines["npnet"]["digits 5–9"].values()),
-        abs=0.01,
-    )
+    assert times["npnet"] > sum(each["seconds"] for each in engines["npnet"].values())
 
 
 def test_real_digits_the_last_layer_alone_needs_what_was_learnt_before(real_data, tmp_path):
@@ -130,8 +126,8 @@ def test_real_digits_the_last_layer_alone_needs_what_was_learnt_before(real_data
     result = recipes.get("finetune").run(
         Options(quick=True, data=real_data, threads=1), tmp_path, lambda line: None
     )
-    reached = result.values["engines"]["npnet"]
-    accuracy = {name: way["accuracy"] for name, way in reached["digits 5–9"].items()}
+    reached = result.values["networks"]["npnet"]
+    accuracy = {name: way["accuracy"] for name, way in reached.items()}
     assert reached["digits 0–4"]["accuracy"] > 0.95
     assert accuracy["last layer"] > accuracy["last layer, nothing learnt before"] + 0.15
     assert accuracy["linear layers"] > 0.9

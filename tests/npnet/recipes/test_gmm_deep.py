@@ -4,7 +4,8 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from npnet import recipes
-from npnet.recipes import NetworkRecipe, Options, _gmm
+from npnet.experiments import Options, runner
+from npnet.recipes.common import gmm
 from npnet.recipes.gmm_deep import KINDS, MIXTURES, frames, network
 
 
@@ -16,7 +17,7 @@ def result(tmp_path_factory):
 
 @pytest.mark.parametrize("mixture", MIXTURES)
 def test_hidden_layers_see_what_no_line_can(result, mixture):
-    line, *deep = [result.values["networks"][network(mixture, *kind).name]["training"] for kind in KINDS]
+    line, *deep = [result.values["judged"][network(mixture, *kind).name]["training"] for kind in KINDS]
     assert max(judged["accuracy"] for judged in deep) > line["accuracy"] + 0.05
     assert all(0.5 < judged["average_precision"] <= 1 for judged in deep)
 
@@ -33,22 +34,22 @@ def test_there_is_a_surface_for_each_mixture_losses_and_a_film(result):
 
 
 def test_an_interrupt_before_the_deepest_ends_with_what_the_last_came_to(tmp_path, monkeypatch):
-    train = NetworkRecipe.train
+    train, calls = runner.run, []
 
-    def interrupted(self, *arguments):
-        history = train(self, *arguments)
-        history.interrupted = self.name.startswith("2-10-2 relu")
-        return history
+    def interrupted(*arguments, **settings):
+        calls.append(train(*arguments, **settings))
+        calls[-1].interrupted = len(calls) == 2
+        return calls[-1]
 
-    monkeypatch.setattr(NetworkRecipe, "train", interrupted)
+    monkeypatch.setattr(runner, "run", interrupted)
     ended = recipes.get("gmm-deep").run(Options(epochs=30), tmp_path, lambda line: None)
-    judged = ended.values["networks"]["2-10-2 relu on (4, 2, 40)"]["training"]
+    judged = ended.values["judged"]["2-10-2 relu on (4, 2, 40)"]["training"]
     share = f"{100 * judged['accuracy']:.1f} %"
     assert ended.headline == f"training accuracy of 2-10-2 relu on (4, 2, 40): {share} after 30 of 30 steps"
 
 
 def test_the_headline_is_of_the_deepest(result):
-    shares = [result.values["networks"][f"2-10-10-2 relu on {mixture}"]["training"] for mixture in MIXTURES]
+    shares = [result.values["judged"][f"2-10-10-2 relu on {mixture}"]["training"] for mixture in MIXTURES]
     one, other = (f"{100 * share['accuracy']:.1f} %" for share in shares)
     assert result.headline == f"training accuracy of 2-10-10-2 relu: (4, 2, 40) {one}, (6, 2, 10) {other}"
 
@@ -61,8 +62,8 @@ def test_frames_begin_untrained_and_end_trained():
 
 def test_the_settings_are_those_of_the_source():
     recipe = recipes.get("gmm-deep")
-    assert len(recipe.networks) == 10
-    for each in recipe.networks:
+    assert len(recipe.setups) == 10
+    for each in recipe.setups:
         assert each.epochs == 10_000
         assert each.optimizer.settings == {"lr": 0.1, "weight_decay": 1e-4}
         assert each.batch_size == len(each.data(Options()).train) in (160, 60)
@@ -71,7 +72,7 @@ def test_the_settings_are_those_of_the_source():
 def test_judgements_are_scikit_learns():
     rng = np.random.default_rng(0)
     scores, target = rng.normal(size=(50, 2)), rng.integers(2, size=50)
-    ours = _gmm.judge(scores, target)
+    ours = gmm.judge(scores, target)
     precision, recall, _, _ = precision_recall_fscore_support(target, scores.argmax(axis=1))
     np.testing.assert_allclose(ours.precision, precision)
     np.testing.assert_allclose(ours.recall, recall)

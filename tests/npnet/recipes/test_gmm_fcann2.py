@@ -5,10 +5,11 @@ from sklearn.linear_model import LogisticRegression
 from npnet import functional as F
 from npnet import recipes
 from npnet.errors import MissingError
-from npnet.recipes import Options, gmm_fcann2
+from npnet.experiments import Options
+from npnet.recipes import gmm_fcann2
 from npnet.recipes.gmm_fcann2 import fcann2_classify, fcann2_train
 
-SAMPLES = recipes.get("gmm-fcann2").networks[0].data(Options()).train
+SAMPLES = recipes.get("gmm-fcann2").setups[0].data(Options()).train
 
 
 def test_a_quick_run_ends_alike_and_beats_a_line(tmp_path):

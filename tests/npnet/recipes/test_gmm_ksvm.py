@@ -4,10 +4,10 @@ from matplotlib.collections import PathCollection
 from sklearn.svm import SVC
 
 from npnet import plot, recipes
-from npnet.recipes import Options
+from npnet.experiments import Options
 from npnet.recipes.gmm_ksvm import KSVMWrap, seeds, two_scores
 
-SPLITS = recipes.get("gmm-ksvm").networks[0].data(Options())
+SPLITS = recipes.get("gmm-ksvm").setups[0].data(Options())
 
 
 def test_a_quick_run_judges_both_on_the_same_mixtures(tmp_path):

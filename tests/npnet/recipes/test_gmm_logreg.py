@@ -3,7 +3,7 @@ import json
 import pytest
 
 from npnet import recipes
-from npnet.recipes import Options
+from npnet.experiments import Options
 from npnet.recipes.gmm_logreg import MANY, ONCE, STRENGTHS, THREE, TWO, strength
 
 
@@ -36,14 +36,14 @@ def test_there_are_figures_and_notes_of_each_network(result):
     assert all(path.stat().st_size > 10_000 for path in result.figures)
     lines = [json.loads(line) for line in (result.folder / "metrics.jsonl").read_text().splitlines()]
     recipe = recipes.get("gmm-logreg")
-    assert {line["network"] for line in lines} == {network.name for network in recipe.networks}
+    assert {line["network"] for line in lines} == {network.name for network in recipe.setups}
     assert max(line["epoch"] for line in lines) == 150
     settings = json.loads((result.folder / "settings.json").read_text())
-    assert "weight_decay=10" in settings["networks"][-2]["optimizer"]
+    assert "weight_decay=10" in settings["networks"][strength(10.0)]["optimizer"]
 
 
 def test_the_data_change_with_the_seed_and_test_samples_are_others():
-    draw = recipes.get("gmm-logreg").networks[1].data
+    draw = recipes.get("gmm-logreg").setups[1].data
     one, other = draw(Options(seed=0)), draw(Options(seed=1))
     assert (one.train.x != other.train.x).all()
     assert (one.train.x != one.test.x).all()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from npnet import definition, recipes
-from npnet.recipes import Options
+from npnet.experiments import Options
 from npnet.recipes.kernels import DIRECTIONS, KERNELS, convolve, digits, photographs
 
 

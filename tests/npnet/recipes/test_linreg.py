@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from npnet import recipes
-from npnet.recipes import Options
+from npnet.experiments import Options
 from npnet.recipes.linreg import least_squares, noisy_points, one_line, written_gradients
 
 

@@ -3,16 +3,20 @@
 import csv
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from npnet import nn, recipes
-from npnet.data import Splits
+from npnet.data import ArrayDataset, Splits
 from npnet.data.signs import LETTERS, read_signs
 from npnet.errors import MissingError
-from npnet.recipes import Options
-from npnet.recipes._signs import guessing, layer_outputs
+from npnet.experiments import Options, Run
+from npnet.recipes.common import layer_outputs
+from npnet.recipes.common.signs import guessing, layers
+from npnet.recipes.signs_logreg import pixels_times_weights
+from npnet.train import History
 
 NAMES = ("signs-logreg", "signs-minimal", "signs-conv")
 EACH = pytest.mark.parametrize("name", NAMES)
@@ -52,7 +56,14 @@ def few_rows(monkeypatch):
 
 
 def ours(name):
-    return recipes.get(name).networks[1]
+    return recipes.get(name).setups[1]
+
+
+def untrained(name):
+    """Return our setting before it has learnt anything."""
+    setup, nothing = ours(name), ArrayDataset(np.zeros((1, 1, 28, 28), np.float32), np.array([0]))
+    model = setup.model(np.random.default_rng(0))
+    return Run(setup, "npnet", Splits(nothing, classes=tuple(LETTERS)), model, History(), 0.0, 0.0, 0.0)
 
 
 @EACH
@@ -94,28 +105,28 @@ def test_without_the_files_it_says_where_they_are_to_be_had(tmp_path, name):
 
 
 def test_the_baseline_shows_what_a_logit_is_the_sum_of():
-    recipe = ours("signs-logreg")
-    model = recipe.model(np.random.default_rng(0))
+    run = untrained("signs-logreg")
     x = np.random.default_rng(1).normal(size=(1, 28, 28)).astype(np.float32)
-    shown, logits = recipe.seen(model, x, tuple(LETTERS))
-    chosen = logits.argmax()
+    shown = pixels_times_weights(run, x)
+    scores = shown.pop("scores")
+    chosen = scores.argmax()
     (name,) = shown
     assert name == f"pixel × weight for {LETTERS[chosen]}"
     np.testing.assert_allclose(
-        shown[name].sum() + model.parameters["linear.bias"][chosen], logits[chosen], rtol=1e-4
+        shown[name].sum() + run.model.parameters["linear.bias"][chosen], scores[chosen], rtol=1e-4
     )
 
 
 def test_features_are_those_the_network_computes_on_its_way():
-    recipe = ours("signs-conv")
-    model = recipe.model(np.random.default_rng(0))
+    run = untrained("signs-conv")
     x = np.random.default_rng(1).normal(size=(1, 28, 28)).astype(np.float32)
-    shown, logits = recipe.seen(model, x, tuple(LETTERS))
-    np.testing.assert_array_equal(logits, model(x[None])[0])
+    shown = layers(run, x)
+    np.testing.assert_array_equal(shown["scores"], run.model(x[None])[0])
     assert list(shown) == [
         *(f"{kind}{i}" for i in (1, 2, 3) for kind in ("conv", "relu", "pool")),
         "fc1",
         "relu4",
+        "scores",
     ]
     assert shown["pool3"].shape == (64, 3, 3)
     assert (shown["relu2"] >= 0).all()
@@ -137,15 +148,12 @@ def test_published_rows_can_be_learnt(real_data, tmp_path):
     path = real_data / "sign_mnist" / "sign_mnist_train_first188rows.csv"
     if not path.exists():
         pytest.skip("the data folder has no rows of the Sign Language MNIST")
-    from dataclasses import replace
-
-    from npnet.data import ArrayDataset
-
     pixels, labels = read_signs(path)
     labels -= labels > 9
     part = ArrayDataset((pixels[:, None] / np.float32(255)).astype(np.float32), labels)
     splits = Splits(part, None, part, classes=tuple(LETTERS), name="signs").standardized()
     for name in ("signs-logreg", "signs-minimal"):
-        recipe = replace(ours(name), title=name, data=lambda options: splits, batch_size=32)
+        setup = replace(ours(name), data=lambda options: splits, batch_size=32)
+        recipe = replace(recipes.get(name), setups=(setup,))
         result = recipe.run(Options(epochs=30, threads=1), tmp_path, lambda line: None)
         assert result.values["accuracy"] > 0.9  # of the very rows it has learnt

@@ -11,9 +11,10 @@ from npnet import data, nn, optim, recipes
 from npnet.checkpoint import load
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
-from npnet.recipes import NetworkRecipe, Options
-from npnet.recipes._both_settings import AS_IN_SOURCE, OURS, held_out_at_random, which
+from npnet.experiments import AS_IN_SOURCE, OURS, Options, runner
 from npnet.recipes.cifar2_mlp import FULL_BATCH, PER_SAMPLE
+from npnet.recipes.common import held_out_at_random
+from npnet.recipes.common.mnist import without
 from npnet.recipes.gmm_ksvm import KSVMWrap
 from npnet.recipes.mnist_deep import SOURCE_BATCH_NORM, SOURCE_DEPTHS, SOURCE_STRENGTHS
 
@@ -22,7 +23,7 @@ SIGNS_ROWS = {"sign_mnist_train.csv": 480, "sign_mnist_test.csv": 120}
 
 
 def network(recipe, name=AS_IN_SOURCE):
-    (found,) = (each for each in recipes.get(recipe).networks if each.name == name)
+    (found,) = (each for each in recipes.get(recipe).setups if each.name == name)
     return found
 
 
@@ -222,7 +223,7 @@ def test_the_rate_of_adam_falls_once_an_epoch():
     ],
 )
 def test_the_networks_of_the_plane_have_the_sources_units(recipe, units, activation):
-    networks = {each.name: each for each in recipes.get(recipe).networks}
+    networks = {each.name: each for each in recipes.get(recipe).setups}
     chosen = next((each for name, each in networks.items() if name.startswith("2-10-10-2 relu")), None)
     model = (chosen or next(iter(networks.values()))).model(np.random.default_rng(0))
     shapes = [layer.weight.shape for layer in model.children.values() if isinstance(layer, nn.Linear)]
@@ -240,12 +241,12 @@ def test_the_networks_of_the_plane_have_the_sources_units(recipe, units, activat
     ],
 )
 def test_the_mixtures_are_those_of_the_source(recipe, names):
-    for each in recipes.get(recipe).networks:
+    for each in recipes.get(recipe).setups:
         splits = each.data(Options())
         components, _, samples = (int(n) for n in splits.name[len("sample_gmm_2d(") : -1].split(", "))
         assert len(splits.train) == components * samples
         assert splits.standardization is None
-    assert {each.data(Options()).name for each in recipes.get(recipe).networks} == names
+    assert {each.data(Options()).name for each in recipes.get(recipe).setups} == names
 
 
 def test_the_machine_has_the_sources_c_and_gamma():
@@ -343,7 +344,7 @@ def test_digits_have_pixels_from_0_to_1_and_a_fifth_held_out(monkeypatch):
 
     monkeypatch.setattr("npnet.data.mnist", published)
     for name in ("mnist-softmax", "mnist-deep"):
-        for each in recipes.get(name).networks:
+        for each in recipes.get(name).setups:
             splits = each.data(Options())
             assert asked.pop("validation") == 0.2
             assert splits.standardization is None
@@ -361,13 +362,13 @@ def test_digits_have_pixels_from_0_to_1_and_a_fifth_held_out(monkeypatch):
 )  # fmt: skip
 def test_either_setting_can_be_run_alone(recipe):
     for name in (AS_IN_SOURCE, OURS):
-        assert [each.name for each in recipes.get(recipe).only(name).networks] == [name]
+        assert [each.name for each in recipes.get(recipe).only(name).setups] == [name]
         assert f'"{name}"' in recipes.get(recipe).summary()
 
 
 def test_the_setting_is_left_out_of_a_networks_name_where_it_is_said_already():
-    assert which(SOURCE_BATCH_NORM, AS_IN_SOURCE) == "784-100-100-10, batch norm"
-    assert which("our setting, λ = 0", OURS) == "λ = 0"
+    assert without(SOURCE_BATCH_NORM, AS_IN_SOURCE) == "784-100-100-10, batch norm"
+    assert without("our setting, λ = 0", OURS) == "λ = 0"
 
 
 def test_a_source_that_reports_its_last_epoch_is_judged_by_it(small_cifar, tmp_path):
@@ -386,21 +387,21 @@ def test_a_source_that_reports_its_last_epoch_is_judged_by_it(small_cifar, tmp_p
 # ---- a run that fails ----------------------------------------------------------------------------------
 
 
-def fail_at(monkeypatch, which_network):
-    learn = NetworkRecipe._run
+def fail_at(monkeypatch, number):
+    """Let the training of one setup, counted from 1, end in an error after its epochs."""
+    train, calls = runner.run, []
 
-    def failing(self, *arguments):
-        history = learn(self, *arguments)
-        if self.name == which_network:
+    def failing(*arguments, **settings):
+        calls.append(train(*arguments, **settings))
+        if len(calls) == number:
             raise InputError("fit: loss became nan")
-        return history
+        return calls[-1]
 
-    monkeypatch.setattr(NetworkRecipe, "_run", failing)
+    monkeypatch.setattr(runner, "run", failing)
 
 
-@pytest.mark.parametrize("failing", [AS_IN_SOURCE, OURS])
+@pytest.mark.parametrize("failing", [1, 2])
 def test_a_run_that_fails_leaves_what_was_learnt(small_cifar, tmp_path, monkeypatch, failing):
-
     fail_at(monkeypatch, failing)
     options = Options(data=small_cifar("cifar100", 5), epochs=1, threads=1, progress=False)
     with pytest.raises(InputError, match="loss became nan"):
@@ -411,8 +412,7 @@ def test_a_run_that_fails_leaves_what_was_learnt(small_cifar, tmp_path, monkeypa
 
 
 def test_a_run_of_small_networks_that_fails_leaves_all_so_far(tmp_path, monkeypatch):
-
-    fail_at(monkeypatch, "3 classes")
+    fail_at(monkeypatch, 2)
     options = Options(epochs=20, progress=False)
     with pytest.raises(InputError, match="loss became nan"):
         recipes.get("gmm-logreg").run(options, tmp_path, lambda line: None)
@@ -423,7 +423,6 @@ def test_a_run_of_small_networks_that_fails_leaves_all_so_far(tmp_path, monkeypa
 
 
 def test_a_whole_run_of_small_networks_leaves_the_weights_of_each(tmp_path):
-
     result = recipes.get("linreg").run(Options(epochs=20, progress=False), tmp_path, lambda line: None)
     networks = {name.partition("/")[0] for name in load(result.folder / "weights.safetensors")[0]}
-    assert networks == {each.name for each in recipes.get("linreg").networks}
+    assert networks == {each.name for each in recipes.get("linreg").setups}

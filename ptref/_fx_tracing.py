@@ -1,4 +1,4 @@
-"""Following the forward method of a module, to write down as layers what it does to its input.
+"""Convert the forward method of a PyTorch module into layers, from the graph that `torch.fx` traces.
 
 `torch.fx` runs the method on a stand-in for a tensor, and records each operation as a node of a graph.
 """

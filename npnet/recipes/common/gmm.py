@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from npnet import check, metrics, models, plot
 from npnet import functional as F
-from npnet import metrics, models, plot
 from npnet.data import ArrayDataset, Splits, sample_gmm_2d
+from npnet.errors import InputError
+from npnet.experiments import Options, Run, Runner, Setup, Spec
 from npnet.nn import Layer
-from npnet.recipes._network import NetworkRecipe
-from npnet.recipes._several import Trained
-from npnet.recipes._spec import Options, Spec
 
 # Seeds from here on, so that with seed 0 no recipe's classes are split by a line, which would teach little.
 FIRST_MIXTURE = 101
@@ -57,43 +56,51 @@ def classifier(
     quick_steps: int,
     lr: float,
     decay: float,
-) -> NetworkRecipe:
-    """Describe a fully connected network that learns from all `samples` at every step.
+    snapshot_epochs: Callable[[int], Sequence[int]] | None = None,
+) -> Setup:
+    """Describe a fully connected network that learns from all `samples` at every step: an epoch is a step.
 
     The loss is the mean cross-entropy plus decay/2 · ‖θ‖², by the optimizer's `weight_decay`.
     """
-    return NetworkRecipe(
+    return Setup(
         name=name,
-        title=f"{'-'.join(map(str, sizes))}, {activation}",
-        source="",
-        reported="",
-        expects="",
         data=data,
         input_shape=(sizes[0],),
         model=lambda generator: models.mlp(sizes, activation, generator=generator, dtype=np.float64),
         optimizer=Spec("SGD", lr=lr, weight_decay=decay),
         epochs=steps,
+        batch_size=samples,
+        snapshot_epochs=snapshot_epochs,
+        threads=1,
         quick_epochs=quick_steps,
         quick_images=samples,  # few enough; fewer would be other data
-        batch_size=samples,
     )
 
 
-def probabilities(model: Layer) -> Callable[[ndarray], ndarray]:
+def class_probabilities(model: Layer) -> Callable[[ndarray], ndarray]:
     """Return the function from points to class probabilities that a network of logits stands for."""
     return lambda x: F.softmax(model(x), dim=1)[0]
 
 
-def surface(title: str, trained: Trained, weights: Mapping[str, ndarray] | None = None) -> plot.Surface:
+def surface(title: str, run: Run, weights: Mapping[str, ndarray] | None = None) -> plot.Surface:
     """Return the decision surface of a network, shown with the points it learnt from.
 
     It is the surface of given weights, or else of those that were learnt in the end.
     """
-    part, model = trained.splits.train, trained.model
+    part, model = run.splits.train, run.model
     if weights is not None:
-        model = trained.network.model(np.random.default_rng(0))
+        model = run.setup.model(np.random.default_rng(0))
         model.load_state_dict(weights)
-    return plot.Surface(title, part.x, part.y, probabilities(model))
+    return plot.Surface(title, part.x, part.y, class_probabilities(model))
+
+
+def loss_panel(curves: Mapping[str, Sequence[float]], title: str = "", label: str = "") -> plot.LinePlot:
+    """Return training losses against steps, both on logarithmic axes."""
+    y_label = label or "cross-entropy (nats)"
+    return plot.LinePlot(curves, y_label=y_label, title=title, x_scale="log", y_scale="log")
+
+
+# ---- judging -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -142,7 +149,39 @@ def judge(scores: ndarray, target: ndarray) -> Judgement:
     )
 
 
-def judge_parts(trained: Trained) -> dict[str, Judgement]:
+def judge_parts(run: Run) -> dict[str, Judgement]:
     """Judge a network on the samples it learnt from and on those of the test."""
-    parts = {"training": trained.splits.train, "test": trained.test}
-    return {name: judge(trained.model(part.x), part.y) for name, part in parts.items()}
+    parts = {"training": run.splits.train, "test": run.test}
+    return {name: judge(run.model(part.x), part.y) for name, part in parts.items()}
+
+
+def report_judgements(
+    runner: Runner, heading: str, judged: Mapping[str, Mapping[str, Judgement]]
+) -> dict[str, dict[str, Any]]:
+    """Report judgements by name and part as a table, and return their numbers as they are kept."""
+    rows = [[name, part, *j.cells()] for name, parts in judged.items() for part, j in parts.items()]
+    runner.table([heading, "part", *JUDGEMENT_HEADINGS], rows)
+    return {name: {part: j.rounded() for part, j in parts.items()} for name, parts in judged.items()}
+
+
+# ---- checks of what other programs may call ------------------------------------------------------------
+
+
+def check_samples(owner: str, X: Any, Y: Any) -> None:
+    """Require samples of shape (n, d) and a class for each of them."""
+    check.axes(owner, "X", check.array(owner, "X", X, "f"), (2,), "(n, d)")
+    check.shape(owner, "Y", check.array(owner, "Y", Y, "iu"), (len(X),), "a class for each sample")
+    if not len(X) or Y.min() < 0:
+        raise InputError(f"{owner}: Y must be classes 0, 1, … of a sample or more, got {check.described(Y)}")
+
+
+def check_weights(owner: str, name: str, weights: Any, X: Any) -> None:
+    """Require the arrays W1, b1, W2 and b2 of a network that takes the samples."""
+    if not isinstance(weights, Mapping) or set(weights) != {"W1", "b1", "W2", "b2"}:
+        raise InputError(f"{owner}: {name} must be a mapping with W1, b1, W2 and b2, got {weights!r:.60}")
+    for key, array in weights.items():
+        check.array(owner, f"{name}[{key!r}]", array, "f")
+    hidden, classes = len(weights["b1"]), len(weights["b2"])
+    shapes = {"W1": (hidden, X.shape[1]), "b1": (hidden,), "W2": (classes, hidden), "b2": (classes,)}
+    for key, expected in shapes.items():
+        check.shape(owner, f"{name}[{key!r}]", weights[key], expected, "to fit X and one another")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import data, nn, plot
-from npnet import functional as F
 from npnet.data import ArrayDataset, Splits
+from npnet.experiments import Options, Run, Runner, probabilities
 from npnet.metrics import accuracy
-from npnet.recipes._spec import Options
-from npnet.run import RunFolder
-from npnet.train import predict
 
 BOOK = "Stevens, Antiga, Viehmann (2020), Deep learning with PyTorch"
 AIRPLANES_AND_BIRDS = ("airplane", "bird")  # 0 and 1
@@ -79,16 +75,10 @@ def shifted(x: Float[ndarray, "n c h w"], pixels: int) -> Float[ndarray, "n c h 
 
 @dataclass(frozen=True, eq=False)
 class ShiftStudy:
-    """What a classifier makes of a data set whose images are all moved by some pixels.
-
-    Parameters
-    ----------
-    part : ArrayDataset
-    probabilities : mapping from pixels to array, shape (n, classes)
-    """
+    """What a classifier makes of a data set whose images are all moved by some pixels."""
 
     part: ArrayDataset
-    probabilities: Mapping[int, ndarray]
+    probabilities: Mapping[int, ndarray]  # (n, classes) for each number of pixels
 
     @property
     def accuracies(self) -> dict[int, float]:
@@ -101,43 +91,21 @@ class ShiftStudy:
         before = self.probabilities[0].argmax(axis=1)
         return {by: float((p.argmax(axis=1) != before).mean()) for by, p in self.probabilities.items()}
 
-    def turned(self, by: int = 1) -> ndarray:
+    def flipped(self, by: int = 1) -> ndarray:
         """Return the places of images that were recognised until they were moved, most changed first."""
         before, after = self.probabilities[0], self.probabilities[by]
         found = np.flatnonzero((before.argmax(axis=1) == self.part.y) & (after.argmax(axis=1) != self.part.y))
         change = abs(after[found] - before[found]).max(axis=1)
         return found[np.argsort(-change, kind="stable")]
 
-    def values(self) -> dict[str, Any]:
-        """Return what is kept of it."""
-        return {"accuracy": self.accuracies, "changed": self.changed}
-
-    def told(self) -> str:
-        """Return in a line what a single pixel does."""
+    def line(self) -> str:
+        """Say what a single pixel does."""
         worst = max(self.changed[1], self.changed[-1])
         return (
             f"moved by one pixel, {100 * worst:.1f} % of the images are taken for the other class than before"
         )
 
-    def figures(self, name: str, class_names: Sequence[str], folder: RunFolder) -> list[Path]:
-        """Draw it, and those images that a single pixel turned."""
-        drawn = plot.line_plots(self._panels(), title=f"{name}: all test images shifted")
-        files = [folder.figure("shifts.png", drawn)]
-        which = self.turned()[:MOST_TURNED]
-        if len(which):
-            x = self.part.x[which]
-            drawn = plot.predictions(
-                np.concatenate([x, shifted(x, 1)]),
-                np.tile(self.part.y[which], 2),
-                np.concatenate([self.probabilities[by][which] for by in (0, 1)]),
-                class_names,
-                row_names=["not shifted", "shifted"],
-                title=f"{name}: recognised, but not after a shift by one pixel",
-            )
-            files.append(folder.figure("turned_by_one_pixel.png", drawn))
-        return files
-
-    def _panels(self) -> list[plot.LinePlot]:
+    def panels(self) -> list[plot.LinePlot]:
         """Return accuracy and changed predictions by shift; and guessing, if accuracy comes near it."""
         reached, changed = (
             {by: 100 * share for by, share in each.items()} for each in (self.accuracies, self.changed)
@@ -152,13 +120,29 @@ class ShiftStudy:
         ]
 
 
+def shift_test_images(runner: Runner, run: Run) -> dict[str, Any]:
+    """Move the test images left and right, draw what becomes of the predictions, and return the shares."""
+    study = study_shifts(run.model, run.test)
+    runner.report(study.line())
+    name = runner.experiment.name
+    runner.figure("shifts.png", plot.line_plots, study.panels(), title=f"{name}: all test images shifted")
+    flipped = study.flipped()[:MOST_TURNED]
+    if len(flipped):
+        x = run.test.x[flipped]
+        runner.figure(
+            "turned_by_one_pixel.png",
+            plot.predictions,
+            np.concatenate([x, shifted(x, 1)]),
+            np.tile(run.test.y[flipped], 2),
+            np.concatenate([study.probabilities[by][flipped] for by in (0, 1)]),
+            run.splits.classes,
+            row_names=["not shifted", "shifted"],
+            title=f"{name}: recognised, but not after a shift by one pixel",
+        )
+    return {"accuracy": study.accuracies, "changed": study.changed}
+
+
 def study_shifts(model: nn.Layer, part: ArrayDataset, shifts: Sequence[int] = SHIFTS) -> ShiftStudy:
     """Show a classifier a data set again and again, moved by each number of pixels; 0 must be among them."""
     moved = {by: ArrayDataset(shifted(part.x, by), part.y) for by in shifts}
     return ShiftStudy(part, {by: probabilities(model, each) for by, each in moved.items()})
-
-
-def probabilities(model: nn.Layer, part: ArrayDataset) -> ndarray:
-    """Return what a model takes each sample for; its outputs may be logits or log-probabilities."""
-    p, _ = F.softmax(predict(model, part), dim=1)
-    return p

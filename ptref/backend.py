@@ -1,0 +1,68 @@
+"""PyTorch as npnet knows it: its name, devices and options. PyTorch is loaded when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib import metadata, util
+from typing import Any
+
+from npnet.engines import Backend, EngineSettings, Spec
+from npnet.errors import MissingError
+from npnet.nn import Layer
+from npnet.train import Engine
+
+
+class TorchBackend(Backend):
+    """PyTorch, on the CPU or on an NVIDIA GPU."""
+
+    title = "PyTorch"
+    devices = ("cpu", "cuda")
+
+    def check(self, settings: EngineSettings) -> None:
+        """Require PyTorch and the device to be there.
+
+        Raises
+        ------
+        InputError
+            If the device is not.
+        MissingError
+            If PyTorch is not.
+        """
+        super().check(settings)
+        if util.find_spec("torch") is None:
+            raise MissingError(
+                "engine torch trains with PyTorch, which is not installed: pip install torch torchvision"
+            )
+        from ptref.engine import check_device  # noqa: PLC0415 - PyTorch is loaded when asked for
+
+        check_device(settings.device)
+
+    def engine(
+        self,
+        model: Layer,
+        loss: Spec,
+        optimizer: Spec,
+        schedule: Spec | None,
+        settings: EngineSettings,
+    ) -> AbstractContextManager[Engine]:
+        """Give an engine of PyTorch that starts where the model stands; see `ptref.engine.engine_for`."""
+        from ptref.engine import engine_for  # noqa: PLC0415 - as above
+
+        device, threads = settings.device, settings.threads
+        return engine_for(model, loss, optimizer, schedule, device=device, threads=threads)
+
+    def versions(self) -> dict[str, str]:
+        """Return PyTorch's version."""
+        return {"torch": metadata.version("torch")}
+
+    def extension(self, recipe: str) -> Callable[..., Any] | None:
+        """Return what fine-tunes a pretrained ResNet-18, for the recipe ``finetune``."""
+        if recipe != "finetune":
+            return None
+        from ptref.finetune import learn_last_layer  # noqa: PLC0415 - as above
+
+        return learn_last_layer
+
+
+backend = TorchBackend()
