@@ -21,9 +21,9 @@ from numpy import ndarray
 
 from npnet import check
 from npnet import checkpoint as files
+from npnet._lock import Lock
 from npnet._regular import path_of
 from npnet.errors import InputError, MissingError
-from npnet.train._lock import Lock
 from npnet.train._pack import pack, unpack
 from npnet.train.history import Epoch, History
 

@@ -36,6 +36,12 @@ class Lock:
         self._descriptor = descriptor
         return True
 
+    def is_free(self) -> bool:
+        """Return whether the lock could be taken now."""
+        free = self.acquire()
+        self.release()
+        return free
+
     def release(self) -> None:
         """Give the lock back, if it is held."""
         if self._descriptor is not None:
