@@ -1,13 +1,13 @@
-"""How fast npnet is, beside PyTorch on the same machine: ``python -m benchmarks``.
+"""Time npnet beside PyTorch on the same machine: ``python -m benchmarks``.
 
-- *One run*: engines take turns, round after round, so that whatever else the machine does meets them alike.
-- *Equal threads*: set for every engine and then asked back.
-- *Medians*, with the spread of the samples; ratios with a 95 % confidence interval, and no ratio at all where
-  that is too wide to carry it.
-- *JSON first*: what was measured is written down together with the machine; tables and figures are made from
-  these files alone, and ``python -m benchmarks report`` makes them again.
+- *One run*: engines take turns, round after round, so that other load on the machine affects all alike.
+- *Equal threads*: set for every engine and then verified.
+- *Medians*, with the interquartile range of the samples. Ratios have a 95 % confidence interval, and are not
+  printed if the interval is too wide.
+- *JSON first*: results are saved with a description of the machine. Tables and figures are made from these
+  files alone, and ``python -m benchmarks report`` makes them again.
 
-`timing` and `samples` are the method, `works` says what is done, `contenders` and `peers` by whom; `ops`,
-`step`, `scaling`, `memory` and `accuracy` are the suites, `results`, `report` and `figures` what becomes of
-them.
+`timing` and `samples` are the method. `works` defines the workloads, `contenders` and `peers` the engines.
+`ops`, `step`, `scaling`, `memory` and `accuracy` are the suites. `results` stores measurements, and `report`
+and `figures` present them.
 """

@@ -18,17 +18,17 @@ SUITES = ("step", "ops", "scaling", "memory", "accuracy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, write down, draw.
+    """Run the chosen suites, save their results, and print and draw them.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        Those of the process if absent.
+        By default those of the process.
 
     Returns
     -------
     status : int
-        0; 2 after a mistake of the user's, 130 after Ctrl-C.
+        0 after success, 2 after a user's mistake, 130 after Ctrl-C.
     """
     chosen = _parser().parse_args(arguments)
     suites = SUITES if chosen.suite in ("all", "report") else (chosen.suite,)
@@ -43,20 +43,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             path = chosen.out / f"{suite}.json"
             if chosen.suite != "report":
                 results.write(import_module(f"benchmarks.{suite}").measure(settings), chosen.out)
-            elif not os.path.exists(path):  # noqa: PTH110 - False, not an error, for a name too long
+            elif not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for a name that is too long
                 continue
             _show(path)
     except InputError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("benchmarks: interrupted; suites that were finished are written down", file=sys.stderr)
+        print("benchmarks: interrupted; the results of finished suites are saved", file=sys.stderr)
         return 130
     return 0
 
 
 def _show(path: Path) -> None:
-    """Print a suite's table, and put table and figure beside its JSON."""
+    """Print a suite's table, and save table and figure beside its JSON file."""
     from benchmarks import figures, report  # noqa: PLC0415 - measuring needs neither
 
     found = results.read(path)
@@ -77,12 +77,12 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         default="all",
         choices=(*SUITES, "all", "report"),
-        help="what to measure; report draws again what was measured before",
+        help="what to measure; report prints and draws saved results again",
     )
-    parser.add_argument("--threads", type=int, help="of every engine (default: as many as there are cores)")
-    parser.add_argument("--quick", action="store_true", help="see that everything runs, in a minute")
+    parser.add_argument("--threads", type=int, help="threads of every engine (default: the number of cores)")
+    parser.add_argument("--quick", action="store_true", help="check in a minute that everything runs")
     parser.add_argument("--out", type=Path, default=results.FOLDER, help="folder for results")
-    parser.add_argument("--data", type=Path, help="folder with data sets, for accuracy")
+    parser.add_argument("--data", type=Path, help="folder of the data sets, for accuracy")
     return parser
 
 

@@ -1,8 +1,8 @@
-"""How long it takes to learn: MNIST to 98.5 % with LeNet-5, on a schedule fixed beforehand.
+"""The time to train LeNet-5 to 98.5 % accuracy on MNIST, with a fixed schedule.
 
-Nothing looks at the test digits while a network learns; they are judged once, at the end. What counts is
-the time of the whole training, shuffling included, of a schedule that gets there: the accuracies of all seeds
-stand before the times. Both engines start from the same weights and see the same minibatches.
+The test part is evaluated once, after training. The time is that of the whole training, including shuffling.
+The accuracies of all seeds are reported before the times, to show that the schedule reaches the goal. Both
+engines start from the same weights and train on the same minibatches.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy import ndarray
 from benchmarks.contenders import EAGER, NPNET
 from benchmarks.environment import threads_of_all
 from benchmarks.results import Record, Results
-from benchmarks.suite import Settings, told
+from benchmarks.suite import Settings, with_progress
 from npnet import models, nn, optim, parallel
 from npnet.data import ArrayDataset, minibatches, mnist
 from npnet.errors import MissingError
@@ -25,10 +25,10 @@ from ptref.convert import to_torch
 
 REACH = 0.985
 EPOCHS, BATCH, LR, MOMENTUM = 3, 64, 0.05, 0.9
-DECAY = 0.3  # what the learning rate is multiplied by after each epoch
+DECAY = 0.3  # factor of the learning rate after each epoch
 SEEDS = range(5)
 
-# Learns for one epoch at a learning rate; and the outputs for images.
+# A function that trains for one epoch at a learning rate, and one that returns the outputs for images.
 Learner = tuple[Callable[[ArrayDataset, np.random.Generator, float], None], Callable[[ndarray], ndarray]]
 
 
@@ -47,7 +47,7 @@ def measure(settings: Settings) -> Results:
     if settings.quick:
         train, test = ArrayDataset(train.x[:640], train.y[:640]), ArrayDataset(test.x[:500], test.y[:500])
     with threads_of_all(settings.threads), parallel.Step(settings.threads) as step:
-        for seed in told("accuracy: seed", settings.some(SEEDS, 1)):
+        for seed in with_progress("accuracy: seed", settings.some(SEEDS, 1)):
             engines = {NPNET: _npnet(seed, step), EAGER: _torch(seed)}
             for name in sorted(engines, reverse=bool(seed % 2)):
                 learn, predict = engines[name]

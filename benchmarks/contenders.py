@@ -1,4 +1,4 @@
-"""Who does the work: npnet, PyTorch in each of the ways its users run it, and peers that are installed."""
+"""The contenders: npnet, PyTorch in each of the ways its users run it, and other installed engines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LR, MOMENTUM = 1e-3, 0.9
 def of_work(
     work: Work, threads: int, *, training: bool, engines: Collection[str] = EVERYONE
 ) -> Iterator[list[Contender]]:
-    """Yield those who can do a work: a whole training step, or inference.
+    """Yield the contenders for a workload, which is a whole training step or inference.
 
     A training step is forward, loss, backward and the update of SGD with momentum.
 
@@ -38,11 +38,12 @@ def of_work(
     ----------
     work : Work
     threads : int
-        What npnet spreads a minibatch over; PyTorch has been given as many.
+        Number of threads of npnet; PyTorch's is already set to the same.
     training : bool
     engines : collection of str
-        Whom to ask. Those who cannot take part here are left out: CUDA without a GPU, the compiler without
-        a C++ compiler, another memory format without images, peers that are not installed or refuse.
+        The engines to include. Those that cannot run are left out: CUDA without a GPU, torch.compile without
+        a C++ compiler, channels-last for inputs that are not images, and peers that are not installed or do
+        not support the model.
     """
     model = work.build(np.random.default_rng(0))
     x, target = work.minibatch()
@@ -99,9 +100,9 @@ def _torch(
     device: str = "cpu",
     stays: bool = False,
 ) -> Callable[[], object]:
-    """Return a step as PyTorch's tutorials write it.
+    """Return a training step or inference, written like PyTorch's tutorials.
 
-    Another device is brought the minibatch each time, and gives the outputs of inference back, unless the
+    On another device, each step copies the minibatch there, and inference copies the outputs back, unless the
     data `stays` there.
     """
     inputs, labels = torch.from_numpy(x), torch.from_numpy(target)
@@ -133,7 +134,7 @@ def _torch(
 
 
 def _by_events(name: str, work: Callable[[], object]) -> Contender:
-    """Time by the device's own clock: launching work returns before it is done."""
+    """Return a contender timed with CUDA events, as kernel launches return before the work is done."""
 
     def measure(times: int) -> float:
         event: Any = torch.cuda.Event

@@ -1,4 +1,4 @@
-"""The machine and the libraries that figures were measured with, and how many threads they had."""
+"""The machine, the libraries and the number of threads that results were measured with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIBRARIES = ("numpy", "torch", "jax", "autograd")
 
 
 def describe(threads: int) -> dict[str, Any]:
-    """Return what was measured with, ready for JSON."""
+    """Return a description of the machine and the libraries, for JSON."""
     return {
         "processor": processor(),
         "cores": parallel.cores(),
@@ -43,16 +43,16 @@ def describe(threads: int) -> dict[str, Any]:
 
 @contextmanager
 def threads_of_all(number: int) -> Iterator[None]:
-    """Give every engine the same number of threads, and make sure that each has it.
+    """Set every engine to the same number of threads, and verify it.
 
     Raises
     ------
     InputError
-        If the number is not from 1 to that of the cores.
+        If the number is less than 1 or more than the number of cores.
     """
     if not 1 <= number <= parallel.cores():
-        raise InputError(f"threads must be from 1 to {parallel.cores()}, the cores there are, got {number}")
-    import torch  # noqa: PLC0415 - the command line says first if it is missing
+        raise InputError(f"threads must be from 1 to {parallel.cores()}, the number of cores, got {number}")
+    import torch  # noqa: PLC0415 - the command line first reports if it is missing
 
     before = torch.get_num_threads()
     torch.set_num_threads(number)
@@ -72,12 +72,12 @@ def threads_of_all(number: int) -> Iterator[None]:
 
 
 def require_torch() -> None:
-    """Say how to get PyTorch where it is missing.
+    """Require PyTorch.
 
     Raises
     ------
     MissingError
-        If it is.
+        If it is missing; the message says how to install it.
     """
     if util.find_spec("torch") is None:
         raise MissingError("PyTorch, which npnet is timed against, is missing: pip install torch torchvision")

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, NullLocator, StrMethodFormatter
 
 from benchmarks.peers import JAX
 from benchmarks.report import NPNET, record_ratio
-from benchmarks.results import axes, write_whole
+from benchmarks.results import Results, axes, write_whole
 from benchmarks.samples import summary
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from benchmarks.results import Results
 
 TICKS = (0.1, 0.2, 0.35, 0.5, 0.7, 1, 1.4, 2)
 
@@ -35,10 +32,8 @@ def draw(results: Results, folder: Path) -> Path | None:
 def _ratios(results: Results) -> Figure:
     """Draw the ratio of each workload, its confidence interval and its target; noisy ratios are left out.
 
-    Ratios to JAX are hollow squares, of training steps alone. Those to autograd would lie far to the left.
+    Ratios to JAX are hollow squares, for training steps only. Ratios to autograd are too small for the scale.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415 - tables need no matplotlib
-
     kinds = list(dict.fromkeys(record.about["kind"] for record in results.records))
     works = list(dict.fromkeys(record.about["work"] for record in results.records))[::-1]
     figure = Figure(figsize=(7.5, 1 + 0.42 * len(works)), layout="constrained")
@@ -46,16 +41,16 @@ def _ratios(results: Results) -> Figure:
     for shift, kind, colour in zip((0.13, -0.13), kinds, ("#0f5c8a", "#e08214"), strict=False):
         for record in results.records:
             found = record_ratio(record)
-            if record.about["kind"] != kind or found is None or not found.carries:
+            if record.about["kind"] != kind or found is None or not found.is_reliable:
                 continue
             height = works.index(record.about["work"]) + shift
             error = [[found.value - found.low], [found.high - found.value]]
             plot.errorbar(found.value, height, xerr=error, fmt="o", color=colour, capsize=2, markersize=5)
         plot.plot([], [], "o", color=colour, label=kind)
     for row, work in enumerate(works):
-        aims = [record.at_most for record in results.records if record.about["work"] == work]
-        if aims[0] is not None:
-            plot.plot([aims[0]] * 2, [row - 0.35, row + 0.35], color="#777777", linewidth=1.5)
+        targets = [record.at_most for record in results.records if record.about["work"] == work]
+        if targets[0] is not None:
+            plot.plot([targets[0]] * 2, [row - 0.35, row + 0.35], color="#777777", linewidth=1.5)
     _jax(plot, results, works)
     plot.plot([], [], color="#777777", label="target")
     plot.axvline(1, color="black", linewidth=0.8)
@@ -73,13 +68,13 @@ def _ratios(results: Results) -> Figure:
 
 
 def _jax(plot: Axes, results: Results, works: list[str]) -> None:
-    """Mark the ratios to JAX, if it was measured."""
+    """Mark the ratios to JAX, if there are any."""
     ratios = [
         (found.value, works.index(record.about["work"]))
         for record in results.records
         if record.about["kind"] == "training step"
         and (found := record_ratio(record, (JAX,))) is not None
-        and found.carries
+        and found.is_reliable
     ]
     if ratios:
         values, rows = zip(*ratios, strict=True)
@@ -89,9 +84,6 @@ def _jax(plot: Axes, results: Results, works: list[str]) -> None:
 
 def _scaling(results: Results) -> Figure:
     """Draw the time of a training step against each size, on logarithmic axes."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
-    from matplotlib.ticker import LogFormatter, NullLocator, StrMethodFormatter  # noqa: PLC0415
-
     found = axes(results)
     figure = Figure(figsize=(3.2 * len(found), 3.2), layout="constrained")
     plots = figure.subplots(1, len(found), squeeze=False)[0]

@@ -1,6 +1,6 @@
-"""LeNet-5 in HIPS autograd, which differentiates NumPy code, with what its example of such a network uses.
+"""LeNet-5 in HIPS autograd, which differentiates NumPy code, with the functions of its own example network.
 
-Its convolution turns kernels around and wants their input channels first, so weights are kept that way.
+Its convolution flips kernels and expects their input channels first, so the weights are stored that way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Params = list[dict[str, ndarray]]
 
 
 def learner(model: nn.Layer, x: ndarray, target: ndarray, lr: float, momentum: float) -> Callable[[], object]:
-    """Return a training step of SGD with momentum on copies of the weights; it gives the loss."""
+    """Return a function that trains copies of the weights by a step of SGD and returns the loss."""
     params = _params(model)
     velocity = [{name: np.zeros_like(value) for name, value in layer.items()} for layer in params]
     rows = np.arange(len(x))
@@ -43,23 +43,23 @@ def learner(model: nn.Layer, x: ndarray, target: ndarray, lr: float, momentum: f
 
 
 def predictor(model: nn.Layer, x: ndarray) -> Callable[[], object]:
-    """Return inference with copies of the weights; it gives the outputs."""
+    """Return a function that returns the outputs, computed with copies of the weights."""
     params = _params(model)
     return lambda: _outputs(model, params, x)
 
 
 def _params(model: nn.Layer) -> Params:
-    """Copy the weights, layer by layer, kernels turned around."""
+    """Copy the weights, layer by layer, with flipped kernels."""
     return [
         {
-            name: _turned(value) if value.ndim == 4 else value.copy()
+            name: _flipped(value) if value.ndim == 4 else value.copy()
             for name, value in layer.parameters.items()
         }
         for layer in model.children.values()
     ]
 
 
-def _turned(kernels: ndarray) -> ndarray:
+def _flipped(kernels: ndarray) -> ndarray:
     return kernels[:, :, ::-1, ::-1].swapaxes(0, 1).copy()
 
 

@@ -1,10 +1,11 @@
 """npnet's models in JAX on the CPU: a whole training step, compiled.
 
-Images are (n, h, w, c) here and kernels (h, w, inputs, outputs), which suits JAX on the CPU better than
-npnet's order; they are put into it once, before any time is taken.
+Images are (n, h, w, c) here and kernels (h, w, inputs, outputs), which is faster in JAX on the CPU than
+npnet's order. They are transposed once, before the timing.
 
-JAX makes its threads once in a process, when it starts, and none of its functions says how many. It takes the
-number from an environment variable, which is set here for that moment; the threads are then counted by name.
+JAX creates its threads once per process, at the start, and has no function that returns their number. It
+reads the number from an environment variable, which is set here during the start. The threads are then
+counted by name.
 """
 
 from __future__ import annotations
@@ -23,32 +24,32 @@ from numpy import ndarray
 from npnet import nn
 
 TASKS = Path("/proc/self/task")  # Linux lists a process's threads here
-WORKER = "tf_XLAEigen"  # what those are called that compute
-NUMBER = "PJRT_NPROC"  # how many there are to be
+WORKER = "tf_XLAEigen"  # the name of the threads that compute
+NUMBER = "PJRT_NPROC"  # the environment variable for their number
 
-IMAGES, BACK = (0, 2, 3, 1), (0, 3, 1, 2)  # to JAX's order of axes and from it
+IMAGES, BACK = (0, 2, 3, 1), (0, 3, 1, 2)  # to JAX's order of axes, and back
 KERNELS = (2, 3, 1, 0)
 ORDER = ("NHWC", "HWIO", "NHWC")
 
-Apply = Callable[[Any, Any], Any]  # from a layer's parameters and its input to its output
+Apply = Callable[[Any, Any], Any]  # maps a layer's parameters and input to its output
 
 jax.config.update("jax_platforms", "cpu")
 
 
 def refusal(model: nn.Layer, threads: int) -> str | None:
-    """Say why a model is not measured: a layer without a counterpart, or another number of threads."""
+    """Return why a model is not measured (a layer without counterpart, the number of threads), or None."""
     try:
         _chain(model)
     except NotImplementedError as error:
         return str(error)
     if not TASKS.exists():
-        return "only on Linux can its threads be counted"
+        return "its threads can be counted only on Linux"
     found = _start(threads)
-    return None if found == threads else f"{threads} threads were asked for, {found} counted"
+    return None if found == threads else f"{threads} threads were requested, {found} were counted"
 
 
 def learner(model: nn.Layer, x: ndarray, target: ndarray, lr: float, momentum: float) -> Callable[[], object]:
-    """Return a training step of SGD with momentum on copies of the weights; it gives the loss."""
+    """Return a function that trains copies of the weights by a step of SGD and returns the loss."""
     outputs, params = _outputs(model), _params(model)
     inputs, labels = _inputs(model, x), jnp.array(target)
 
@@ -61,7 +62,7 @@ def learner(model: nn.Layer, x: ndarray, target: ndarray, lr: float, momentum: f
         velocity = jax.tree.map(lambda v, g: momentum * v + g, velocity, grads)
         return jax.tree.map(lambda p, v: p - lr * v, params, velocity), velocity, value
 
-    compiled = jax.jit(step, donate_argnums=(0, 1))  # new weights may lie where the old ones did
+    compiled = jax.jit(step, donate_argnums=(0, 1))  # new weights may overwrite the old ones
     state = params, jax.tree.map(jnp.zeros_like, params)
 
     def run() -> object:
@@ -74,7 +75,7 @@ def learner(model: nn.Layer, x: ndarray, target: ndarray, lr: float, momentum: f
 
 
 def predictor(model: nn.Layer, x: ndarray) -> Callable[[], object]:
-    """Return inference with copies of the weights; it gives the outputs."""
+    """Return a function that returns the outputs, computed with copies of the weights."""
     compiled, params, inputs = jax.jit(_outputs(model)), _params(model), _inputs(model, x)
     return lambda: jax.block_until_ready(compiled(params, inputs))
 
@@ -85,18 +86,18 @@ def predictor(model: nn.Layer, x: ndarray) -> Callable[[], object]:
 def _params(model: nn.Layer) -> list[dict[str, Any]]:
     """Copy the weights, layer by layer."""
     return [
-        {name: jnp.array(_turned(value, KERNELS)) for name, value in layer.parameters.items()}
+        {name: jnp.array(_transposed(value, KERNELS)) for name, value in layer.parameters.items()}
         for layer in model.children.values()
     ]
 
 
 def _inputs(model: nn.Layer, x: ndarray) -> Any:
-    """Copy the samples, flat for a model that begins by flattening them: that costs others nothing."""
+    """Copy the samples, already flattened if the model's first layer flattens them."""
     first = next(iter(model.children.values()))
-    return jnp.array(x.reshape(len(x), -1) if type(first) is nn.Flatten else _turned(x, IMAGES))
+    return jnp.array(x.reshape(len(x), -1) if type(first) is nn.Flatten else _transposed(x, IMAGES))
 
 
-def _turned(array: ndarray, order: tuple[int, ...]) -> ndarray:
+def _transposed(array: ndarray, order: tuple[int, ...]) -> ndarray:
     return np.ascontiguousarray(array.transpose(order)) if array.ndim == len(order) else array
 
 
@@ -113,7 +114,7 @@ def _outputs(model: nn.Layer) -> Apply:
 
 def _chain(model: nn.Layer) -> list[Apply]:
     if type(model) is not nn.Sequential:
-        raise NotImplementedError("the model is no chain of layers")
+        raise NotImplementedError("the model is not a chain of layers")
     return [_apply(layer) for layer in model]
 
 
@@ -123,7 +124,7 @@ def _apply(layer: nn.Layer) -> Apply:
     Raises
     ------
     NotImplementedError
-        If there is none here.
+        If there is none.
     """
     kind = type(layer)
     if kind in ACTIVATIONS:
@@ -156,13 +157,13 @@ def _conv2d(layer: Any) -> Apply:
 
 
 def _max_pool2d(layer: Any) -> Apply:
-    _plain(layer, ceil_mode=False)
+    _require_settings(layer, ceil_mode=False)
     window = {**_window(layer), "window_dilation": (1, *_pair(layer.dilation), 1)}
     return lambda _, x: lax.reduce_window(x, -jnp.inf, lax.max, **window)
 
 
 def _avg_pool2d(layer: Any) -> Apply:
-    _plain(layer, ceil_mode=False, count_include_pad=True, divisor_override=None)
+    _require_settings(layer, ceil_mode=False, count_include_pad=True, divisor_override=None)
     height, width = _pair(layer.kernel_size)
     return lambda _, x: lax.reduce_window(x, 0.0, lax.add, **_window(layer)) / (height * width)
 
@@ -177,12 +178,12 @@ def _window(layer: Any) -> dict[str, Any]:
 
 
 def _mean(layer: Any) -> Apply:
-    _plain(layer, output_size=1)
+    _require_settings(layer, output_size=1)
     return lambda _, x: x.mean(axis=(1, 2), keepdims=True)
 
 
 def _flatten(layer: Any) -> Apply:
-    _plain(layer, start_dim=1, end_dim=-1)
+    _require_settings(layer, start_dim=1, end_dim=-1)
     return lambda _, x: x if x.ndim == 2 else x.transpose(BACK).reshape(len(x), -1)
 
 
@@ -201,8 +202,8 @@ MAKERS: dict[type[nn.Layer], Callable[[Any], Apply]] = {
 }
 
 
-def _plain(layer: nn.Layer, **settings: object) -> None:
-    """Require settings of a layer to be those that its counterpart has."""
+def _require_settings(layer: nn.Layer, **settings: object) -> None:
+    """Require the only settings of a layer that its counterpart supports."""
     for name, value in settings.items():
         if getattr(layer, name) != value:
             raise NotImplementedError(f"{layer!r} has no counterpart in this comparison")
@@ -216,7 +217,7 @@ def _pair(size: Any) -> tuple[int, int]:
 
 
 def _start(threads: int) -> int:
-    """Start JAX with a number of threads, unless it runs already; return how many it has."""
+    """Start JAX with a number of threads, unless it is running; return its number of threads."""
     before = os.environ.get(NUMBER)
     os.environ[NUMBER] = str(threads)
     try:
@@ -230,7 +231,7 @@ def _start(threads: int) -> int:
 
 
 def _name(task: Path) -> str:
-    """Return a thread's name; it may have ended meanwhile."""
+    """Return a thread's name, or "" if it has ended."""
     try:
         return (task / "comm").read_text(encoding="utf-8").strip()
     except OSError:

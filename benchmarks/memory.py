@@ -1,9 +1,9 @@
-"""How much memory a training step takes at its peak, each engine in a process of its own.
+"""The peak memory of a training step, each engine in its own process.
 
-The parent starts ``python -m benchmarks.memory ENGINE WORK THREADS``; the child loads its engine, learns from
-a single sample so that all code is there, notes how much memory it has, runs a few whole steps, and prints by
-how many bytes it grew at most. The operating system's own count is used, as both engines take memory past
-Python. Only Linux keeps that count.
+The parent starts ``python -m benchmarks.memory ENGINE WORK THREADS``. The child makes a step on two samples,
+so that all code is loaded, and reads its memory. Then it makes a few full steps, and prints by how many bytes
+its peak exceeds the first reading. The operating system counts the memory, as both engines allocate outside
+Python's allocator. Only Linux keeps this count.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ CONVOLUTIONS = [
 
 
 def measure(settings: Settings) -> Results:
-    """Measure every model with convolutions, whose activations are what takes memory."""
+    """Measure every model with convolutions, as their activations take most of the memory."""
     results = settings.results("memory")
     if not STATUS.exists():
-        results.notes.append("memory: not measured, only Linux counts a process's peak")
+        results.notes.append("memory: not measured, only Linux counts a process's peak memory")
         return results
     for i in settings.some(CONVOLUTIONS, 1):
         tell(f"memory: {WORKS[i]}")
@@ -58,12 +58,12 @@ def _peak(engine: str, work: int, threads: int) -> float:
 
 
 def main(engine: str, index: int, threads: int) -> None:
-    """Run one engine and print its peak, in bytes."""
+    """Run one engine and print its peak memory in bytes."""
     work = WORKS[index]
     with threads_of_all(threads):
         _run(replace(work, batch=2), engine, threads, steps=1)
         before = _memory("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
         _run(work, engine, threads, steps=5)
         print(_memory("VmHWM") - before)
 
@@ -74,7 +74,7 @@ def _run(work: Work, engine: str, threads: int, *, steps: int) -> None:
 
 
 def _memory(name: str) -> int:
-    """Return a line of the process's status, in bytes."""
+    """Return a value of the process's status in bytes."""
     lines = STATUS.read_text(encoding="ascii").splitlines()
     return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1]) * 1024
 

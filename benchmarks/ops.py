@@ -1,4 +1,4 @@
-"""Every operation on its own, forward and backward, small and large."""
+"""Each operation on its own, forward and backward, on small and large inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy import ndarray
 from benchmarks.contenders import CHANNELS_LAST, EAGER, NPNET
 from benchmarks.environment import threads_of_all
 from benchmarks.results import Record, Results
-from benchmarks.suite import Settings, told
+from benchmarks.suite import Settings, with_progress
 from benchmarks.timing import Contender, on_the_cpu, race
 from npnet import functional as F
 from npnet.parallel import Step
@@ -21,17 +21,17 @@ from npnet.parallel import Step
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation, which has the same name in both libraries, and the arrays it is given.
+    """An operation, which has the same name in both libraries, and its inputs.
 
     Parameters
     ----------
     name : str
     shapes : mapping from arguments to shapes
-        Of the arrays; all but x are parameters.
+        The shapes of the array arguments; all but x are parameters.
     options : mapping
-        What both libraries are given beside arrays.
+        The other arguments in both libraries.
     labels : int
-        For losses: how many classes the labels name.
+        For losses, the number of classes of the labels.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Operation:
         return f"{self.name} {'×'.join(map(str, self.shapes['x']))}"
 
     def arrays(self) -> dict[str, ndarray]:
-        """Return the arrays by argument, the same each time."""
+        """Return the arrays by argument; every call returns equal arrays."""
         rng = np.random.default_rng(0)
         return {name: rng.standard_normal(shape, dtype=np.float32) for name, shape in self.shapes.items()}
 
@@ -94,8 +94,8 @@ def measure(settings: Settings) -> Results:
     """Time each operation, forward and backward."""
     results = settings.results("ops")
     chosen = OPERATIONS[::9] if settings.quick else OPERATIONS
-    with threads_of_all(settings.threads), Step(settings.threads):  # where npnet's threads share the work
-        for operation in told("ops", chosen):
+    with threads_of_all(settings.threads), Step(settings.threads):  # starts npnet's threads
+        for operation in with_progress("ops", chosen):
             sides = _npnet(operation), _torch(operation), _torch(operation, channels_last=True)
             is_image = len(operation.shapes["x"]) == 4
             for i, direction in enumerate(("forward", "backward")):
@@ -154,7 +154,7 @@ def _upstream(shape: tuple[int, ...]) -> ndarray:
 
 
 def _shown(operation: Operation) -> str:
-    """Return what else there is to know about an operation, for the table."""
+    """Return the other settings of an operation, for the table."""
     parts = [f"{name}={value}" for name, value in operation.options.items()]
     if "weight" in operation.shapes and operation.name != "batch_norm":
         parts.insert(0, f"weight {'×'.join(map(str, operation.shapes['weight']))}")

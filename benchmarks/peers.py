@@ -1,11 +1,12 @@
-"""Other engines, timed where installed (``pip install jax autograd``): where npnet stands among them.
+"""Other engines, timed if they are installed (``pip install jax autograd``).
 
-Each has a module of its own, which imports the engine and offers
+Each has its own module, which imports the engine and defines
 
-- ``learner(model, x, target, lr, momentum)``: a function that makes one training step and returns its loss;
-- ``predictor(model, x)``: a function that returns the outputs.
+- ``learner(model, x, target, lr, momentum)``: returns a function that makes one training step and returns the
+  loss;
+- ``predictor(model, x)``: returns a function that returns the outputs.
 
-Both start from copies of the model's weights. Peers have a table of their own: no ratio to PyTorch depends on
+Both start from copies of the model's weights. Peers have a separate table; no ratio to PyTorch depends on
 them.
 """
 
@@ -22,21 +23,21 @@ from numpy import ndarray
 from benchmarks.works import Work
 from npnet import nn
 
-JAX, AUTOGRAD = "JAX", "autograd"  # as results list them; each is a package of that name in small letters
+JAX, AUTOGRAD = "JAX", "autograd"  # names in results; the packages have the same names in lower case
 PEERS = (JAX, AUTOGRAD)
 LENET5 = "LeNet-5"
-NUMPY_AT_MOST = 0.15  # the time of npnet ÷ that of a peer that computes in NumPy too, as aimed at
+NUMPY_AT_MOST = 0.15  # target for the time of npnet ÷ the time of a peer that also computes in NumPy
 
 
 def installed() -> list[str]:
-    """Return the peers that are."""
+    """Return the installed peers."""
     return [name for name in PEERS if util.find_spec(name.lower())]
 
 
 def refusal(name: str, work: Work, model: nn.Layer, threads: int) -> str | None:
-    """Return why a work is not measured with an installed peer, or None where it is."""
+    """Return why a workload is not measured with an installed peer, or None if it is."""
     if name == AUTOGRAD:
-        return None if work.name == LENET5 else f"only {LENET5} is written in it"
+        return None if work.name == LENET5 else f"only {LENET5} is implemented"
     reason: str | None = _engine(name).refusal(model, threads)
     return reason
 
@@ -44,7 +45,7 @@ def refusal(name: str, work: Work, model: nn.Layer, threads: int) -> str | None:
 def run(
     name: str, model: nn.Layer, x: ndarray, target: ndarray, *, training: bool, lr: float, momentum: float
 ) -> Callable[[], object]:
-    """Return what does the work once with an installed peer: a step of SGD with momentum, or inference."""
+    """Return a function that makes a step of SGD with momentum, or inference, with an installed peer."""
     engine = _engine(name)
     work: Callable[[], object] = (
         engine.learner(model, x, target, lr, momentum) if training else engine.predictor(model, x)
@@ -52,13 +53,13 @@ def run(
     return work
 
 
-def aims(work: Work, *, training: bool) -> dict[str, float]:
-    """Return the ratios aimed at, by peer: for a training step of LeNet-5 alone there is one."""
+def targets(work: Work, *, training: bool) -> dict[str, float]:
+    """Return the target ratio for each peer; only a training step of LeNet-5 has one."""
     return {AUTOGRAD: NUMPY_AT_MOST} if training and work.name == LENET5 else {}
 
 
 def absences(works: Sequence[Work], threads: int) -> list[str]:
-    """Say which works are not measured with an installed peer, and why."""
+    """Return lines that say which workloads are not measured with an installed peer, and why."""
     found: dict[tuple[str, str], list[str]] = {}
     for name, work in product(installed(), works):
         reason = refusal(name, work, work.build(np.random.default_rng(0)), threads)

@@ -1,4 +1,4 @@
-"""Tables of what was measured, made from its JSON alone."""
+"""Tables of results, made from their JSON files alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from benchmarks.samples import Ratio, exponent, ratio, summary
 from npnet.table import table
 
 NPNET = "npnet"
-RIVALS = ("PyTorch", "PyTorch channels-last")  # the faster one counts
+RIVALS = ("PyTorch", "PyTorch channels-last")  # ratios are to the faster one
 NOISY = "too noisy"
 
 
 def heading(results: Results) -> str:
-    """Say in one line what was measured, on what machine and with how many threads."""
+    """Return a line about the suite, the machine, the libraries and the number of threads."""
     environment = results.environment
     libraries = ", ".join(f"{name} {version}" for name, version in environment["libraries"].items())
     blas = ", ".join(f"{b['internal_api']} {b['version']} ({b['architecture']})" for b in environment["blas"])
@@ -28,8 +28,8 @@ def heading(results: Results) -> str:
 
 
 def columns(results: Results) -> list[str]:
-    """Return the headings of the table: what it is about, the engines, the ratio."""
-    return [*_about(results), *_engines(results), "ratio", "95 % interval", "aimed at"]
+    """Return the headings of the table: the workload, the engines, the ratio."""
+    return [*_about(results), *_engines(results), "ratio", "95 % interval", "target"]
 
 
 def rows(results: Results) -> list[list[str]]:
@@ -46,11 +46,11 @@ def rows(results: Results) -> list[list[str]]:
 
 def peer_columns(results: Results) -> list[str]:
     """Return the headings of the table of peers."""
-    return [*_about(results), "peer", "npnet ÷ peer", "95 % interval", "aimed at"]
+    return [*_about(results), "peer", "npnet ÷ peer", "95 % interval", "target"]
 
 
 def peer_rows(results: Results) -> list[list[str]]:
-    """Return the rows of the table of peers, of which there may be none."""
+    """Return the rows of the table of peers, which may be empty."""
     return [
         [
             *_about_cells(results, record),
@@ -84,7 +84,7 @@ def markdown(results: Results) -> str:
 
 
 def record_ratio(record: Record, rivals: Sequence[str] = RIVALS) -> Ratio | None:
-    """Return npnet's ratio to the fastest of its rivals, if it and one of them were measured."""
+    """Return npnet's time over that of its fastest rival, or None if either was not measured."""
     theirs = {name: record.samples[name] for name in rivals if name in record.samples}
     if NPNET not in record.samples or not theirs or record.unit == "accuracy":
         return None
@@ -92,18 +92,18 @@ def record_ratio(record: Record, rivals: Sequence[str] = RIVALS) -> Ratio | None
 
 
 def _ratio_cells(found: Ratio | None, at_most: float | None) -> list[str]:
-    aim = "" if at_most is None else f"≤ {at_most:g}"
+    target = "" if at_most is None else f"≤ {at_most:g}"
     if found is None:
-        return ["", "", aim]
+        return ["", "", target]
     return [
-        _number(found.value) if found.carries else NOISY,
+        _number(found.value) if found.is_reliable else NOISY,
         f"{_number(found.low)} – {_number(found.high)}",
-        aim,
+        target,
     ]
 
 
 def _number(value: float) -> str:
-    """Write a ratio to two places, or more where these would say nothing."""
+    """Return a ratio with two decimals, or with two significant digits if it is below 0.1."""
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
@@ -112,8 +112,8 @@ def _time(record: Record, engine: str) -> str:
         return ""
     found = summary(record.samples[engine])
     scale, unit = _scale(found.median, record.unit)
-    spread = (found.upper - found.lower) / 2
-    return f"{found.median * scale:.3g} ± {spread * scale:.2g} {unit}"
+    half_range = (found.upper - found.lower) / 2
+    return f"{found.median * scale:.3g} ± {half_range * scale:.2g} {unit}"
 
 
 def _scale(value: float, unit: str) -> tuple[float, str]:
@@ -140,7 +140,7 @@ def _about_cells(results: Results, record: Record) -> list[str]:
 
 
 def _exponents(results: Results) -> list[str]:
-    """Say how cost grows along each axis."""
+    """Return a line for each axis with the exponents of the growth of time."""
     if results.suite != "scaling":
         return []
     lines = []

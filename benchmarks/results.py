@@ -1,4 +1,4 @@
-"""What was measured, as JSON: one file for each suite, from which everything else is made."""
+"""Results as JSON: one file for each suite, from which tables and figures are made."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ FOLDER = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Record:
-    """One thing that was measured.
+    """One measurement.
 
     Parameters
     ----------
     about : mapping from names to values
-        What tells this record from the others: the work, its sizes.
+        What distinguishes this record from the others, such as the workload and its sizes.
     samples : mapping from engines to lists of float
         One number for each round, in `unit`.
     unit : str
     at_most : float, optional
-        The ratio to PyTorch that was aimed at.
+        The target for the ratio to PyTorch.
     peers_at_most : mapping from engines to floats
-        The same for peers, where anything was.
+        The targets for the ratios to peers, if any.
     """
 
     about: Mapping[str, Any]
@@ -41,24 +41,24 @@ class Record:
 
 @dataclass(frozen=True)
 class Results:
-    """What a suite measured, and on what machine."""
+    """The measurements of a suite, and the machine they were made on."""
 
     suite: str
     environment: Mapping[str, Any]
     method: Mapping[str, Any]
     records: list[Record] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # such as what could not be measured
+    notes: list[str] = field(default_factory=list)  # for example what could not be measured
 
 
 def require_writable(folder: Path) -> None:
-    """Make the folder and try it out: what is wrong with it shows before anything is measured.
+    """Create the folder and a file in it, so that an error shows before anything is measured.
 
     Raises
     ------
     InputError
         If it cannot be written to.
     """
-    with _refusing():
+    with _as_input_error():
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
             pass
@@ -72,14 +72,14 @@ def write(results: Results, folder: Path) -> Path:
     InputError
         If the folder cannot be written to.
     """
-    with _refusing():
+    with _as_input_error():
         folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(results), indent=1) + "\n"
     return write_whole(folder / f"{results.suite}.json", text.encode())
 
 
 def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file and return its path; what was there is replaced as a whole or not at all.
+    """Write a file and return its path; an existing file is replaced completely or not at all.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def write_whole(path: Path, content: bytes) -> Path:
         If it cannot be written.
     """
     beside = path.with_name(f"{path.name}.part")
-    with _refusing():
+    with _as_input_error():
         try:
             beside.write_bytes(content)
             beside.replace(path)
@@ -113,13 +113,13 @@ def read(path: Path) -> Results:
         raise MissingError(f"{path} is missing: python -m benchmarks {path.stem}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError) as error:  # no JSON, no text, or something else in it
+    except (ValueError, TypeError, KeyError) as error:  # not text, not JSON, or other content
         raise InputError(f"{path} must hold results of python -m benchmarks: {error}") from None
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
-    """Turn what the system says into the one message of a user's mistake."""
+def _as_input_error() -> Iterator[None]:
+    """Raise a system's error as an `InputError`."""
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in a name

@@ -1,4 +1,4 @@
-"""What samples say, and when they say nothing."""
+"""Statistics of samples, and whether they are reliable."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray
 
-# A ratio whose confidence interval reaches further than this share of it is not one to print.
-WIDEST = 0.1
-FEWEST = 5  # rounds, below which an interval means nothing
+WIDEST = 0.1  # a ratio is not printed if its confidence interval extends further than this fraction of it
+FEWEST = 5  # rounds; with fewer, an interval is meaningless
 RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Seconds: the median of the samples, and the range of their middle half."""
+    """The median and the lower and upper quartiles of samples."""
 
     median: float
     lower: float
@@ -25,17 +24,17 @@ class Summary:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Our time over theirs, and the interval that has it with 95 % confidence."""
+    """Our time over the fastest other time, with its 95 % confidence interval."""
 
     value: float
     low: float
     high: float
-    against: str  # which of the others was the fastest
+    against: str  # the fastest of the others
     rounds: int
 
     @property
-    def carries(self) -> bool:
-        """Whether there are rounds enough, and the interval is narrow enough, for the value to be told."""
+    def is_reliable(self) -> bool:
+        """Whether there are enough rounds and the interval is narrow enough to print the value."""
         reach = max(self.high - self.value, self.value - self.low)
         return self.rounds >= FEWEST and reach <= WIDEST * self.value
 
@@ -53,16 +52,16 @@ def summary(samples: Sequence[float]) -> Summary:
 
 
 def ratio(ours: Sequence[float], theirs: Mapping[str, Sequence[float]]) -> Ratio:
-    """Return our median over the lowest of the others' medians.
+    """Return our median over the lowest median of the others.
 
-    Samples of one round belong together: whatever slowed the machine then, slowed all. So the bootstrap
-    draws rounds, with all that was measured in them, and takes the same ratio of each draw.
+    The samples of one round are paired, as other load on the machine slows all of them. So the bootstrap
+    resamples whole rounds and computes the same ratio for each draw.
 
     Parameters
     ----------
     ours : sequence of float
     theirs : mapping from names to sequences of float
-        From the first round on; rounds that someone did not take part in do not count.
+        Samples from the first round on; only rounds in which all took part are used.
 
     Returns
     -------
@@ -77,7 +76,7 @@ def ratio(ours: Sequence[float], theirs: Mapping[str, Sequence[float]]) -> Ratio
     samples = [ours, *(theirs[name] for name in names)]
     shared = min(map(len, samples))
     rounds = np.array([of_one[:shared] for of_one in samples])  # (engines, rounds)
-    generator = np.random.default_rng(0)  # the same samples have the same interval
+    generator = np.random.default_rng(0)  # the same samples give the same interval
     drawn = generator.integers(rounds.shape[1], size=(RESAMPLES, rounds.shape[1]))
     low, high = np.quantile(_ratios(np.median(rounds[:, drawn], axis=2)), [0.025, 0.975])
     medians = np.median(rounds, axis=1)

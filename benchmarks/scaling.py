@@ -1,4 +1,4 @@
-"""How cost grows: with the batch, the channels, the size of the image, and the number of threads."""
+"""How the time of a step grows with the batch, the channels, the image size and the number of threads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from npnet import parallel
 
 
 def measure(settings: Settings) -> Results:
-    """Time a training step along each axis, all else being equal."""
+    """Time a training step along each axis, with all other sizes fixed."""
     results = settings.results("scaling")
     for axis, size, work, threads in _points(settings):
         tell(f"scaling: {axis} {size}, {work}")
@@ -30,7 +30,7 @@ def measure(settings: Settings) -> Results:
 
 
 def _points(settings: Settings) -> list[tuple[str, int, Work, int]]:
-    """Return axis, size, work and threads of everything to be timed."""
+    """Return axis, size, workload and number of threads of each measurement."""
     lenet = Work("LeNet-5", lenet5(1, 28), (1, 28, 28), 64, 10)
     convolutions = Work("four 3×3 convolutions", four_convolutions, (3, 16, 16), 32, 10)
     points: list[tuple[str, int, Work, int]] = [

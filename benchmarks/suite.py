@@ -1,4 +1,4 @@
-"""What every suite is given: how long to measure, with how many threads, and whom to tell."""
+"""Settings and progress lines that all suites share."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Settings:
     Parameters
     ----------
     threads : int
-        Of every engine.
+        Number of threads of every engine.
     quick : bool
-        Few rounds on few sizes: to see that everything runs, not to publish.
+        Few rounds on few sizes, to check that everything runs; not for publication.
     data : path, optional
-        Where data sets are.
+        The folder of the data sets.
     """
 
     threads: int
@@ -34,32 +34,32 @@ class Settings:
 
     @property
     def rounds(self) -> int:
-        """How many turns everyone has."""
+        """Number of turns of each contender."""
         return 5 if self.quick else 40
 
     @property
     def turn(self) -> float:
-        """How many seconds a turn takes."""
+        """Seconds of a turn."""
         return 0.005 if self.quick else 0.05
 
     def results(self, suite: str) -> Results:
-        """Return results to be filled."""
+        """Return empty results of a suite."""
         method = {**asdict(self), "rounds": self.rounds, "turn": self.turn}
-        del method["data"]  # where someone keeps their data is nobody's business
+        del method["data"]  # results are published, and the path of the data is private
         return Results(suite, environment.describe(self.threads), method)
 
     def some(self, items: Sequence[Item], most: int) -> Sequence[Item]:
-        """Return all items, or the first few when it is to be quick."""
+        """Return all items, or with `quick` the first few."""
         return items[:most] if self.quick else items
 
 
-def told(what: str, items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items, saying on standard error which one is under way."""
+def with_progress(what: str, items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items, and print each on standard error before it is measured."""
     for item in items:
         tell(f"{what}: {item}")
         yield item
 
 
 def tell(line: str) -> None:
-    """Say on standard error what is under way."""
+    """Print a progress line on standard error."""
     print(line, file=sys.stderr, flush=True)

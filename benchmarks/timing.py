@@ -1,4 +1,4 @@
-"""Contenders that take turns on one clock."""
+"""Time contenders that take turns."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from dataclasses import dataclass
 
 Measure = Callable[[int], float]
 
-SLOW = 0.25  # seconds; who takes longer for one run
-FEW = 10  # has no more turns than this
+SLOW = 0.25  # seconds; a contender whose run takes longer
+FEW = 10  # has at most so many turns
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Something that can be timed.
+    """An engine with a workload to time.
 
     Parameters
     ----------
     name : str
-        The engine, as results list it.
+        The name of the engine in results.
     measure : callable
-        ``measure(n)`` does the work n times and returns how many seconds that took.
+        ``measure(n)`` runs the workload n times and returns the seconds it took.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Contender:
 
 
 def on_the_cpu(name: str, work: Callable[[], object]) -> Contender:
-    """Return a contender whose work has ended when its function returns.
+    """Return a contender whose work is complete when its function returns.
 
     Examples
     --------
@@ -51,12 +51,12 @@ def on_the_cpu(name: str, work: Callable[[], object]) -> Contender:
 def race(
     contenders: Sequence[Contender], *, rounds: int, turn: float, warm_up: float | None = None
 ) -> dict[str, list[float]]:
-    """Time contenders in rounds and return for each the seconds one run took, round by round.
+    """Time contenders in rounds, and return for each the seconds per run in each round.
 
-    In each round everyone has a turn of as many runs as fill `turn` seconds, and the order moves on by one.
-    A turn begins with a run that does not count: it fetches what the others have driven out of the caches,
-    and gives their threads, which wait for more work for a while without sleeping, time to stop. Those who
-    are `SLOW` go without, as it would change nothing for them, and are in the first `FEW` rounds alone.
+    In each round every contender has a turn of as many runs as fill `turn` seconds; the order rotates by one.
+    A turn starts with an untimed run, which refills the caches and gives the other engines' spinning threads
+    time to stop. Contenders that are `SLOW` skip this run, as it makes no difference to them, and take part
+    only in the first `FEW` rounds.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def race(
     turn : float
         Seconds.
     warm_up : float, optional
-        Seconds of runs before the first round; as long as a turn by default.
+        Seconds of untimed runs before the first round; by default as long as a turn.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def race(
     warm_up = turn if warm_up is None else warm_up
     fastest = {contender.name: _warmed_up(contender, warm_up) for contender in contenders}
     samples: dict[str, list[float]] = {contender.name: [] for contender in contenders}
-    with _garbage_waits():
+    with _without_garbage_collection():
         for i in range(rounds):
             first = i % len(contenders)
             for contender in [*contenders[first:], *contenders[:first]]:
@@ -94,7 +94,7 @@ def race(
 
 
 def _warmed_up(contender: Contender, warm_up: float) -> float:
-    """Warm up, and return how many seconds the fastest run took."""
+    """Warm up, and return the seconds of the fastest run."""
     fastest, spent = float("inf"), 0.0
     while spent < warm_up or fastest == float("inf"):
         seconds = contender.measure(1)
@@ -103,8 +103,8 @@ def _warmed_up(contender: Contender, warm_up: float) -> float:
 
 
 @contextmanager
-def _garbage_waits() -> Iterator[None]:
-    """Keep the garbage collector from falling into someone's turn."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Disable the garbage collector, so that it does not run during a turn."""
     enabled = gc.isenabled()
     gc.collect()
     gc.disable()

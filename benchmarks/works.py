@@ -1,4 +1,4 @@
-"""What is timed: the models of the recipes, each with its minibatch and the ratio it is to reach."""
+"""The workloads: the models of the recipes, each with its minibatch and its target ratio."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from npnet import models, nn
 
 @dataclass(frozen=True)
 class Work:
-    """A model that learns to tell classes apart, and what it is given.
+    """A classifier and its minibatch.
 
     Parameters
     ----------
     name : str
     build : callable
-        Makes the model from a generator.
+        ``build(generator)`` returns the model.
     sample : tuple of int
         Shape of one sample.
     batch, classes : int
     at_most : float, optional
-        The time of npnet ÷ the time of PyTorch at its best that was aimed at.
+        The target for the time of npnet ÷ the time of PyTorch in its faster memory format.
     """
 
     name: str
@@ -40,14 +40,14 @@ class Work:
         return f"{self.name}{size}, batch {self.batch}"
 
     def minibatch(self) -> tuple[ndarray, ndarray]:
-        """Return samples and labels, the same each time."""
+        """Return samples and labels; every call returns equal arrays."""
         rng = np.random.default_rng(0)
         x = rng.standard_normal((self.batch, *self.sample), dtype=np.float32)
         return x, rng.integers(self.classes, size=self.batch)
 
 
 def four_convolutions(generator: Generator, *, channels: tuple[int, int] = (32, 64)) -> nn.Layer:
-    """Build four 3×3 convolutions, twice as wide from the third on, an average and a classifier."""
+    """Build four 3×3 convolutions, two of each width, global average-pooling and a linear classifier."""
     first, second = channels
     layers: list[nn.Layer] = []
     for inputs, outputs in ((3, first), (first, first), (first, second), (second, second)):
@@ -58,12 +58,12 @@ def four_convolutions(generator: Generator, *, channels: tuple[int, int] = (32, 
 
 
 def lenet5(in_channels: int, image_size: int) -> Callable[[Generator], nn.Layer]:
-    """Return what builds LeNet-5 for images of a size."""
+    """Return a function that builds LeNet-5 for images of a size."""
     return lambda generator: models.lenet5(in_channels, image_size, generator=generator)
 
 
 def mlp(*sizes: int) -> Callable[[Generator], nn.Layer]:
-    """Return what builds a fully connected network of given sizes."""
+    """Return a function that builds a fully connected network of given sizes."""
     return lambda generator: models.mlp(sizes, generator=generator)
 
 

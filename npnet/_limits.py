@@ -1,7 +1,7 @@
-"""The largest numbers that running a recipe takes: beyond them is a slip of the finger."""
+"""The largest numbers that the options of a recipe accept; larger ones are taken for typing errors."""
 
 from __future__ import annotations
 
-MOST = 10**12  # epochs, samples of a minibatch
+MOST = 10**12  # epochs, or samples in a minibatch
 MOST_THREADS = 1024
-SEEDS = 2**64  # every engine can be seeded with so many numbers
+SEEDS = 2**64  # every engine accepts seeds below this

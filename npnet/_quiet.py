@@ -22,7 +22,7 @@ _NOTHING = nullcontext()
 
 
 class Silence:
-    """Switch warnings off for a ``with`` block of many operations; each of them then skips its own switch."""
+    """Switch warnings off for a ``with`` block of many operations, which then need not do it themselves."""
 
     def __enter__(self) -> None:
         self._errors = np.errstate(all="ignore")

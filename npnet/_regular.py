@@ -1,4 +1,4 @@
-"""Opening files that somebody else made: only regular ones, and only as large as can be read."""
+"""Open files from outside safely: regular files only, up to a largest size."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _KINDS = {
 
 
 def path_of(owner: str, value: Any, name: str = "path") -> Path:
-    """Return a path, ``~`` replaced by the home folder."""
+    """Return a path with ``~`` replaced by the home folder."""
     path = check.path(owner, name, value)
     try:
         return path.expanduser()
-    except RuntimeError:  # there is no such user, or no home folder: then this is its name
+    except RuntimeError:  # no such user or no home folder: then ~ is part of the name
         return path
 
 
 def open_regular(owner: str, path: Path, most: int) -> IO[bytes]:
-    """Open a regular file of at most so many bytes; a pipe or a device is refused without waiting for it.
+    """Open a regular file of at most `most` bytes; refuse a pipe or a device without waiting for it.
 
-    A device is never opened, as that alone may do something. What was opened is looked at once more: the
-    name may have come to stand for something else.
+    A device is never opened, as opening alone may have an effect. The opened file is checked once more, as
+    its name may refer to another file by then. Without an owner, messages start with the path.
     """
     check_regular(owner, path, most)
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:  # no permission
-        raise InputError(f"{owner}: cannot read {path}: {error.strerror or error}") from None
+        raise InputError(f"{_prefix(owner)}cannot read {path}: {error.strerror or error}") from None
     try:
-        check_status(owner, path, os.fstat(descriptor), most)
+        _check_status(owner, path, os.fstat(descriptor), most)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -48,25 +48,29 @@ def open_regular(owner: str, path: Path, most: int) -> IO[bytes]:
 
 
 def check_regular(owner: str, path: Path, most: int) -> None:
-    """Require a regular file of at most so many bytes, for a reader that opens it itself."""
+    """Require a regular file of at most `most` bytes, for a reader that opens the file itself."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise MissingError(f"{owner}: there is no file {path}") from None
-    except OSError as error:
-        raise InputError(f"{owner}: cannot read {path}: {error.strerror or error}") from None
-    check_status(owner, path, status, most)
+        raise MissingError(f"{_prefix(owner)}there is no file {path}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{_prefix(owner)}cannot read {path}: {reason}") from None
+    _check_status(owner, path, status, most)
 
 
-def check_status(owner: str, path: Path, status: os.stat_result, most: int) -> None:
-    """Require that a status is of a regular file of at most so many bytes."""
+def _check_status(owner: str, path: Path, status: os.stat_result, most: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{owner}: {path} must be a file, got {kind_of(status)}")
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise InputError(f"{_prefix(owner)}{path} must be a file, got {kind}")
     if status.st_size > most:
-        size = status.st_size / 2**20
-        raise InputError(f"{owner}: {path} must be of at most {most / 2**20:.0f} MiB, got {size:.0f} MiB")
+        got = _size(status.st_size)
+        raise InputError(f"{_prefix(owner)}{path} must be of at most {_size(most)}, got {got}")
 
 
-def kind_of(status: os.stat_result) -> str:
-    """Return what stands there instead of a file, in words."""
-    return _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+def _prefix(owner: str) -> str:
+    return f"{owner}: " if owner else ""
+
+
+def _size(count: int) -> str:
+    return f"{count} bytes" if count < 2**20 else f"{count / 2**20:.0f} MiB"

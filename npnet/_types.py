@@ -1,4 +1,4 @@
-"""What operations return beside their output."""
+"""Types of the backward functions that operations return with their output."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Text of others, a path or a headline, made fit for a line of ours."""
+"""Helpers for text in messages and output lines."""
 
 from __future__ import annotations
 
 
 def one_line(text: str) -> str:
-    r"""Return a text as one line that moves no cursor: control characters are written out.
+    r"""Return text as one line, with control characters escaped so that they cannot affect a terminal.
 
     Examples
     --------
@@ -16,7 +16,7 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Return a text of at most so many characters; of a longer one the beginning and the end.
+    """Return text of at most `most` characters; longer text is cut in the middle.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def counted(n: int, name: str, several: str | None = None) -> str:
-    """Return a number and what it counts, in the singular where it is 1.
+    """Return a number and a noun, in the singular if the number is 1.
 
     Examples
     --------

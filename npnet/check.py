@@ -1,16 +1,16 @@
-"""What arguments must be: one place for all checks, with one clear message for each mistake.
+"""Checks of arguments, with one clear message for each mistake.
 
-A check takes the owner (the operation or class whose argument it is), the argument's name and its value. It
-returns the value as plain Python has it: NumPy's integers, floats and booleans are welcome wherever an int, a
-float or a bool is, and become one here, so that no small integer type wraps around in what is computed
-from them. Anything else meets `InputError`, or `DTypeError` for arrays, which says what was expected and what
-was got.
+A check takes the owner (the operation or class whose argument it is), the name of the argument and its value.
+It returns the value as a plain Python type: NumPy's integers, floats and booleans are accepted wherever an
+int, a float or a bool is, and are converted here, so that later arithmetic cannot overflow a small integer
+type. For any other value it raises `InputError`, or `DTypeError` for arrays; the message says what was
+expected and what was got.
 
 Examples
 --------
 >>> integer("Conv2d", "in_channels", np.uint8(128), least=1)
 128
->>> number("SGD", "lr", "fast", least=0)
+>>> number("SGD", "lr", "fast", least=0.0)
 Traceback (most recent call last):
 npnet.errors.InputError: SGD: lr must be a finite number of at least 0, got 'fast'
 """
@@ -31,11 +31,11 @@ from numpy.random import Generator
 
 from npnet.errors import DTypeError, InputError
 
-__all__ = ()  # for the rooms of this house, whose docstrings say what they ask for
+__all__ = ()  # for use inside this package; public functions document what they accept
 
 FLOATS: tuple[np.dtype[np.floating[Any]], ...] = (np.dtype(np.float32), np.dtype(np.float64))
 _NEEDS = frozenset(product((True, False), repeat=3))
-LONGEST = 60  # characters of a value that a message shows
+LONGEST = 60  # characters of a value in a message
 
 T = TypeVar("T")
 
@@ -44,9 +44,9 @@ T = TypeVar("T")
 
 
 def integer(owner: str, name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
-    """Return an integer as an int; True and False are none."""
+    """Return an integer as an int; True and False are refused."""
     if type(value) is not int:
-        if not isinstance(value, Integral) or _is_boolean(value):
+        if not is_integer(value):
             raise _misfit(owner, name, _whole(least, most), value)
         value = int(value)
     if (least is not None and value < least) or (most is not None and value > most):
@@ -55,28 +55,36 @@ def integer(owner: str, name: str, value: Any, *, least: int | None = None, most
     return result
 
 
+def is_integer(value: object) -> bool:
+    """Return whether a value is an integer, of Python or NumPy; True and False are not."""
+    return isinstance(value, Integral) and not _is_boolean(value)
+
+
+def is_real(value: object) -> bool:
+    """Return whether a value is a real number, of Python or NumPy; True and False are not."""
+    return isinstance(value, Real) and not _is_boolean(value)
+
+
 def text(owner: str, name: str, value: Any) -> str:
-    """Return a text."""
+    """Return a string."""
     if not isinstance(value, str):
         raise _misfit(owner, name, "text", value)
     return str(value)
 
 
 def names(owner: str, name: str, value: Any, *, least: int = 1, most: int | None = None) -> tuple[str, ...]:
-    """Return texts in a tuple: of a list, a tuple or an array; one text is not a list of its letters.
+    """Return a list, a tuple or an array of names as a tuple of strings; a single string is refused.
 
-    Whole numbers are names too, so that classes may be called by their numbers.
+    Integers are accepted as names, so that classes may be named by numbers.
     """
     several = isinstance(value, list | tuple | range | ndarray)
     found = list(value.tolist() if type(value) is ndarray and value.ndim == 1 else value) if several else []
-    fit = all(
-        isinstance(each, str) or (isinstance(each, Integral) and not _is_boolean(each)) for each in found
-    )
+    fit = all(isinstance(item, str) or is_integer(item) for item in found)
     if not several or not fit or len(found) < least or (most is not None and len(found) > most):
         number = f"{least} or more" if most is None else f"{least}" if least == most else f"{least} to {most}"
         got = f"{len(found)}" if several and fit else described(value)
         raise InputError(f"{owner}: {name} must be a list of {number} names, got {got}")
-    return tuple(str(each) for each in found)
+    return tuple(str(item) for item in found)
 
 
 def number(
@@ -89,14 +97,14 @@ def number(
     most: float | None = None,
     below: float | None = None,
 ) -> float:
-    """Return a finite real number as a float; True and False are none.
+    """Return a finite real number as a float; True and False are refused.
 
     Parameters
     ----------
     owner, name, value
         As for every check.
     least, above, most, below : float, optional
-        The range: at least, more than, at most, less than.
+        The range: least ≤ value, above < value, value ≤ most, value < below.
 
     Returns
     -------
@@ -105,9 +113,9 @@ def number(
     Raises
     ------
     InputError
-        If it is no number, not finite, or out of range.
+        If the value is not a number, not finite, or out of range.
     """
-    fits = isinstance(value, Real) and not _is_boolean(value) and _finite(value)
+    fits = is_real(value) and _finite(value)
     if (
         not fits
         or (least is not None and value < least)
@@ -122,37 +130,37 @@ def number(
 
 
 def real(owner: str, name: str, value: Any) -> float:
-    """Return any real number as a float, ∞ and NaN too; True and False are none."""
+    """Return any real number as a float, including ∞ and NaN; True and False are refused."""
     if type(value) is float:
         return value
-    if not isinstance(value, Real) or _is_boolean(value):
+    if not is_real(value):
         raise _misfit(owner, name, "a number", value)
     return float(value)
 
 
 def flag(owner: str, name: str, value: Any) -> bool:
-    """Return a bool; numbers and text are none."""
+    """Return a bool; numbers and text are refused."""
     if not _is_boolean(value):
         raise _misfit(owner, name, "True or False", value)
     return bool(value)
 
 
 def choice(owner: str, name: str, value: Any, options: Collection[str]) -> str:
-    """Return one of several words."""
+    """Return a string that must be one of the options."""
     if not isinstance(value, str) or value not in options:
         raise _misfit(owner, name, f"one of {', '.join(options)}", value)
     return value
 
 
 def instance(owner: str, name: str, value: Any, kind: type[T], expected: str) -> T:
-    """Return an object of a class; `expected` says in words what is asked for, with its article."""
+    """Return an instance of a class; `expected` describes it in the message, with its article."""
     if not isinstance(value, kind):
         raise InputError(f"{owner}: {name} must be {expected}, got {described(value)}")
     return value
 
 
 def mapping(owner: str, name: str, value: Any, expected: str = "a dict from names to arrays") -> None:
-    """Require a dict or another mapping, whose keys are text."""
+    """Require a dict or another mapping with strings as keys."""
     if type(value) is not dict and not isinstance(value, Mapping):
         raise InputError(f"{owner}: {name} must be {expected}, got {described(value)}")
     for key in value:
@@ -161,21 +169,21 @@ def mapping(owner: str, name: str, value: Any, expected: str = "a dict from name
 
 
 def function(owner: str, name: str, value: T, expected: str = "a function") -> T:
-    """Return something that can be called."""
+    """Return a callable."""
     if not callable(value):
         raise _misfit(owner, name, expected, value)
     return value
 
 
 def generator(owner: str, value: Any, name: str = "generator") -> Generator:
-    """Return an explicit source of randomness."""
+    """Return a NumPy random generator."""
     return instance(
         owner, name, value, Generator, "a numpy.random.Generator, such as np.random.default_rng(0)"
     )
 
 
 def path(owner: str, name: str, value: Any) -> Path:
-    """Return a path, of text or of a path; whether anything is there is not asked."""
+    """Return a string or path-like object as a Path; it need not exist."""
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str) or not text or "\0" in text:
         raise InputError(f"{owner}: {name} must be a path, got {described(value)}")
@@ -183,15 +191,15 @@ def path(owner: str, name: str, value: Any) -> Path:
 
 
 def float_dtype(owner: str, value: Any, name: str = "dtype") -> np.dtype[np.floating[Any]]:
-    """Return float32 or float64 as a dtype of NumPy."""
+    """Return float32 or float64 as a NumPy dtype."""
     try:
         dtype = np.dtype(value)
     except TypeError:
         dtype = None
-    if value is None or dtype is None or dtype not in FLOATS:  # NumPy takes None for float64
+    if value is None or dtype is None or dtype not in FLOATS:  # NumPy reads None as float64
         shown = described(value) if dtype is None or value is None else str(dtype)
         raise DTypeError(f"{owner}: {name} must be float32 or float64, got {shown}")
-    # The one object that NumPy itself uses: another that is equal would make every comparison slower.
+    # NumPy's own dtype objects: comparing them is faster than comparing equal copies.
     return FLOATS[0] if dtype.itemsize == 4 else FLOATS[1]
 
 
@@ -201,7 +209,7 @@ def float_dtype(owner: str, value: Any, name: str = "dtype") -> np.dtype[np.floa
 def array(owner: str, name: str, value: Any, kinds: str = "biuf") -> ndarray:
     """Return a plain NumPy array whose dtype is of one of the given kinds.
 
-    A subclass of ndarray is refused: a matrix multiplies where an array scales, a masked array would lose its
+    Subclasses of ndarray are refused: * is a matrix product for np.matrix, and a masked array would lose its
     mask.
     """
     if type(value) is not ndarray:
@@ -216,7 +224,7 @@ def array(owner: str, name: str, value: Any, kinds: str = "biuf") -> ndarray:
 
 
 def finite(owner: str, name: str, value: ndarray) -> ndarray:
-    """Return an array of finite numbers; the message says where the first other one stands."""
+    """Return an array of finite numbers; the message gives the index of the first that is not."""
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         where = place[0] if len(place) == 1 else place
@@ -225,7 +233,7 @@ def finite(owner: str, name: str, value: ndarray) -> ndarray:
 
 
 def class_labels(owner: str, y: Any, name: str = "y", *, classes: int | None = None) -> ndarray:
-    """Return one integer label for each sample, in 0…classes − 1 where the number of classes is given."""
+    """Return an array of one integer label per sample, in 0…classes − 1 if the number of classes is given."""
     array(owner, name, y)
     if y.ndim != 1 or y.dtype.kind not in "iu":
         raise InputError(
@@ -240,7 +248,7 @@ def class_labels(owner: str, y: Any, name: str = "y", *, classes: int | None = N
 
 
 def float_arrays(owner: str, *, optional: tuple[str, ...] = (), **arrays: Any) -> None:
-    """Require NumPy arrays of one common dtype, float32 or float64; an optional one may be None."""
+    """Require NumPy arrays with the same dtype, float32 or float64; optional arrays may be None."""
     first_name, first_dtype = "", None
     for name, value in arrays.items():
         if value is None and name in optional:
@@ -262,7 +270,7 @@ def float_arrays(owner: str, *, optional: tuple[str, ...] = (), **arrays: Any) -
 
 
 def axes(owner: str, name: str, value: ndarray, numbers: tuple[int, ...], layout: str) -> None:
-    """Require one of the given numbers of axes; `layout` spells out what the axes mean."""
+    """Require one of the given numbers of axes; `layout` gives the expected shape, such as "(n, c, h, w)"."""
     if value.ndim not in numbers:
         raise InputError(f"{owner}: {name} must have shape {layout}, got {value.shape}")
 
@@ -270,10 +278,10 @@ def axes(owner: str, name: str, value: ndarray, numbers: tuple[int, ...], layout
 def shape(
     owner: str, name: str, value: ndarray | None, expected: tuple[int, ...], why: str, *details: object
 ) -> None:
-    """Require exactly the expected shape; None is absent and passes.
+    """Require exactly the expected shape; an absent array, None, passes.
 
-    `why` says what asks for it. Its {} stand for the details: small networks would notice the time to put a
-    message together that is hardly ever needed.
+    `why` gives the reason for the shape, and its {} stand for the details. The message is formatted only
+    after an error, as formatting would take a noticeable part of a small network's step.
     """
     if value is not None and value.shape != expected:
         reason = why.format(*details)
@@ -281,9 +289,9 @@ def shape(
 
 
 class Form(NamedTuple):
-    """Shape and dtype of an array: all of an output that a backward must know which does not compute with it.
+    """Shape and dtype of an array: what a backward keeps of an output that it does not compute with.
 
-    What a backward holds on to is kept until it has run; an output that is not needed can be freed.
+    Keeping only the form lets the output be freed before backward runs.
     """
 
     shape: tuple[int, ...]
@@ -296,26 +304,26 @@ def form(y: ndarray) -> Form:
 
 
 def upstream(owner: str, grad_y: Any, y: ndarray | Form) -> None:
-    """Require that the upstream gradient has the dtype and, to the letter, the shape of the output."""
+    """Require that the upstream gradient has exactly the shape and the dtype of the output."""
     if type(grad_y) is ndarray and grad_y.shape == y.shape and grad_y.dtype == y.dtype:
-        return  # at once, since every operation of every step asks
+        return  # the fast path, as every operation calls this in every step
     float_arrays(owner, y=np.empty(0, y.dtype), grad_y=grad_y)
     shape(owner, "grad_y", grad_y, y.shape, "like the output y")
 
 
 def needs(owner: str, value: Any) -> None:
-    """Require what says which of three gradients are wanted: a tuple of three times True or False."""
+    """Require a tuple of three booleans, which say which of three gradients are computed."""
     if type(value) is tuple and value in _NEEDS:
-        return  # at once, since every backward asks
-    if not (isinstance(value, tuple) and len(value) == 3 and all(_is_boolean(wanted) for wanted in value)):
-        raise _misfit(owner, "needs", "a tuple of three times True or False", value)
+        return  # the fast path, as every backward calls this
+    if not (isinstance(value, tuple) and len(value) == 3 and all(_is_boolean(item) for item in value)):
+        raise _misfit(owner, "needs", "a tuple of three booleans", value)
 
 
-# ---- words ---------------------------------------------------------------------------------------------
+# ---- messages ------------------------------------------------------------------------------------------
 
 
 def described(value: Any) -> str:
-    """Return what a message says of a value: text, numbers and None as they are, of other things the kind.
+    """Describe a value for a message: strings, numbers and None by their repr, other objects by their type.
 
     Examples
     --------
@@ -367,9 +375,9 @@ def _dtype_shown(dtype: np.dtype[Any]) -> str:
 
 
 def _conversion(name: str, value: Any) -> str:
-    """Say what to write instead of something that is nearly an array."""
+    """Return what to write instead of a value that is nearly an array."""
     if isinstance(value, np.ma.MaskedArray):
-        return f"; write {name}.filled(value) with a value for what is masked"
+        return f"; write {name}.filled(value) with a value for the masked elements"
     if isinstance(value, ndarray):
         return f"; write np.asarray({name})"
     if hasattr(value, "detach"):  # a tensor

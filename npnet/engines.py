@@ -103,7 +103,7 @@ class EngineOption:
     Raises
     ------
     InputError
-        If an argument is none of this.
+        If an argument has the wrong type or value.
     """
 
     name: str
@@ -149,7 +149,7 @@ class EngineSettings:
     Raises
     ------
     InputError
-        If an argument is none of this.
+        If an argument has the wrong type or value.
     """
 
     device: str = "cpu"

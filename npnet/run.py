@@ -112,7 +112,13 @@ class RunFolder:
         return folder
 
     def checkpoints(self, name: str) -> Path:
-        """Return the folder for the checkpoints of one training, and for what else it needs to go on."""
+        """Return the folder for the checkpoints of one training, and for what else it needs to go on.
+
+        Raises
+        ------
+        InputError
+            If the name is not that of a file.
+        """
         return self.path / CHECKPOINTS / _file_name("RunFolder", "name", name)
 
     def remove_checkpoints(self) -> None:

@@ -1,4 +1,4 @@
-"""Tables as text and as HTML: one drawing for the summary of a model, a history, what is measured."""
+"""Tables as text and as HTML, for model summaries, histories and benchmark results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 from npnet._words import counted
 from npnet.errors import InputError
 
-WIDEST = 10_000  # characters in a line; a table is as wide as it needs to be
+WIDEST = 10_000  # characters in a line, so that rich never wraps a row
 HEADING = 'th scope="col"'
 
 
@@ -20,25 +20,25 @@ def table(
     title: str | None = None,
     footer: Sequence[object] | None = None,
 ) -> str:
-    """Draw a table and return it as text, without colours or control characters.
+    """Return a table as text, without colours or control characters.
 
-    Columns that hold nothing but numbers are aligned to the right.
+    Columns of numbers are right-aligned.
 
     Parameters
     ----------
     columns : sequence of str
         The headings.
     rows : sequence of sequences
-        One value for each column; integers are shown with their thousands apart.
+        One value for each column; integers are printed with spaces between thousands.
     title : str, optional
-        Stands above the table.
+        Printed above the table.
     footer : sequence, optional
-        A last row set apart from the others, such as a sum.
+        A last row below a line, such as a sum.
 
     Returns
     -------
     text : str
-        Lines without trailing blanks, and no newline at the end.
+        Lines without trailing blanks, and without a final newline.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def table(
     ──────────────────
     all          4 800
     """
-    # Loaded here, so that a table of HTML does not wait for rich.
+    # Imported here, so that an HTML table does not wait for rich.
     from rich import box  # noqa: PLC0415 - see above
     from rich.console import Console  # noqa: PLC0415 - see above
     from rich.table import Table  # noqa: PLC0415 - see above
@@ -82,7 +82,7 @@ def html_table(
     title: str | None = None,
     footer: Sequence[object] | None = None,
 ) -> str:
-    """Draw the same table as HTML, for a notebook; it takes its colours from the page around it.
+    """Return the same table as HTML, for a notebook; its colours are those of the page.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def html_table(
 def _numeric_columns(
     columns: Sequence[str], rows: Sequence[Sequence[object]], footer: Sequence[object] | None
 ) -> list[bool]:
-    """Say of each column whether it holds nothing but numbers; the footer is one more row."""
+    """Return for each column whether all its values are numbers, including the footer's."""
     every_row = [*rows] if footer is None else [*rows, footer]
     for row in every_row:
         if len(row) != len(columns):

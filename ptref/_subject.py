@@ -1,4 +1,4 @@
-"""The npnet side of a comparison: the subject run forward and backward, and watched meanwhile."""
+"""The npnet side of a comparison: run the subject forward and backward, and check that it keeps the rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Outcome = dict[str, ndarray]  # "y", "grad_x", …, and states by their names
 
 @dataclass(frozen=True)
 class Run:
-    """Runs the subject and watches over what must not happen meanwhile."""
+    """Runs the subject and reports side effects, wrong dtypes and missing gradients."""
 
     subject: Callable[..., Any] | Layer
     theirs: Reference
@@ -27,7 +27,7 @@ class Run:
     training: bool
 
     def checked(self, inputs: Sequence[ndarray | None], upstream: ndarray) -> tuple[Outcome, list[str]]:
-        """Return output, gradients and new states, and which rules were broken."""
+        """Return the output, gradients and new states by name, and a list of violated rules."""
         given = [array.copy() if i in self.theirs.state and array is not None else array
                  for i, array in enumerate(inputs)]  # fmt: skip
         before = [None if array is None else array.copy() for array in given]
@@ -78,7 +78,7 @@ class Run:
                 found = backward(upstream)
                 several = found if isinstance(found, tuple | list) else (found,)
                 beyond = [f"output {i} of backward" for i in range(len(names), len(several))]
-                named = zip([*names, *beyond], several, strict=False)  # what follows the last is data
+                named = zip([*names, *beyond], several, strict=False)  # targets have no gradient
                 return {f"grad_{name}": grad for name, grad in named if grad is not None}
 
             return self.subject, y, gradients
@@ -117,12 +117,12 @@ def _finite(array: ndarray | None) -> bool:
 
 
 def _same(one: ndarray, other: ndarray) -> bool:
-    """Whether two arrays are equal to the last bit, NaNs included."""
+    """Return whether two arrays are equal bit by bit, including NaNs."""
     return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
 @contextmanager
 def _quiet_if(special: bool) -> Iterator[None]:
-    """Let NumPy pass over NaN and infinity silently where they came with the inputs."""
+    """Silence NumPy's warnings if the inputs hold NaN or infinity."""
     with np.errstate(all="ignore" if special else "warn", under="ignore"):
         yield

@@ -1,22 +1,22 @@
-"""How far from the truth a correctly rounded computation may be: one rule for each kind of operation.
+"""Error bounds of correctly rounded computations, with one rule for each kind of operation.
 
 Floating-point arithmetic rounds each result to a relative error of at most u (2⁻²⁴ in float32, 2⁻⁵³ in
-float64). A sum of K products, added in any order, is then wrong by at most γ_K · Σ|aᵢ||bᵢ| with
+float64). The error of a sum of K products, added in any order, is then at most γ_K · Σ|aᵢ||bᵢ| with
 γ_K = K·u/(1 − K·u): the error is proportional to the **sum of the absolute values**, not to the result, which
 may be far smaller. So each element of a result has a *length* K and a *magnitude*, and its bound is
 c · γ_K · magnitude. A `Rule` gives both for the output, each gradient and each state of an operation.
 
-- `sums`: linear, conv2d, the average-pools, nll_loss and everything else that is linear in each of its inputs
-  with factors that are not negative. The magnitude is the operation itself applied to absolute values.
-- `exact`: relu, max_pool2d, flatten: nothing is rounded, so nothing may differ, routing of gradients
-  included. The upstream gradient is made of whole numbers, whose sums are exact too.
+- `sums`: linear, conv2d, average-pooling, nll_loss and every other operation that is linear in each of its
+  inputs with non-negative factors. The magnitude is the operation applied to absolute values.
+- `exact`: relu, max_pool2d, flatten: nothing is rounded, so nothing may differ, including the routing of
+  gradients. The upstream gradient holds whole numbers, so that its sums are exact too.
 - `relative`: a few roundings with no cancellation: the magnitude is the result.
 - one rule each for tanh, sigmoid, softmax, log_softmax, cross_entropy, the binary cross-entropies and
-  batch_norm, by following the rounding errors through the equation to first order.
-- `measured`: for everything else, a tensor-scale bound. The magnitude is the largest value in the array, the
-  length that of the largest array in play. As nothing is known of what cancels inside, more is allowed where
-  more is measured: four times what PyTorch's own float32 is wrong by, what some roundings of the inputs
-  change, and some roundings of the largest gradient.
+  batch_norm, from a first-order analysis of the rounding errors in the equation.
+- `measured`: for everything else, one bound for a whole array. The magnitude is the largest value in the
+  array, and the length that of the largest array involved. As it is unknown what cancels inside, the bound is
+  at least four times the measured error of PyTorch's own float32, at least the effect of a few roundings of
+  the inputs, and at least a few roundings of the largest gradient.
 
 References
 ----------
@@ -36,9 +36,9 @@ from torch import Tensor
 
 from npnet import check
 
-NUDGE = 2.0**-24  # a rounding in float32
-SOME = 16.0  # roundings that may add up inside of an operation of which nothing is known
-SLACK = 2.0  # c: first-order analysis leaves out products of roundings, and the truth is itself rounded
+PERTURBATION = 2.0**-24  # one rounding in float32
+FEW = 16.0  # roundings that may accumulate inside an operation about which nothing is known
+SLACK = 2.0  # c: first-order analysis neglects products of roundings, and the reference is itself rounded
 
 Arrays = dict[str, Tensor]
 
@@ -65,19 +65,19 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Bound:
-    """What an array's elements may be wrong by: `length` roundings of numbers as large as `magnitude`.
+    """The largest error of each element of an array: `length` roundings of numbers as large as `magnitude`.
 
     Attributes
     ----------
     length, magnitude : float or Tensor
-        One for all elements, or one for each.
+        One value for all elements, or one for each.
     """
 
     length: Tensor | float
     magnitude: Tensor | float
 
     def of(self, dtype: np.dtype, shape: tuple[int, ...], largest_upstream: float) -> np.ndarray:
-        """Return c · γ_K · magnitude in a dtype, plus what underflow may cost."""
+        """Return c · γ_K · magnitude for a dtype, plus the largest error due to underflow."""
         information = np.finfo(dtype)
         length = np.asarray(self.length, np.float64)
         magnitude = np.asarray(self.magnitude, np.float64)
@@ -85,30 +85,30 @@ class Bound:
         underflow = length * float(information.smallest_normal) * max(1.0, largest_upstream)
         with np.errstate(all="ignore"):
             bound = np.where(length == 0, 0.0, SLACK * steps / (1 - steps) * magnitude + underflow)
-        # Where the magnitude is not a number, neither is the truth, and there is no error to allow for.
+        # If the magnitude is NaN, so is the reference, and no error is allowed.
         return np.broadcast_to(np.where(np.isnan(bound), 0.0, bound), shape)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a rule looks at: the reference evaluated once in float64.
+    """The input of a rule: the reference evaluated once in float64.
 
     Attributes
     ----------
     run : callable
-        Evaluates the reference again, ``run(inputs, upstream)``, in float64: the output, gradients and states
-        by name.
+        ``run(inputs, upstream)`` evaluates the reference again in float64 and returns the output, gradients
+        and states by name.
     inputs : list of Tensor or None
     options : mapping
     upstream : Tensor
         The gradient of the loss with respect to the output.
     truth : dict of Tensor
     single_error : callable
-        ``single_error(name)``: PyTorch's own worst error in float32, in units of float32's roundoff.
+        ``single_error(name)`` returns the largest error of PyTorch's own float32, in units of its roundoff.
     largest_array : int
         The number of elements of the largest input or parameter.
     unit : float
-        The roundoff u of the dtype judged.
+        The roundoff u of the dtype that is compared.
     """
 
     run: Callable[[Sequence[Tensor | None], Tensor], Arrays]
@@ -123,14 +123,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Rule:
-    """How an operation's errors are bounded.
+    """The error bounds of an operation.
 
     Attributes
     ----------
     bounds : callable
-        From an `Evaluation`, a `Bound` for each name in its truth.
+        Maps an `Evaluation` to a `Bound` for each name in its truth.
     whole : bool
-        Whether the upstream gradient is made of whole numbers, so that sums of it are exact.
+        Whether the upstream gradient holds whole numbers, so that its sums are exact.
     """
 
     bounds: Callable[[Evaluation], dict[str, Bound]]
@@ -148,12 +148,12 @@ exact = Rule(_exact, whole=True)
 
 
 def relative(length: float) -> Rule:
-    """Allow a number of roundings of each result: nothing cancels.
+    """Allow a number of roundings of each result, for operations without cancellation.
 
     Parameters
     ----------
     length : float
-        How many roundings.
+        The number of roundings.
 
     Returns
     -------
@@ -166,14 +166,14 @@ def relative(length: float) -> Rule:
 def sums(length: Callable[[Evaluation], float] | None = None) -> Rule:
     """Bound a sum of products by the same sum of absolute values.
 
-    The operation must be linear in each of its inputs, with factors that are not negative. Run on absolute
-    values it gives magnitudes, and run on ones it counts the terms of each sum.
+    The operation must be linear in each of its inputs, with non-negative factors. Its result on absolute
+    values is the magnitude, and its result on ones is the number of terms of each sum.
 
     Parameters
     ----------
     length : callable, optional
-        From an `Evaluation`, how many terms there are at most: where a sum is divided by its length, as in an
-        average, ones do not count them.
+        Maps an `Evaluation` to the largest number of terms. It is needed for averages, where the result on
+        ones does not count the terms.
 
     Returns
     -------
@@ -199,22 +199,22 @@ def _measured(e: Evaluation) -> dict[str, Bound]:
     grads = [value for name, value in e.truth.items() if name.startswith("grad_")]
     states = [value for name, value in e.truth.items() if not name.startswith("grad_")]
     forward = [x for x in (*e.inputs, *states) if x is not None and x.is_floating_point()]
-    moved = e.run([_map(_nudged, x) for x in e.inputs], e.upstream)
+    perturbed = e.run([_map(_perturbed, x) for x in e.inputs], e.upstream)
     found = {}
     for name, value in e.truth.items():
-        # What cancels to nothing, as the gradient of a bias before batch_norm, keeps errors of the parts.
-        kin = [e.upstream, *grads] if name.startswith("grad_") else forward
-        cancelled = SOME * max(_largest(x) for x in kin)
-        sensitive = SOME * _largest(moved[name] - value) / NUDGE
+        # Terms that cancel to 0, as in the gradient of a bias before batch_norm, leave their rounding errors.
+        related = [e.upstream, *grads] if name.startswith("grad_") else forward
+        cancelled = FEW * max(_largest(x) for x in related)
+        sensitive = FEW * _largest(perturbed[name] - value) / PERTURBATION
         found[name] = Bound(
             1.0, max(length * _largest(value), 4 * e.single_error(name), cancelled, sensitive)
         )
     return found
 
 
-def _nudged(x: Tensor) -> Tensor:
-    """Bring x nearer to 0 by a rounding or less; equal values stay equal, so that ties stay ties."""
-    return x * (1 - NUDGE * torch.cos(1000 * x).abs())
+def _perturbed(x: Tensor) -> Tensor:
+    """Move x towards 0 by at most one rounding; equal values stay equal, so that ties stay ties."""
+    return x * (1 - PERTURBATION * torch.cos(1000 * x).abs())
 
 
 measured = Rule(_measured)
@@ -224,12 +224,12 @@ measured = Rule(_measured)
 
 
 def _tanh(e: Evaluation) -> dict[str, Bound]:
-    """Follow grad_x = g (1 − y²): where y is near ±1 the difference keeps y's rounding error, u."""
+    """Analyse grad_x = g (1 − y²): for y near ±1, the difference keeps y's rounding error u."""
     return {"y": Bound(4.0, e.truth["y"].abs()), "grad_x": Bound(8.0, e.upstream.abs())}
 
 
 def _sigmoid(e: Evaluation) -> dict[str, Bound]:
-    """Follow grad_x = g y (1 − y): 1 − y keeps y's rounding error, multiplied by g y."""
+    """Analyse grad_x = g y (1 − y): 1 − y keeps y's rounding error, multiplied by g y."""
     y = e.truth["y"]
     return {"y": Bound(6.0, y), "grad_x": Bound(10.0, e.upstream.abs() * y)}
 
@@ -241,19 +241,19 @@ tanh, sigmoid = Rule(_tanh), Rule(_sigmoid)
 
 
 def _below_largest(x: Tensor, dim: int) -> Tensor:
-    """Return t = max(x) − x: exp(−t) is wrong by t·u relatively, as its argument is rounded.
+    """Return t = max(x) − x: exp(−t) has the relative error t·u, as its argument is rounded.
 
-    Beyond the range of exponents exp(−t) is 0 and its error is accounted as underflow.
+    Beyond the range of exponents exp(−t) is 0, and its error counts as underflow.
     """
     return (x.amax(dim, keepdim=True) - x).clamp(max=800) if x.numel() else x
 
 
 def _softmax(e: Evaluation) -> dict[str, Bound]:
-    """Follow y = exp(−t)/Σexp(−t).
+    """Analyse y = exp(−t)/Σexp(−t).
 
-    y's relative error is t·u for the numerator and (n + Σy·t)·u for the sum.
-    grad_x = y (g − Σ g y): each factor brings its own errors along, so the magnitude is that of absolute
-    values with each y weighted by its own 1 + t.
+    The relative error of y is t·u from the numerator plus (n + Σy·t)·u from the sum.
+    In grad_x = y (g − Σ g y) each factor adds its own error, so the magnitude is the equation on absolute
+    values, with each y multiplied by its 1 + t.
     """
     x, dim = e.inputs[0], int(e.options.get("dim", -1))
     assert x is not None
@@ -267,10 +267,10 @@ def _softmax(e: Evaluation) -> dict[str, Bound]:
 
 
 def _log_softmax(e: Evaluation) -> dict[str, Bound]:
-    """Follow y = −t − log Σexp(−t).
+    """Analyse y = −t − log Σexp(−t).
 
-    The error is u·(t + log n), and absolutely the sum's relative error, (n + 1)·u.
-    grad_x = g − softmax(x) Σ g, with the softmax's error of 1 + t.
+    The error is u·(t + log n) plus the relative error of the sum, (n + 1)·u, which the logarithm makes
+    absolute. In grad_x = g − softmax(x) Σ g the softmax has the error factor 1 + t.
     """
     x, dim = e.inputs[0], int(e.options.get("dim", -1))
     assert x is not None
@@ -287,11 +287,11 @@ softmax, log_softmax = Rule(_softmax), Rule(_log_softmax)
 
 
 def _cross_entropy(e: Evaluation) -> dict[str, Bound]:
-    """Follow a sum of q·(−log p) with q ≥ 0 and −log p ≥ 0: no term cancels another.
+    """Analyse a sum of q·(−log p) with q ≥ 0 and −log p ≥ 0, in which no terms cancel.
 
-    Each −log p has a relative error and, from the logarithm, an absolute one of (n + 1)·u; so beside the
-    loss the magnitude holds Σq, which the same loss gives for equal logits, as then every −log p = log n.
-    grad_x = p Σq − q: the magnitude is Σq·p·(1 + t) + q, and q = p Σq − grad_x.
+    Each −log p has a relative error and, from the logarithm, an absolute error of (n + 1)·u. So the magnitude
+    is the loss plus Σq. The loss at equal logits gives Σq, as every −log p is log n there.
+    For grad_x = p Σq − q the magnitude is Σq·p·(1 + t) + q, where q = p Σq − grad_x.
     """
     x = e.inputs[0]
     assert x is not None
@@ -300,7 +300,7 @@ def _cross_entropy(e: Evaluation) -> dict[str, Bound]:
     at_zero = e.run([torch.zeros_like(x), *e.inputs[1:]], e.upstream)
     total = at_zero["y"].abs() / log(n) if n > 1 else at_zero["y"].abs()
     p, t = x.softmax(dim), 1 + _below_largest(x, dim)
-    # Per sample Σq·|g| is the gradient's part before the softmax: what it would be if p were 1.
+    # Σq·|g| of each sample is the gradient's factor before the softmax p.
     share = _share_of_each_sample(e, x, dim)
     grad = e.truth["grad_x"].abs() + 3 * share * p * t
     length = n + 8 + _samples(e) / max(n, 1)
@@ -310,8 +310,8 @@ def _cross_entropy(e: Evaluation) -> dict[str, Bound]:
 def _share_of_each_sample(e: Evaluation, x: Tensor, dim: int) -> Tensor:
     """Return Σq·|g| for each sample.
 
-    At logits that leave all probability to one class, grad_x = p Σq − q is −q for every other class: so q is
-    read off there, one class after another.
+    At logits that give one class the probability 1, grad_x = p Σq − q is −q for every other class. This gives
+    q, one class after another.
     """
     n = _size(x, dim)
     total = torch.zeros_like(x.amax(dim, keepdim=True)) if x.numel() else x.sum(dim, keepdim=True)
@@ -330,24 +330,24 @@ cross_entropy = Rule(_cross_entropy)
 
 
 def _mse(e: Evaluation) -> dict[str, Bound]:
-    """Follow (x − t)²: rounded once as a difference, and squares do not cancel in a sum."""
+    """Analyse (x − t)²: the difference is rounded once, and squares do not cancel in a sum."""
     return {name: Bound(_samples(e) + 6, value.abs()) for name, value in e.truth.items()}
 
 
 def _binary_cross_entropy(e: Evaluation) -> dict[str, Bound]:
-    """For targets in [0, 1] all terms have one sign, and log x, log(1 − x) have relative errors.
+    """For targets in [0, 1] all terms have the same sign, and log x and log(1 − x) have relative errors.
 
-    So has the gradient, g (x − t)/(x (1 − x)), as differences of inputs are rounded once.
+    The gradient g (x − t)/(x (1 − x)) also has a relative error, as differences of inputs are rounded once.
     """
     return {name: Bound(_samples(e) + 10, value.abs()) for name, value in e.truth.items()}
 
 
 def _binary_cross_entropy_with_logits(e: Evaluation) -> dict[str, Bound]:
-    """Follow (1 − t) x + l (log(1 + exp(−|x|)) + max(−x, 0)).
+    """Analyse (1 − t) x + l (log(1 + exp(−|x|)) + max(−x, 0)).
 
-    Terms as large as x may cancel to almost nothing, so the magnitude is that of the terms,
-    |1 − t||x| + l (1 + |x|) with l = 1 + (pos_weight + 1) |t|, as 1 + (pos_weight − 1) t cancels too; and
-    that of the gradient's terms is |1 − t| + l, as σ(x) − t rounds terms of size 1.
+    Terms as large as x may almost cancel, so the magnitude is that of the terms, |1 − t||x| + l (1 + |x|)
+    with l = 1 + (pos_weight + 1) |t|, as 1 + (pos_weight − 1) t may cancel too. The magnitude of the
+    gradient's terms is |1 − t| + l, as σ(x) − t rounds terms of size 1.
     """
     x, target, weight, pos_weight = (*e.inputs, None, None)[:4]
     assert x is not None
@@ -372,12 +372,12 @@ binary_cross_entropy_with_logits = Rule(_binary_cross_entropy_with_logits)
 
 
 def _batch_norm(e: Evaluation) -> dict[str, Bound]:
-    """Follow x̂ = (x − μ)/s and what is made of it.
+    """Analyse x̂ = (x − μ)/s, the output and the gradients.
 
-    μ is wrong by γ_m·mean|x|, so x̂ by κ = (|x| + mean|x|)/s beside its own relative error. The variance's
-    error is relative, m·u, but for the square of μ's, which stays when values far from 0 hardly vary.
-    grad_x = (γ/s)(g − mean g − x̂·mean(g x̂)) and grad_weight = Σ g x̂ take x̂'s error along, so their
-    magnitudes hold |x̂| + κ in place of x̂.
+    The error of μ is γ_m·mean|x|, so x̂ has the error κ = (|x| + mean|x|)/s in addition to its relative error.
+    The variance has the relative error m·u plus the square of μ's error, which matters if values far from 0
+    hardly vary. grad_x = (γ/s)(g − mean g − x̂·mean(g x̂)) and grad_weight = Σ g x̂ inherit the error of x̂, so
+    their magnitudes contain |x̂| + κ in place of x̂.
     """
     x, weight, bias, mean, var = e.inputs
     assert x is not None
@@ -390,12 +390,12 @@ def _batch_norm(e: Evaluation) -> dict[str, Bound]:
     training, eps = bool(e.options["training"]), float(e.options["eps"])
     if training:
         centre, offset = x.mean(axes), x.abs().mean(axes)
-        spread = (x - per_channel(centre)).square().mean(axes)
+        variance = (x - per_channel(centre)).square().mean(axes)
     else:
         assert mean is not None
         assert var is not None
-        centre, spread, offset = mean, var, mean.abs()
-    s = per_channel((spread + eps).sqrt())
+        centre, variance, offset = mean, var, mean.abs()
+    s = per_channel((variance + eps).sqrt())
     scale = torch.ones_like(s) if weight is None else per_channel(weight.abs())
     shifted = m * e.unit * offset**2 if training else torch.zeros_like(offset)  # μ's error, squared, ÷ m·u
     normalised = ((x - per_channel(centre)) / s).abs()
@@ -415,7 +415,7 @@ def _batch_norm(e: Evaluation) -> dict[str, Bound]:
     if training and m and mean is not None and var is not None:
         momentum = float(e.options["momentum"])
         magnitudes["running_mean"] = (1 - momentum) * mean.abs() + momentum * offset
-        magnitudes["running_var"] = (1 - momentum) * var + 2 * momentum * (spread + shifted)
+        magnitudes["running_var"] = (1 - momentum) * var + 2 * momentum * (variance + shifted)
     return {name: Bound(m + 12.0, magnitudes.get(name, value.abs())) for name, value in e.truth.items()}
 
 
@@ -426,7 +426,7 @@ batch_norm = Rule(_batch_norm)
 
 
 def window_length(e: Evaluation) -> float:
-    """Return how many pixels an average-pool sums up, or how many windows cover a pixel, at most."""
+    """Return the largest number of pixels in a window of average-pooling, or of windows over a pixel."""
     kernel = e.options["kernel_size"]
     return float(prod(kernel) if isinstance(kernel, tuple) else kernel**2) + 3
 
@@ -440,7 +440,7 @@ def adaptive_window_length(e: Evaluation) -> float:
 
 
 def target_length(e: Evaluation) -> float:
-    """Return how many targets a loss sums up."""
+    """Return the number of targets that a loss adds up."""
     return float(_samples(e)) + 5
 
 

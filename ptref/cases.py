@@ -1,4 +1,4 @@
-"""What one comparison needs, and where comparisons come from."""
+"""A single comparison, and the rows of the parity table that draw comparisons."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ptref.report import Report
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: what `ptref.parity.compare` is given.
+    """One comparison: the arguments of `ptref.parity.compare`.
 
     Attributes
     ----------
     name : str
-        Of the operation, layer or model.
+        The name of the operation, layer or model.
     subject, reference : callable or layer
     inputs : tuple of array or None
     options : dict
@@ -31,7 +31,7 @@ class Case:
     state : tuple of int
     training : bool
     seed : int
-        All as in `ptref.parity.compare`.
+        As in `ptref.parity.compare`.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Case:
     seed: int = 0
 
     def compare(self, subject: Any = None, *, device: str = "cpu", layouts: bool = False) -> Report:
-        """Make the comparison, with another subject in place of its own if one is given."""
+        """Make the comparison, with the given subject instead of npnet's if there is one."""
         report = compare(
             self.subject if subject is None else subject,
             self.reference,
@@ -57,14 +57,14 @@ class Case:
             seed=self.seed,
             device=device,
             layouts=layouts,
-            vary=layouts,  # layers are settled away from ones and zeros, and inputs drawn as they are meant
+            vary=layouts,  # the parameters are random already
         )
         return replace(report, subject=self.name, reference=f"torch's {self.name}")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: something of npnet's that has a counterpart.
+    """A row of the parity table: an operation, layer or model with a counterpart in PyTorch.
 
     Attributes
     ----------
@@ -74,10 +74,10 @@ class Row:
     draw : callable
         ``draw(choose, dtype)`` returns a `Case`.
     dtypes : tuple of numpy dtype
-        Those it is compared in: whole models only in float64, as a rounding error early in them may decide
-        a near-tie later.
+        The dtypes that are compared. Whole models are compared only in float64, as a rounding error in an
+        early layer may decide a near-tie in a later max-pooling.
     cost : int
-        One in how many of the cases asked for is made, at least one: models take their time.
+        One of so many requested cases is made, and at least one, as models are slow.
     """
 
     kind: str

@@ -238,9 +238,9 @@ def assert_parity(
 def _layout_violations(
     run: Run, scale: Scale, inputs: Sequence[ndarray | None], upstream: ndarray, wrong: set[str]
 ) -> list[str]:
-    """Run again with other layouts: a result that then leaves its bound has misread memory.
+    """Run again with other memory layouts: a result that exceeds its bound only then ignores strides.
 
-    What is wrong in any layout is not told again.
+    Errors that any layout shows are not repeated.
     """
     found = []
     for layout in ("reversed", "strided", "transposed"):
@@ -267,7 +267,7 @@ def _varied_violations(
     rule: Rule,
     upstream: ndarray,
 ) -> list[str]:
-    """Run both elsewhere, if anything holds zeros and ones alone; whichever way both take the values."""
+    """If an array holds only zeros and ones, run both sides with other values that both accept."""
     hidden = [i > 0 and hides(array) for i, array in enumerate(inputs)]
     movable = _hiding(subject) if isinstance(subject, Layer) else []
     if not movable and not any(hidden):

@@ -35,7 +35,7 @@ class Choose:
         """Return an integer from low to high, both included."""
         raise NotImplementedError
 
-    def among(self, options: Sequence[T]) -> T:
+    def choice(self, options: Sequence[T]) -> T:
         """Return one of the options."""
         return options[self.integer(0, len(options) - 1)]
 
@@ -54,7 +54,7 @@ class Seeded(Choose):
     Examples
     --------
     >>> choose = Seeded(np.random.default_rng(0))
-    >>> choose.among(["stride", "padding", "dilation"])
+    >>> choose.choice(["stride", "padding", "dilation"])
     'dilation'
     """
 
@@ -107,7 +107,7 @@ def _reversed(values: ndarray) -> ndarray:
 
 
 def _strided(values: ndarray) -> ndarray:
-    # The gaps hold NaN or an invalid label, which shows if an operation ignores the strides.
+    # The gaps hold NaN or an invalid label, which reveals an operation that ignores the strides.
     gap = np.nan if values.dtype.kind == "f" else np.iinfo(values.dtype).max
     wide = np.full((*values.shape, 2), gap, values.dtype)
     wide[..., 0] = values
@@ -154,8 +154,8 @@ def make_array(shape: Shape, dtype: DTypeLike, values: str, layout: str, seed: i
     Raises
     ------
     InputError
-        If values or layout is unknown, shape is no tuple of integers of at least 0, or seed is no integer of
-        at least 0.
+        If values or layout is unknown, shape is not a tuple of integers of at least 0, or seed is not an
+        integer of at least 0.
     DTypeError
         If dtype is neither float32 nor float64.
 
@@ -181,7 +181,7 @@ def check_shape(owner: str, name: str, value: Any) -> Shape:
 
 def array(choose: Choose, shape: Shape, dtype: DTypeLike, values: Sequence[str] = FINITE) -> ndarray:
     """Choose kind of values, layout and seed of an array."""
-    return make_array(shape, dtype, choose.among(list(values)), choose.among(list(LAYOUTS)), choose.seed())
+    return make_array(shape, dtype, choose.choice(list(values)), choose.choice(list(LAYOUTS)), choose.seed())
 
 
 # ---- shapes --------------------------------------------------------------------------------------------
@@ -194,22 +194,22 @@ def axes(choose: Choose, most: int = 3, least: int = 0, size: int = 4) -> Shape:
 
 def batch(choose: Choose) -> Shape:
     """Choose the batch axis: one sample, several, an empty batch, or no batch axis."""
-    return choose.among([(1,), (2,), (3,), (0,), ()])
+    return choose.choice([(1,), (2,), (3,), (0,), ()])
 
 
 def one_or_pair(choose: Choose, low: int, high: int) -> int | tuple[int, int]:
     """Choose an integer for both image axes, or one for each."""
-    if choose.among([True, False]):
+    if choose.choice([True, False]):
         return choose.integer(low, high)
     return choose.integer(low, high), choose.integer(low, high)
 
 
-def both(value: int | tuple[int, int]) -> tuple[int, int]:
-    """Return a pair (vertical, horizontal)."""
+def as_pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """Return an integer or a pair as a pair (vertical, horizontal)."""
     return value if isinstance(value, tuple) else (value, value)
 
 
-def room(
+def image_size(
     choose: Choose,
     kernel: tuple[int, int],
     dilation: int | tuple[int, int] = 1,
@@ -219,11 +219,11 @@ def room(
     """Choose (height, width) of an image, at least `least`, so that the kernel fits into the padded image."""
     smallest = [
         max(size, d * (k - 1) + 1 - 2 * p)
-        for size, k, d, p in zip(both(least), kernel, both(dilation), both(padding), strict=True)
+        for size, k, d, p in zip(as_pair(least), kernel, as_pair(dilation), as_pair(padding), strict=True)
     ]
     return smallest[0] + choose.integer(0, 5), smallest[1] + choose.integer(0, 5)
 
 
 def optional(choose: Choose, make: Callable[[], T]) -> T | None:
     """Choose between None and what `make` returns."""
-    return make() if choose.among([False, True]) else None
+    return make() if choose.choice([False, True]) else None

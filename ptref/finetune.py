@@ -236,7 +236,7 @@ def _bar(options: Options) -> ProgressMode:
 
 
 def _engine(module: nn.Module) -> TorchEngine:
-    """Return what judges a module; nothing moves it."""
+    """Return an engine that only evaluates the module; its optimizer never steps."""
     return TorchEngine(module, nn.CrossEntropyLoss(), torch.optim.SGD(module.parameters(), lr=1.0))
 
 

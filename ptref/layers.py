@@ -1,7 +1,7 @@
 """Every layer, loss and model of npnet beside its PyTorch counterpart, with the same arguments.
 
-The two are made by the same call, so defaults are compared too; weights and running statistics are npnet's,
-drawn away from where they start so that none of them is 0 or 1 by chance.
+Both are made with the same arguments, so defaults are compared too. Weights and running statistics are
+npnet's, moved away from their initial values, as an initial 0 or 1 could hide a mistake.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from npnet import models as np_models
 from npnet import nn
 from ptref import models as torch_models
 from ptref.cases import Case, Row
-from ptref.draw import Choose, Shape, array, axes, batch, both, one_or_pair, optional, room
+from ptref.draw import Choose, Shape, array, as_pair, axes, batch, image_size, one_or_pair, optional
 
 __all__ = ["LAYERS", "MODELS"]
 
@@ -25,8 +25,8 @@ VALUES = ("ordinary", "repeated", "offset")
 Options = dict[str, Any]
 
 
-def _settle(layer: nn.Layer, seed: int) -> nn.Layer:
-    """Move parameters and buffers away from their first values: some start at 0 or 1."""
+def _randomized(layer: nn.Layer, seed: int) -> nn.Layer:
+    """Move parameters and buffers away from their initial values, of which some are 0 or 1."""
     rng = np.random.default_rng(seed)
     for values in (*layer.parameters.values(), *layer.buffers.values()):
         if values.dtype.kind == "f":
@@ -37,16 +37,16 @@ def _settle(layer: nn.Layer, seed: int) -> nn.Layer:
 def _layer_row(
     name: str, draw_options: Callable[[Choose], tuple[Options, Shape]], made: tuple[str, ...] = ()
 ) -> Row:
-    """Compare ``npnet.nn.<name>`` with ``torch.nn.<name>``; `made` says what only npnet's is given."""
+    """Compare ``npnet.nn.<name>`` with ``torch.nn.<name>``; `made` lists arguments that only npnet has."""
 
     def draw(choose: Choose, dtype: np.dtype) -> Case:
         options, shape = draw_options(choose)
-        seed, training = choose.seed(), choose.among([True, False])
+        seed, training = choose.seed(), choose.choice([True, False])
         own: Options = {"generator": np.random.default_rng(seed), "dtype": dtype}
         layer = getattr(nn, name)(**options, **{key: own[key] for key in made})
         module = getattr(torch.nn, name)(**options)
         x = array(choose, shape, dtype, VALUES)
-        return Case(name, _settle(layer, seed), module, (x,), training=training, seed=choose.seed())
+        return Case(name, _randomized(layer, seed), module, (x,), training=training, seed=choose.seed())
 
     return Row("layer", name, draw)
 
@@ -56,13 +56,13 @@ def _linear(choose: Choose) -> tuple[Options, Shape]:
     options = {
         "in_features": in_features,
         "out_features": choose.integer(1, 5),
-        "bias": choose.among([True, False]),
+        "bias": choose.choice([True, False]),
     }
     return options, (*axes(choose, most=2), in_features)
 
 
 def _conv2d(choose: Choose) -> tuple[Options, Shape]:
-    groups = choose.among([1, 2])
+    groups = choose.choice([1, 2])
     c, kernel = groups * choose.integer(1, 2), one_or_pair(choose, 1, 3)
     options = {
         "in_channels": c,
@@ -72,35 +72,39 @@ def _conv2d(choose: Choose) -> tuple[Options, Shape]:
         "padding": one_or_pair(choose, 0, 2),
         "dilation": one_or_pair(choose, 1, 2),
         "groups": groups,
-        "bias": choose.among([True, False]),
+        "bias": choose.choice([True, False]),
     }
-    return options, (*batch(choose), c, *room(choose, both(kernel), options["dilation"], options["padding"]))
+    return options, (
+        *batch(choose),
+        c,
+        *image_size(choose, as_pair(kernel), options["dilation"], options["padding"]),
+    )
 
 
 def _pool(choose: Choose) -> tuple[Options, Shape]:
     kernel = one_or_pair(choose, 1, 3)
     options = {
         "kernel_size": kernel,
-        "stride": choose.among([None, 1, 2]),
-        "padding": tuple(choose.integer(0, k // 2) for k in both(kernel)),
-        "ceil_mode": choose.among([False, True]),
+        "stride": choose.choice([None, 1, 2]),
+        "padding": tuple(choose.integer(0, k // 2) for k in as_pair(kernel)),
+        "ceil_mode": choose.choice([False, True]),
     }
-    return options, (*batch(choose), 2, *room(choose, both(kernel)))
+    return options, (*batch(choose), 2, *image_size(choose, as_pair(kernel)))
 
 
 def _adaptive_pool(choose: Choose) -> tuple[Options, Shape]:
     shape = (*batch(choose), 2, choose.integer(1, 6), choose.integer(1, 6))
-    return {"output_size": choose.among([1, 2, (3, None), (2, 4)])}, shape
+    return {"output_size": choose.choice([1, 2, (3, None), (2, 4)])}, shape
 
 
 def _batch_norm(choose: Choose, positions: Callable[[], Shape]) -> tuple[Options, Shape]:
     c = choose.integer(1, 3)
     options = {
         "num_features": c,
-        "eps": choose.among([1e-5, 0.1]),
-        "momentum": choose.among([0.1, 0.5, None]),
-        "affine": choose.among([True, False]),
-        "track_running_stats": choose.among([True, False]),
+        "eps": choose.choice([1e-5, 0.1]),
+        "momentum": choose.choice([0.1, 0.5, None]),
+        "affine": choose.choice([True, False]),
+        "track_running_stats": choose.choice([True, False]),
     }
     return options, (choose.integer(2, 4), c, *positions())
 
@@ -116,18 +120,18 @@ def _along(choose: Choose) -> tuple[Options, Shape]:
 
 def _flatten(choose: Choose) -> tuple[Options, Shape]:
     start = choose.integer(0, 2)
-    return {"start_dim": start, "end_dim": choose.among([-1, start])}, axes(choose, least=3, most=4)
+    return {"start_dim": start, "end_dim": choose.choice([-1, start])}, axes(choose, least=3, most=4)
 
 
 def _dropout(choose: Choose) -> tuple[Options, Shape]:
-    """Choose only p = 0 and p = 1, which leave nothing to chance."""
-    return {"p": choose.among([0.0, 1.0])}, axes(choose)
+    """Choose only p = 0 and p = 1, whose results are not random."""
+    return {"p": choose.choice([0.0, 1.0])}, axes(choose)
 
 
 def _sequential(choose: Choose, dtype: np.dtype) -> Case:
-    """Draw a small network with a shortcut, as each side writes it."""
+    """Draw a small residual network, written in each library's own way."""
     rng, c = np.random.default_rng(choose.seed()), choose.integer(1, 3)
-    training = choose.among([True, False])
+    training = choose.choice([True, False])
     body = nn.Sequential(
         nn.Conv2d(c, c, 3, padding=1, generator=rng, dtype=dtype), nn.BatchNorm2d(c, dtype=dtype), nn.Tanh()
     )
@@ -160,11 +164,11 @@ class _Shortcut(torch.nn.Module):
 
 
 def _loss_row(name: str, draw_inputs: Callable[[Choose, np.dtype], tuple[Options, ndarray, ndarray]]) -> Row:
-    """Compare a loss; options that are arrays are tensors on the other side."""
+    """Compare a loss; options that are arrays become tensors for PyTorch."""
 
     def draw(choose: Choose, dtype: np.dtype) -> Case:
         options, x, target = draw_inputs(choose, dtype)
-        options["reduction"] = choose.among(["mean", "sum", "none"])
+        options["reduction"] = choose.choice(["mean", "sum", "none"])
         tensors = {key: _tensor(value) for key, value in options.items()}
         loss, module = getattr(nn, name)(**options), getattr(torch.nn, name)(**tensors)
         return Case(name, loss, module, (x, target), seed=choose.seed())
@@ -180,23 +184,23 @@ def _weights(choose: Choose, shape: Shape, dtype: np.dtype) -> ndarray | None:
     return optional(choose, lambda: 0.1 + array(choose, shape, dtype, ("positive",)))
 
 
-def _classified(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
+def _class_targets(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
     n, classes = choose.integer(1, 4), choose.integer(2, 5)
     target = np.random.default_rng(choose.seed()).integers(0, classes, n)
     return {"weight": _weights(choose, (classes,), dtype)}, array(choose, (n, classes), dtype, VALUES), target
 
 
-def _smoothed(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
-    options, x, target = _classified(choose, dtype)
-    return {**options, "label_smoothing": choose.among([0.0, 0.2])}, x, target
+def _smoothed_targets(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
+    options, x, target = _class_targets(choose, dtype)
+    return {**options, "label_smoothing": choose.choice([0.0, 0.2])}, x, target
 
 
-def _regressed(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
+def _number_targets(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
     shape = axes(choose, least=1)
     return {}, array(choose, shape, dtype, VALUES), array(choose, shape, dtype, VALUES)
 
 
-def _probable(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
+def _probabilities(choose: Choose, dtype: np.dtype) -> tuple[Options, ndarray, ndarray]:
     shape = axes(choose, least=1)
     x, target = (array(choose, shape, dtype, ("probability",)) for _ in range(2))
     return {"weight": _weights(choose, shape[-1:], dtype)}, x, target
@@ -225,10 +229,10 @@ LAYERS = (
     _layer_row("Flatten", _flatten),
     _layer_row("Dropout", _dropout),
     Row("layer", "Sequential and Residual", _sequential),
-    _loss_row("CrossEntropyLoss", _smoothed),
-    _loss_row("NLLLoss", _classified),
-    _loss_row("MSELoss", _regressed),
-    _loss_row("BCELoss", _probable),
+    _loss_row("CrossEntropyLoss", _smoothed_targets),
+    _loss_row("NLLLoss", _class_targets),
+    _loss_row("MSELoss", _number_targets),
+    _loss_row("BCELoss", _probabilities),
     _loss_row("BCEWithLogitsLoss", _logits),
 )
 
@@ -243,7 +247,7 @@ def _model_row(
     image: Shape,
     **options: Any,
 ) -> Row:
-    """Compare a model in training, on a minibatch of one to three images."""
+    """Compare a model in training mode on a minibatch of one to three images."""
 
     def draw(choose: Choose, dtype: np.dtype) -> Case:
         model = make(**options, generator=np.random.default_rng(choose.seed()), dtype=dtype)

@@ -1,8 +1,8 @@
 """The networks of `npnet.models` on PyTorch autograd.
 
-Names and shapes of parameters are those of the NumPy engine's counterpart, so a ``state_dict`` or a
-``.safetensors`` file of one opens in the other. Modules are made on the CPU in PyTorch's default dtype and go
-anywhere with ``.to(...)``; what comes out are logits, one for each class.
+Parameters have the same names and shapes as in `npnet.models`, so either loads the other's ``state_dict`` or
+``.safetensors`` file. Modules are created on the CPU in PyTorch's default dtype; ``.to(...)`` moves them.
+Their outputs are logits, one for each class.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class MLP(nn.Sequential):
     Parameters
     ----------
     sizes : sequence of int
-        Features, hidden units layer by layer, classes.
+        The number of features, of units in each hidden layer, and of classes.
     activation : str
         "relu", "leaky_relu", "tanh" or "sigmoid".
     batch_norm : bool
@@ -170,12 +170,12 @@ class SignsDeep(nn.Module):
     ----------
     classes : int
     dropout : float
-        Part of the hidden units dropped in training.
+        The probability that a hidden unit is dropped in training.
 
     Raises
     ------
     InputError
-        If classes is not a positive integer or dropout not a probability.
+        If classes is not a positive integer, or dropout is not a probability.
 
     Examples
     --------
@@ -205,18 +205,18 @@ class SignsDeep(nn.Module):
 
 
 class AirplaneBirdMLP(nn.Module):
-    """3072-512-2 with tanh, telling airplanes from birds; see `npnet.models.airplane_bird_mlp`.
+    """3072-512-2 with tanh, for airplanes and birds; see `npnet.models.airplane_bird_mlp`.
 
     Parameters
     ----------
     hidden : int
     log_softmax : bool
-        Whether the output is log-probabilities instead of logits.
+        Whether the outputs are log-probabilities instead of logits.
 
     Raises
     ------
     InputError
-        If hidden is not a positive integer or log_softmax no flag.
+        If hidden is not a positive integer, or log_softmax is not a bool.
 
     Examples
     --------
@@ -233,18 +233,18 @@ class AirplaneBirdMLP(nn.Module):
         self.fc2 = nn.Linear(hidden, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits, or log-probabilities if these were asked for."""
+        """Return logits, or log-probabilities if `log_softmax` is True."""
         y: Tensor = self.fc2(self.fc1(x.flatten(1)).tanh())
         return y.log_softmax(1) if self.log_softmax else y
 
 
 class AirplaneBirdConv(nn.Module):
-    """Two convolutions telling airplanes from birds; see `npnet.models.airplane_bird_conv`.
+    """Two convolutions and two linear layers for airplanes and birds; see `npnet.models.airplane_bird_conv`.
 
     Parameters
     ----------
     channels : pair of int
-        Kernels of the two convolutions.
+        Number of kernels of each of the two convolutions.
     hidden : int
     activation : str
         "relu", "leaky_relu", "tanh" or "sigmoid".
@@ -288,6 +288,6 @@ class AirplaneBirdConv(nn.Module):
 
 
 def _activation(name: str) -> nn.Module:
-    """Return the module called like npnet's layer of this name."""
+    """Return PyTorch's counterpart of an activation."""
     module: nn.Module = getattr(nn, activation_class(name).__name__)()
     return module

@@ -16,7 +16,7 @@ from npnet import functional as F
 from ptref import bounds
 from ptref.bounds import Rule
 from ptref.cases import Case, Row
-from ptref.draw import FINITE, Choose, Shape, array, axes, batch, both, one_or_pair, optional, room
+from ptref.draw import FINITE, Choose, Shape, array, as_pair, axes, batch, image_size, one_or_pair, optional
 
 __all__ = ["OPERATIONS"]
 
@@ -69,17 +69,17 @@ def _flatten(choose: Choose, dtype: np.dtype) -> Case:
     start = choose.integer(0, last)
     end = choose.integer(start, last)
     options = {
-        "start_dim": choose.among([start, start - last - 1]),
-        "end_dim": choose.among([end, end - last - 1]),
+        "start_dim": choose.choice([start, start - last - 1]),
+        "end_dim": choose.choice([end, end - last - 1]),
     }
     x = array(choose, shape, dtype, ANY)
     return Case("flatten", F.flatten, torch.flatten, (x,), options, bounds.exact, seed=choose.seed())
 
 
 def _dropout(choose: Choose, dtype: np.dtype) -> Case:
-    """Compare with a product: what was dropped is npnet's own choice, and given to the reference."""
+    """Compare with a product by npnet's own dropout mask, as the two libraries draw different masks."""
     x = array(choose, axes(choose), dtype, ANY)
-    options = {"p": choose.among([0.0, 0.25, 0.5, 0.9, 1.0]), "training": choose.among([True, False])}
+    options = {"p": choose.choice([0.0, 0.25, 0.5, 0.9, 1.0]), "training": choose.choice([True, False])}
     seed = choose.seed()
 
     def subject(x: ndarray, p: float, training: bool) -> Any:
@@ -98,19 +98,19 @@ def _dropout(choose: Choose, dtype: np.dtype) -> Case:
 
 
 def convolution(choose: Choose) -> tuple[Shape, Shape, dict[str, Any]]:
-    """Choose the shapes of images and of kernels that fit them, and all options of a convolution."""
-    leading, groups = batch(choose), choose.among([1, 1, 2, 3])
+    """Choose the shape of x, a shape of the weight that fits it, and all options of a convolution."""
+    leading, groups = batch(choose), choose.choice([1, 1, 2, 3])
     c, o = groups * choose.integer(1, 2), groups * choose.integer(1, 2)
     kernel = choose.integer(1, 3), choose.integer(1, 3)
-    padding: Any = choose.among(["numbers", "same", "valid"])
+    padding: Any = choose.choice(["numbers", "same", "valid"])
     options: dict[str, Any] = {"groups": groups, "dilation": one_or_pair(choose, 1, 3)}
     options["padding"] = one_or_pair(choose, 0, 2) if padding == "numbers" else padding
     options["stride"] = 1 if padding == "same" else one_or_pair(choose, 1, 3)
-    if padding == "same":  # any image will do
+    if padding == "same":  # an image of any size fits
         image = choose.integer(1, 5), choose.integer(1, 5)
     else:
         border = options["padding"] if padding == "numbers" else 0
-        image = room(choose, kernel, options["dilation"], border)
+        image = image_size(choose, kernel, options["dilation"], border)
     return (*leading, c, *image), (o, c // groups, *kernel), options
 
 
@@ -122,19 +122,19 @@ def _conv2d(choose: Choose, dtype: np.dtype) -> Case:
 
 
 def pooling(choose: Choose, *, dilation: bool = True) -> tuple[Shape, dict[str, Any]]:
-    """Choose the shape of images, and the options that all pooling windows share."""
+    """Choose the shape of x and the options that max- and average-pooling share."""
     leading = (*batch(choose), choose.integer(1, 3))
     kernel = one_or_pair(choose, 1, 4)
-    options: dict[str, Any] = {"kernel_size": kernel, "ceil_mode": choose.among([False, True])}
-    if choose.among([False, True]):
+    options: dict[str, Any] = {"kernel_size": kernel, "ceil_mode": choose.choice([False, True])}
+    if choose.choice([False, True]):
         options["stride"] = one_or_pair(choose, 1, 4)
     if dilation:
         options["dilation"] = one_or_pair(choose, 1, 3)
-    spread = both(options.get("dilation", 1))
-    options["padding"] = tuple(choose.integer(0, k // 2) for k in both(kernel))
-    # An image smaller than the dilation fits between the cells of a window: PyTorch's max_pool2d then
-    # routes the gradient to an index outside the image and writes there.
-    h, w = room(choose, both(kernel), spread, options["padding"], least=spread)
+    dilations = as_pair(options.get("dilation", 1))
+    options["padding"] = tuple(choose.integer(0, k // 2) for k in as_pair(kernel))
+    # An image smaller than the dilation can lie between the positions of a window. PyTorch's max_pool2d then
+    # writes the gradient to an index outside the image.
+    h, w = image_size(choose, as_pair(kernel), dilations, options["padding"], least=dilations)
     return (*leading, h, w), options
 
 
@@ -146,8 +146,8 @@ def _max_pool2d(choose: Choose, dtype: np.dtype) -> Case:
 
 def _avg_pool2d(choose: Choose, dtype: np.dtype) -> Case:
     shape, options = pooling(choose, dilation=False)
-    options["count_include_pad"] = choose.among([True, False])
-    options["divisor_override"] = choose.among([None, 1, 3, -2])
+    options["count_include_pad"] = choose.choice([True, False])
+    options["divisor_override"] = choose.choice([None, 1, 3, -2])
     rule = bounds.sums(bounds.window_length)
     x = array(choose, shape, dtype, ANY)
     return Case("avg_pool2d", F.avg_pool2d, T.avg_pool2d, (x,), options, rule, seed=choose.seed())
@@ -156,8 +156,8 @@ def _avg_pool2d(choose: Choose, dtype: np.dtype) -> Case:
 def _adaptive_avg_pool2d(choose: Choose, dtype: np.dtype) -> Case:
     shape = (*batch(choose), choose.integer(1, 3), choose.integer(1, 7), choose.integer(1, 7))
     sizes: list[Any] = [1, 2, 3, 5, 8, None]
-    size = choose.among([*sizes[:-1], "pair"])
-    options = {"output_size": (choose.among(sizes), choose.among(sizes)) if size == "pair" else size}
+    size = choose.choice([*sizes[:-1], "pair"])
+    options = {"output_size": (choose.choice(sizes), choose.choice(sizes)) if size == "pair" else size}
     rule = bounds.sums(bounds.adaptive_window_length)
     x = array(choose, shape, dtype, ANY)
     return Case(
@@ -175,16 +175,16 @@ def _adaptive_avg_pool2d(choose: Choose, dtype: np.dtype) -> Case:
 
 
 def _classes(choose: Choose) -> tuple[Shape, int, Shape]:
-    """Choose shapes of logits: the batch, the number of classes and the positions of each sample."""
+    """Choose a shape of logits: the batch, the number of classes, and the positions in each sample."""
     leading = batch(choose)
     return leading, choose.integer(1, 5), axes(choose, most=2, size=3) if leading else ()
 
 
 def _labels(choose: Choose, shape: Shape, classes: int, ignore_index: int) -> ndarray:
-    kind = choose.among([np.int64, np.int32] if ignore_index < 0 else [np.int64, np.int32, np.uint8])
+    kind = choose.choice([np.int64, np.int32] if ignore_index < 0 else [np.int64, np.int32, np.uint8])
     rng = np.random.default_rng(choose.seed())
     labels = np.asarray(rng.integers(0, classes, shape))
-    ignored = choose.among([0.0, 0.3, 1.0])
+    ignored = choose.choice([0.0, 0.3, 1.0])
     return np.where(rng.random(shape) < ignored, ignore_index, labels).astype(kind)
 
 
@@ -195,8 +195,8 @@ def _class_weight(choose: Choose, classes: int, dtype: np.dtype) -> ndarray | No
 def _nll_loss(choose: Choose, dtype: np.dtype) -> Case:
     leading, classes, positions = _classes(choose)
     options: dict[str, Any] = {
-        "ignore_index": choose.among([-100, 0, -1]),
-        "reduction": choose.among(REDUCTIONS),
+        "ignore_index": choose.choice([-100, 0, -1]),
+        "reduction": choose.choice(REDUCTIONS),
     }
     x = array(choose, (*leading, classes, *positions), dtype, ANY)
     target = _labels(choose, (*leading, *positions), classes, options["ignore_index"])
@@ -209,14 +209,14 @@ def _cross_entropy(choose: Choose, dtype: np.dtype) -> Case:
     leading, classes, positions = _classes(choose)
     shape = (*leading, classes, *positions)
     options: dict[str, Any] = {
-        "ignore_index": choose.among([-100, 0, -1]),
-        "reduction": choose.among(REDUCTIONS),
-        "label_smoothing": choose.among([0.0, 0.1, 1.0]),
+        "ignore_index": choose.choice([-100, 0, -1]),
+        "reduction": choose.choice(REDUCTIONS),
+        "label_smoothing": choose.choice([0.0, 0.1, 1.0]),
     }
-    # Where smoothing leaves nothing of the label, PyTorch still adds 0 · ∞ for a label of probability 0: NaN.
-    # npnet gives the ∞ that the even share of the target makes of it.
+    # With a smoothing of 1 the label has weight 0, and for a label of probability 0 PyTorch adds 0 · ∞, which
+    # is NaN. npnet leaves this term out; the loss is the ∞ of the uniform part of the target.
     x = array(choose, shape, dtype, FINITE if options["label_smoothing"] == 1 else ANY)
-    if choose.among([False, True]):
+    if choose.choice([False, True]):
         target = array(choose, shape, dtype, ("probability",))
         options["ignore_index"] = -100
     else:
@@ -229,14 +229,14 @@ def _cross_entropy(choose: Choose, dtype: np.dtype) -> Case:
 def _mse_loss(choose: Choose, dtype: np.dtype) -> Case:
     shape = axes(choose)
     inputs = array(choose, shape, dtype, ANY), array(choose, shape, dtype, FINITE)
-    options = {"reduction": choose.among(REDUCTIONS)}
+    options = {"reduction": choose.choice(REDUCTIONS)}
     return Case("mse_loss", F.mse_loss, T.mse_loss, inputs, options, bounds.mse, seed=choose.seed())
 
 
 def _broadcast(choose: Choose, shape: Shape) -> Shape:
     """Choose a shape that broadcasts to the given one: leading axes left out, others of size 1."""
     kept = shape[choose.integer(0, len(shape)) :]
-    return tuple(choose.among([size, 1]) for size in kept)
+    return tuple(choose.choice([size, 1]) for size in kept)
 
 
 def _binary_cross_entropy(choose: Choose, dtype: np.dtype) -> Case:
@@ -247,7 +247,7 @@ def _binary_cross_entropy(choose: Choose, dtype: np.dtype) -> Case:
         make(shape, values=("probability",)),
         optional(choose, lambda: make(_broadcast(choose, shape), values=("positive",))),
     )
-    options = {"reduction": choose.among(REDUCTIONS)}
+    options = {"reduction": choose.choice(REDUCTIONS)}
     rule = bounds.binary_cross_entropy
     name = "binary_cross_entropy"
     return Case(
@@ -281,7 +281,7 @@ def _bce_with_logits(choose: Choose, dtype: np.dtype) -> Case:
         _np_bce_with_logits,
         _torch_bce_with_logits,
         inputs,
-        {"reduction": choose.among(REDUCTIONS)},
+        {"reduction": choose.choice(REDUCTIONS)},
         bounds.binary_cross_entropy_with_logits,
         seed=choose.seed(),
     )
@@ -313,13 +313,13 @@ def _torch_batch_norm(
 
 
 def _batch_norm(choose: Choose, dtype: np.dtype) -> Case:
-    training = choose.among([True, False])
+    training = choose.choice([True, False])
     n, c = choose.integer(0, 4), choose.integer(1, 3)
     positions = axes(choose, most=2, size=4, least=1 if training and n == 1 else 0)
-    if training and n == 1:  # one value has no variance: PyTorch refuses it
+    if training and n == 1:  # PyTorch refuses a single value per channel, which has no variance
         positions = (positions[0] + 2, *(size + 1 for size in positions[1:]))
     make = partial(array, choose, dtype=dtype)
-    tracked = not training or choose.among([True, False])
+    tracked = not training or choose.choice([True, False])
     inputs = (
         make((n, c, *positions), values=MODERATE),
         optional(choose, lambda: make((c,), values=MODERATE)),
@@ -329,8 +329,8 @@ def _batch_norm(choose: Choose, dtype: np.dtype) -> Case:
     )
     options = {
         "training": training,
-        "momentum": choose.among([0.1, 0.0, 0.5, 1.0]),
-        "eps": choose.among([1e-5, 1e-3, 1.0]),
+        "momentum": choose.choice([0.1, 0.0, 0.5, 1.0]),
+        "eps": choose.choice([1e-5, 1e-3, 1.0]),
     }
     return Case(
         "batch_norm",
@@ -355,7 +355,7 @@ OPERATIONS = (
         "leaky_relu",
         T.leaky_relu,
         bounds.relative(4.0),
-        lambda choose: {"negative_slope": choose.among([0.01, 0.0, 0.3, 1.0, -0.5])},
+        lambda choose: {"negative_slope": choose.choice([0.01, 0.0, 0.3, 1.0, -0.5])},
     ),
     _elementwise("tanh", torch.tanh, bounds.tanh),
     _elementwise("sigmoid", torch.sigmoid, bounds.sigmoid),

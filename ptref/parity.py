@@ -1,4 +1,4 @@
-"""Whether an operation, a layer or a model agrees with PyTorch, forward and backward.
+"""Compare an operation, a layer or a model with PyTorch, forward and backward.
 
 `compare` runs both on the same inputs with the same random upstream gradient and returns a `Report`;
 `assert_parity` raises where the report finds a difference, for use in tests:
@@ -12,13 +12,13 @@ True
 
 The rules:
 
-1. The truth is PyTorch on the CPU in float64. float64 results may differ from it by a few roundings of each
-   sum; float32 results are judged by their distance from it, never by their distance from another float32.
-   `ptref.bounds` derives how large that distance may be.
-2. The upstream gradient is random: with ones a transposed or an unscaled gradient goes unseen.
-3. Nothing that is passed in may be modified, dtypes stay, backward gives the same when called again, and
-   arrays may lie in memory in any way.
-4. TF32 is switched off, as it keeps 10 bits of 23.
+1. The reference is PyTorch on the CPU in float64. Results in float64 may differ from it by a few roundings of
+   each sum. Results in float32 are compared with it too, never with another float32. `ptref.bounds` derives
+   the largest error that is allowed.
+2. The upstream gradient is random, as ones would not reveal a transposed or unscaled gradient.
+3. Inputs must not be modified, dtypes must be kept, backward must return the same when called again, and
+   every memory layout must be accepted.
+4. TF32 is switched off, as it keeps only 10 of 23 bits.
 """
 
 from __future__ import annotations

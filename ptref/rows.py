@@ -1,4 +1,4 @@
-"""The lines of the parity table."""
+"""The rows of the parity table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ptref.cases import Row
 from ptref.layers import LAYERS, MODELS
 from ptref.operations import OPERATIONS
 
-LONGEST = 300  # characters of the names that a message lists
+LONGEST = 300  # characters of the list of names in a message
 
 
 def rows() -> list[Row]:
@@ -19,20 +19,20 @@ def rows() -> list[Row]:
     Returns
     -------
     rows : list of Row
-        In this order.
+        In the order of the table.
     """
     return [*OPERATIONS, *LAYERS, *MODELS]
 
 
 def row(name: str, argument: str = "name") -> Row:
-    """Return the row of a name.
+    """Return the row with a name.
 
     Parameters
     ----------
     name : str
-        Such as "conv2d", "Conv2d" or "lenet5".
+        A name such as "conv2d", "Conv2d" or "lenet5".
     argument : str
-        What the caller calls it, for the message.
+        The name of the caller's argument, for messages.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def row(name: str, argument: str = "name") -> Row:
     Raises
     ------
     InputError
-        If there is none.
+        If there is no such row.
 
     Examples
     --------

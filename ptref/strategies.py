@@ -1,7 +1,7 @@
-"""Hypothesis strategies for inputs of operations and layers, your own included.
+"""Hypothesis strategies for the inputs of operations and layers, including your own.
 
-Five lines compare a layer of yours with PyTorch on shapes, dtypes, memory layouts and values you would not
-have thought of: repeated maxima, zeros of either sign, numbers huge and tiny, no samples at all.
+Five lines compare your layer with PyTorch on shapes, dtypes, memory layouts and values that are easily
+forgotten: repeated maxima, zeros of either sign, huge and tiny numbers, empty batches.
 
 >>> import numpy as np
 >>> import torch
@@ -11,7 +11,7 @@ have thought of: repeated maxima, zeros of either sign, numbers huge and tiny, n
 
 >>> from hypothesis import given, settings
 >>> from ptref import parity, strategies
->>> @settings(deadline=None)  # the first call loads libraries, and takes its time
+>>> @settings(deadline=None)  # the first call loads libraries, which takes longer
 ... @given(strategies.arrays("n c"), strategies.seeds())
 ... def test_softsign(x, seed):
 ...     parity.assert_parity(softsign, torch.nn.functional.softsign, x, seed=seed)
@@ -20,12 +20,12 @@ pytest calls such a test; so can you:
 
 >>> test_softsign()
 
-All is valid by construction: nothing is filtered, so nothing is wasted and failures shrink quickly, sizes and
-options to the smallest that still fail and values to the plainest kind. An array's numbers follow from its
-kind of values and a seed, which hypothesis prints and replays.
+All inputs are valid by construction. As nothing is filtered, failures shrink quickly: sizes and options to
+the smallest that still fail, and values to the simplest kind. The numbers in an array depend only on its kind
+of values and a seed, which hypothesis prints and replays.
 
-`arrays` serves most purposes. `convolutions` and `poolings` draw what sliding windows need, `cases` whole
-comparisons of npnet's operations, with `subject` in their place if you have written one of them yourself, and
+`arrays` is enough for most tests. `convolutions` and `poolings` draw shapes and options of sliding windows.
+`cases` draws whole comparisons of npnet's operations, in which your own implementation can take their place.
 `chosen` turns any function of small choices (see `ptref.draw`) into a strategy.
 """
 
@@ -65,7 +65,7 @@ Draw = Callable[..., Any]  # hypothesis's DrawFn, which cannot be checked at run
 
 
 class _Drawn(Choose):
-    """Has hypothesis decide."""
+    """Makes decisions with hypothesis."""
 
     def __init__(self, draw: Draw) -> None:
         self.draw = draw
@@ -76,17 +76,18 @@ class _Drawn(Choose):
 
 
 def chosen(build: Callable[[Choose], T]) -> SearchStrategy[T]:
-    """Return the strategy that draws what `build` makes of choices.
+    """Return the strategy of the values that `build` makes from random choices.
 
     Parameters
     ----------
     build : callable
-        Is given a `ptref.draw.Choose` and returns anything. Choices that come first and low are the simplest.
+        ``build(choose)`` returns a value from the decisions of a `ptref.draw.Choose`. Failures shrink to low
+        integers and first options.
 
     Returns
     -------
     strategy : SearchStrategy
-        Of what `build` returns.
+        Of the results of `build`.
 
     Examples
     --------
@@ -128,7 +129,7 @@ def dtypes() -> SearchStrategy[np.dtype]:
 
 
 def layouts() -> SearchStrategy[str]:
-    """Draw how an array lies in memory: contiguous, reversed, strided, transposed or read-only.
+    """Draw a memory layout: contiguous, reversed, strided, transposed or read-only.
 
     Returns
     -------
@@ -144,7 +145,7 @@ def values(*, finite: bool = True) -> SearchStrategy[str]:
     Parameters
     ----------
     finite : bool
-        Without it also NaN and infinities among ordinary numbers.
+        False also draws arrays with NaN and infinities among ordinary numbers.
 
     Returns
     -------
@@ -161,10 +162,10 @@ def shapes(axes: str = "*n", *, least: int = 1, most: int = 5) -> SearchStrategy
     Parameters
     ----------
     axes : str
-        One letter or word for each axis, such as "n c h w", or its size, as in "n 4". "*n" stands for any
-        number of axes, none included. An axis called "n" is the batch and may be empty.
+        A name for each axis, such as "n c h w", or its size, as in "n 4". "*n" stands for any number of axes,
+        including none. An axis called "n" is the batch and may be empty.
     least, most : int
-        Of the other axes' sizes.
+        The range of the sizes of the other axes.
 
     Returns
     -------
@@ -174,7 +175,7 @@ def shapes(axes: str = "*n", *, least: int = 1, most: int = 5) -> SearchStrategy
     Raises
     ------
     InputError
-        If axes is no text, or the sizes are no integers from 0 and in order.
+        If axes is not a string, or least and most are not integers with 0 ≤ least ≤ most.
 
     Examples
     --------
@@ -208,13 +209,13 @@ def arrays(
     Parameters
     ----------
     shape : str, tuple of int, or strategy
-        Axes as in `shapes`, a shape, or a strategy of shapes.
+        Names of axes as in `shapes`, a shape, or a strategy of shapes.
     dtype : dtype or strategy, optional
         float32 or float64; either by default.
     values : str or strategy, optional
-        One of `ptref.draw.VALUES`; by default any that are finite.
+        One of `ptref.draw.VALUES`; by default any finite kind.
     layout : str or strategy, optional
-        One of `ptref.draw.LAYOUTS`; by default any.
+        One of `ptref.draw.LAYOUTS`; any by default.
 
     Returns
     -------
@@ -224,7 +225,7 @@ def arrays(
     Raises
     ------
     InputError
-        If the kind of values or the layout is unknown, or the shape is none.
+        If the kind of values or the layout is unknown, or shape is not a shape.
     DTypeError
         If dtype is neither float32 nor float64.
 
@@ -260,7 +261,7 @@ def labels(
     ----------
     shape : tuple of int
     classes : int
-        Labels are from 0 to classes − 1.
+        Labels are 0 … classes − 1.
     dtypes : sequence of dtypes
         Integer dtypes to choose from.
 
@@ -272,9 +273,9 @@ def labels(
     Raises
     ------
     InputError
-        If the shape is no tuple of integers of at least 0, or classes is not a positive integer.
+        If shape is not a tuple of integers of at least 0, or classes is not a positive integer.
     DTypeError
-        If a dtype is none of integers.
+        If a dtype is not an integer dtype.
 
     Examples
     --------
@@ -298,13 +299,13 @@ def labels(
 def convolutions() -> SearchStrategy[tuple[Shape, Shape, dict[str, Any]]]:
     """Draw (shape of x, shape of weight, options) of a convolution.
 
-    Options are stride, padding (numbers, "same" or "valid"), dilation and groups; the batch may be of any
-    size, empty or absent.
+    Options are stride, padding (numbers, "same" or "valid"), dilation and groups. The batch axis may be empty
+    or absent.
 
     Returns
     -------
     strategy : SearchStrategy
-        Of such triples.
+        Of these triples.
     """
     return chosen(convolution)
 
@@ -315,7 +316,7 @@ def poolings() -> SearchStrategy[tuple[Shape, dict[str, Any]]]:
     Returns
     -------
     strategy : SearchStrategy
-        Of such pairs.
+        Of these pairs.
     """
     return chosen(pooling)
 
@@ -326,7 +327,7 @@ def cases(name: str, dtype: Any = None) -> SearchStrategy[Case]:
     Parameters
     ----------
     name : str
-        Such as "conv2d" or "BatchNorm2d".
+        A name such as "conv2d" or "BatchNorm2d".
     dtype : dtype, optional
         float32 or float64; either by default.
 
@@ -338,11 +339,11 @@ def cases(name: str, dtype: Any = None) -> SearchStrategy[Case]:
     Raises
     ------
     InputError
-        If nothing of that name is compared.
+        If there is no comparison of that name.
 
     Examples
     --------
-    An implementation of your own stands in as subject:
+    Test your own implementation by passing it as the subject:
 
     >>> from hypothesis import given, settings
     >>> from npnet import functional as F
@@ -354,7 +355,7 @@ def cases(name: str, dtype: Any = None) -> SearchStrategy[Case]:
     """
     drawn = row(name)
     dtype = None if dtype is None else check.float_dtype("cases", dtype)
-    return chosen(lambda choose: drawn.draw(choose, choose.among(drawn.dtypes) if dtype is None else dtype))
+    return chosen(lambda choose: drawn.draw(choose, choose.choice(drawn.dtypes) if dtype is None else dtype))
 
 
 def _check_integers(dtype: Any) -> None:

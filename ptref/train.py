@@ -133,16 +133,16 @@ def processes(device: str = "cpu") -> Iterator[int]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0
         return
-    # The group's threads must end before the interpreter does: one that lets go of a tensor while Python
-    # shuts down aborts the whole process. The functions of this module have the group as a default argument,
-    # and would keep it for good, were they first imported (an optimizer does so) when there is one.
+    # The group's threads must end before the interpreter exits: a thread that frees a tensor during shutdown
+    # aborts the process. So import the module before the group exists: its functions would otherwise keep
+    # the group alive as a default argument.
     importlib.import_module("torch.distributed.nn")
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield torch.distributed.get_rank()
-        torch.distributed.barrier()  # who leaves early takes the connections of the others away
+        torch.distributed.barrier()  # a process that exits early breaks the others' connections
     finally:
         torch.distributed.destroy_process_group()
         gc.collect()  # reference cycles hold the group too

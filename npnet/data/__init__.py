@@ -1,9 +1,9 @@
 """Data: arrays in, minibatches out.
 
 A data set is anything with a length whose items are pairs (x, target); `ArrayDataset` holds one in two
-arrays. `Splits` are its training, validation and test part. The published data sets are functions that
-return `Splits`: `digits`, which needs no download, `mnist`, `cifar10`, `cifar100` and `signs`. Your own
-are read by `csv`, `image_folder` and `arrays`, which find out what is in them, and say so.
+arrays. `Splits` holds its training, validation and test parts. The published data sets are functions that
+return `Splits`: `digits`, which needs no download, `mnist`, `cifar10`, `cifar100` and `signs`. `csv`,
+`image_folder` and `arrays` read your own data, detect the type of each column, and report what they found.
 """
 
 from npnet.data.arrays import arrays
@@ -13,13 +13,14 @@ from npnet.data.csv import csv
 from npnet.data.dataset import ArrayDataset, Dataset
 from npnet.data.digits import digits
 from npnet.data.files import data_folder
-from npnet.data.formats import Column, ImageFormat, RowFormat
 from npnet.data.gmm import sample_gauss_2d, sample_gmm_2d
 from npnet.data.image_folder import image_folder
+from npnet.data.image_format import ImageFormat
 from npnet.data.minibatches import count_minibatches, minibatches
 from npnet.data.mnist import mnist
 from npnet.data.presence import present
 from npnet.data.report import Report
+from npnet.data.row_format import Column, RowFormat
 from npnet.data.signs import signs
 from npnet.data.split import hold_out, split
 from npnet.data.splits import Splits

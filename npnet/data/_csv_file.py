@@ -1,4 +1,4 @@
-"""Reading a CSV file, whatever program wrote it."""
+"""Read CSV files in the dialects that common programs write."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from npnet._words import counted
 from npnet.data._table import Cells, Table, number_of
 from npnet.errors import InputError
 
-MOST_BYTES = 2**30  # of a file
+MOST_BYTES = 2**30  # size of a file
 DELIMITERS = (",", ";", "\t", "|")
-SAMPLE = 2**16  # bytes looked at to find the delimiter
-BLOCK = 1024  # rows turned into columns at a time
+SAMPLE = 2**16  # bytes used to detect the delimiter
+BLOCK = 1024  # rows transposed at a time
 
 
 def read_csv(
     owner: str, path: Path, delimiter: str | None, header: bool | None, encoding: str | None
 ) -> tuple[Table, str, bool]:
-    """Read a table; return it with the delimiter found and whether there was a header.
+    """Read a table; return it, the delimiter used, and whether there was a header.
 
-    Blanks around a field are dropped, lines that are empty are passed over. Each different text of a column
-    is kept once, so that a table of small whole numbers takes 4 bytes for each.
+    Blanks around a field are stripped, and empty lines are skipped. Each different text of a column is
+    stored once and its rows as 4-byte codes, which bounds the memory of a large table.
     """
     with open_regular(owner, path, MOST_BYTES) as file:
         sample = file.read(SAMPLE)
@@ -44,7 +44,7 @@ def read_csv(
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{owner}: {path} must be {chosen} text, got byte {error.object[error.start]:#04x}; save "
-                "it as UTF-8, or say what it is, such as encoding='cp1252'"
+                "it as UTF-8, or name its encoding, such as encoding='cp1252'"
             ) from None
         except LookupError:
             raise InputError(f"{owner}: encoding must be a name Python knows, got {encoding!r:.60}") from None
@@ -56,13 +56,13 @@ def read_csv(
 
 
 def _encoding(sample: bytes) -> str:
-    """Return the encoding a byte order mark tells, UTF-8 where there is none."""
+    """Return the encoding of the byte order mark, or UTF-8 if there is none."""
     utf16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     return "utf-16" if sample.startswith(utf16) else "utf-8-sig"
 
 
 def _delimiter(sample: bytes, encoding: str) -> str:
-    """Return the delimiter that cuts the first lines into equally many fields, and into most."""
+    """Return the delimiter that gives the first lines equally many fields; of several, the most fields."""
     try:
         text = codecs.getincrementaldecoder(encoding)("ignore").decode(sample)
     except LookupError:
@@ -83,7 +83,7 @@ def _delimiter(sample: bytes, encoding: str) -> str:
 def _lines(owner: str, path: Path, text: io.TextIOWrapper) -> Iterator[str]:
     for number, line in enumerate(text, start=1):
         if "\0" in line:
-            raise InputError(f"{owner}: {path}: line {number} holds a zero byte: it is no text")
+            raise InputError(f"{owner}: {path}: line {number} holds a zero byte: it is not text")
         yield line
 
 
@@ -104,9 +104,9 @@ def _read(owner: str, path: Path, reader: Any, header: bool | None) -> tuple[Tab
         lines.append(line)
     for line, fields in rows:
         if len(fields) != len(names):
-            wanted = "as the header has" if has_header else "as the first line has"
+            reference = "like the header" if has_header else "like the first line"
             raise InputError(
-                f"{owner}: {path}: line {line} must have {counted(len(names), 'field')}, {wanted}, "
+                f"{owner}: {path}: line {line} must have {counted(len(names), 'field')}, {reference}, "
                 f"got {len(fields)}"
             )
         block.append(fields)
@@ -145,7 +145,7 @@ def _names(owner: str, path: Path, fields: list[str]) -> list[str]:
 
 
 class _Column:
-    """A column that is being read."""
+    """A column while it is read: the code of each different text, and the codes of the rows."""
 
     def __init__(self) -> None:
         self.places: dict[str, int] = {}
@@ -156,7 +156,7 @@ class _Column:
 
 
 def _append(columns: list[_Column], block: list[list[str]]) -> None:
-    for column, fields in zip(columns, zip(*block, strict=True), strict=False):  # none in an empty block
+    for column, fields in zip(columns, zip(*block, strict=True), strict=False):  # a block may be empty
         places = column.places
         column.codes.extend([places.setdefault(field, len(places)) for field in fields])
     block.clear()

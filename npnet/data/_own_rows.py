@@ -1,4 +1,4 @@
-"""From a raw table to splits: finding out what its columns are, and saying so."""
+"""From a raw table to splits: detect the type of each column, encode it, and report what was found."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from npnet.data._table import (
     texts_of,
 )
 from npnet.data.dataset import ArrayDataset
-from npnet.data.formats import Column, RowFormat
 from npnet.data.report import Report
+from npnet.data.row_format import Column, RowFormat
 from npnet.data.split import Size
 from npnet.data.splits import Splits
 from npnet.errors import InputError
 
 TASKS = ("classification", "regression")
 MISSING = ("median", "refuse")
-MOST_CLASSES = 30  # different whole numbers that are taken for the labels of classes
-MOST_CATEGORIES = 256  # different texts of a column
-MOSTLY = 0.9  # numbers in a column that makes the others in it look like mistakes
-FEWEST_NUMBERED = 10  # rows at which a running number is no chance
-# Signs of money and of parts in a hundred, and what separates thousands.
+MOST_CLASSES = 30  # a target with at most so many different whole numbers holds class labels
+MOST_CATEGORIES = 256  # different values of a text column
+MOSTLY = 0.9  # with this share of numbers in a column, its other values are taken for mistakes
+FEWEST_NUMBERED = 10  # a column 0, 1, 2, … of so many rows is an index, not a coincidence
+# Currency and percent signs, and thousands separators.
 DECORATION = re.compile(r"[$€£¥%\s'’_]|,(?=\d{3}(\D|$))|\b(USD|EUR|GBP|CHF)\b")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What the caller chose; the arguments of `csv` and `arrays` of the same names."""
+    """The arguments of `csv` and `arrays` with the same names."""
 
     owner: str
     name: str
@@ -56,31 +56,31 @@ class Choices:
     test: Size | None
     standardized: bool
     generator: Generator
-    from_file: bool  # where programs write a column that numbers the rows
+    from_file: bool  # a file may have an index column, written by a program
 
     @classmethod
-    def checked(cls, owner: str, name: str, generator: Generator | None, **given: Any) -> Choices:
-        """Meet what is wrong before anything is read."""
-        if given["task"] is not None:
-            check.choice(owner, "task", given["task"], TASKS)
-        check.choice(owner, "missing", given["missing"], MISSING)
+    def checked(cls, owner: str, name: str, generator: Generator | None, **arguments: Any) -> Choices:
+        """Check the arguments before anything is read."""
+        if arguments["task"] is not None:
+            check.choice(owner, "task", arguments["task"], TASKS)
+        check.choice(owner, "missing", arguments["missing"], MISSING)
         for part in ("validation", "test"):
-            check_size(owner, part, given[part])
-        standardized = check.flag(owner, "standardized", given.pop("standardized"))
-        for wanted in ("features", "drop"):
-            given[wanted] = _names(owner, wanted, given[wanted])
+            check_size(owner, part, arguments[part])
+        standardized = check.flag(owner, "standardized", arguments.pop("standardized"))
+        for argument in ("features", "drop"):
+            arguments[argument] = _column_list(owner, argument, arguments[argument])
         return cls(
             owner=owner,
             name=name,
             standardized=standardized,
             generator=default_generator(owner, generator),
-            **given,
+            **arguments,
         )
 
 
 @dataclass
 class Remarks:
-    """What is said about the columns, as it is found."""
+    """Rows and remarks of the report, collected while the columns are examined."""
 
     rows: list[tuple[object, ...]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -88,47 +88,46 @@ class Remarks:
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be learnt: y, and the classes' names if y are labels."""
+    """The target: y, and the names of the classes if y holds labels."""
 
     y: ndarray
     classes: tuple[str, ...]
-    shown: str
+    summary: str
 
 
 def splits_of_rows(
     table: Table, target: str, cells: Target | ColumnCells, choices: Choices, decimal: str
 ) -> Splits[ArrayDataset]:
-    """Turn a raw table, and the column to be learnt, into splits."""
+    """Turn a raw table and its target column into splits."""
     owner, found = choices.owner, Remarks()
     names = _features(owner, table, target, choices, found)
-    looked_at = choices.from_file and choices.features is None
-    numbered = _running_numbers(table, names) if looked_at else []
-    for name in numbered:
-        found.remarks.append(f"{name!r} left out: it numbers the rows; features= would take it in")
-    names = [name for name in names if name not in numbered]
+    may_have_index = choices.from_file and choices.features is None
+    index_columns = _index_columns(table, names) if may_have_index else []
+    for name in index_columns:
+        found.remarks.append(f"{name!r} left out: it numbers the rows; name it in features= to include it")
+    names = [name for name in names if name not in index_columns]
 
     if not isinstance(cells, Target):
         table, cells = _without_missing_targets(owner, table, target, cells, choices, found)
-    learnt = learn_target(owner, table, target, cells, choices.task, decimal)
-    if choices.task is None and not learnt.classes and (learnt.y == np.rint(learnt.y)).all():
+    resolved = resolve_target(owner, table, target, cells, choices.task, decimal)
+    if choices.task is None and not resolved.classes and (resolved.y == np.rint(resolved.y)).all():
         found.remarks.append(
-            f"{target!r} is learnt as a number; task='classification' would learn its different values "
-            "as classes"
+            f"{target!r} is learnt as a number; task='classification' makes each of its values a class"
         )
     sizes = {"validation": choices.validation, "test": choices.test}
-    places = cut(owner, learnt.y, sizes, choices.generator, stratify=bool(learnt.classes))
+    places = cut(owner, resolved.y, sizes, choices.generator, stratify=bool(resolved.classes))
     columns = _columns(owner, table, names, choices, places["train"], decimal, found)
     row_format = RowFormat(columns, target, decimal)
     x = row_format.encode(table, owner)
 
-    parts = {part: ArrayDataset(x[rows], learnt.y[rows]) for part, rows in places.items()}
+    parts = {part: ArrayDataset(x[rows], resolved.y[rows]) for part, rows in places.items()}
     sizes_found = ((table.rows, "row"), (len(columns), "column"), (x.shape[1], "feature"))
-    title = f"{', '.join(counted(n, name) for n, name in sizes_found)}; {learnt.shown}"
+    title = f"{', '.join(counted(n, name) for n, name in sizes_found)}; {resolved.summary}"
     report = Report(title, ("column", "holds", "missing"), tuple(found.rows), tuple(found.remarks))
     return splits_of(
         owner,
         parts,
-        classes=learnt.classes,
+        classes=resolved.classes,
         name=choices.name,
         standardized=choices.standardized,
         format=row_format,
@@ -149,12 +148,12 @@ def column_name(owner: str, name: str, value: Any, names: Sequence[str]) -> str:
     return names[place]
 
 
-def _names(owner: str, name: str, value: Any) -> tuple[Any, ...] | None:
-    """Return names and positions as a tuple; one alone stands for itself."""
+def _column_list(owner: str, name: str, value: Any) -> tuple[Any, ...] | None:
+    """Return names and positions of columns as a tuple; a single name becomes a tuple of one."""
     if value is None or isinstance(value, str):
         return None if value is None else (value,)
     if not isinstance(value, list | tuple) or not all(
-        isinstance(item, str | int | np.integer) and not isinstance(item, bool) for item in value
+        isinstance(item, str) or check.is_integer(item) for item in value
     ):
         raise InputError(
             f"{owner}: {name} must be names or positions of columns, such as ['age', 'height'], "
@@ -182,8 +181,8 @@ def _features(owner: str, table: Table, target: str, choices: Choices, found: Re
     return names
 
 
-def _running_numbers(table: Table, names: Sequence[str]) -> list[str]:
-    """Return the columns that count the rows from 0 or 1 up: of data in order they would tell the class."""
+def _index_columns(table: Table, names: Sequence[str]) -> list[str]:
+    """Return the columns that count the rows from 0 or 1: in sorted data they would reveal the class."""
     found = []
     for name in names:
         numbers = numbers_of(table.columns[name]) if table.rows >= FEWEST_NUMBERED else None
@@ -227,7 +226,7 @@ def _columns(
             continue
         texts = _categories(owner, table, name, cells, decimal)
         if len(texts) > MOST_CATEGORIES:
-            too_many[name] = len(texts), _written_number(texts)
+            too_many[name] = len(texts), _formatted_number(texts)
             continue
         columns.append(Column(name, texts))
         shown = ", ".join(texts) if len(texts) <= 4 else f"{', '.join(texts[:3])} … {len(texts)} texts"
@@ -238,12 +237,12 @@ def _columns(
         found.remarks += [remark] if remark else []
     if too_many:
         shown = ", ".join(f"{name!r} {count}" for name, (count, _) in too_many.items())
-        number = next((found_one for _, found_one in too_many.values() if found_one), None)
+        number = next((formatted for _, formatted in too_many.values() if formatted), None)
         hint = f"; a number such as {number[0]!r} must be written {number[1]}" if number else ""
-        hint = hint or "; dates are learnt as plain numbers, such as years"
+        hint = hint or "; write dates as plain numbers, such as years"
         raise InputError(
-            f"{owner}: a column of text must hold at most {MOST_CATEGORIES} different ones, got {shown}; "
-            f"leave out what only names a row by drop={list(too_many)}{hint}"
+            f"{owner}: a text column must hold at most {MOST_CATEGORIES} different values, got {shown}; "
+            f"leave out columns that only name the row with drop={list(too_many)}{hint}"
         )
     if not columns:
         raise InputError(f"{owner}: no column holds values to learn from, of {shown_names(list(names))}")
@@ -251,12 +250,12 @@ def _columns(
 
 
 def _remark_on_texts(name: str, texts: Sequence[str], rows: int) -> str:
-    """Say that texts are more likely something else: numbers, dates, or names of rows."""
-    number = _written_number(texts)
+    """Return a remark if a text column more likely holds numbers, dates or names of rows; "" otherwise."""
+    number = _formatted_number(texts)
     if number:
         return (
             f"column {name!r}: {counted(len(texts), 'text')} such as {number[0]!r}, each a feature of its "
-            f"own; to learn them as numbers write {number[1]}"
+            f"own; to use them as numbers write {number[1]}"
         )
     if rows < FEWEST_NUMBERED or 2 * len(texts) <= rows:
         return ""
@@ -267,14 +266,18 @@ def _remark_on_texts(name: str, texts: Sequence[str], rows: int) -> str:
     )
 
 
-def _written_number(texts: Sequence[str]) -> tuple[str, str] | None:
-    """Return one of the texts and the number it stands for, if most are numbers with signs or separators."""
-    found = [(text, plain) for text in texts if (plain := DECORATION.sub("", text)) != text and _plain(plain)]
+def _formatted_number(texts: Sequence[str]) -> tuple[str, str] | None:
+    """Return one text and its number, if most are numbers with currency signs, % or separators."""
+    found = [
+        (text, plain)
+        for text in texts
+        if (plain := DECORATION.sub("", text)) != text and _is_number_text(plain)
+    ]
     numbers = sum(number_of(text) is not None for text in texts)
     return found[0] if found and len(found) + numbers >= MOSTLY * len(texts) else None
 
 
-def _plain(text: str) -> bool:
+def _is_number_text(text: str) -> bool:
     return any(letter.isdigit() for letter in text) and number_of(text) is not None
 
 
@@ -288,8 +291,8 @@ def _number_column(
             f"{owner}: {table.place(int(infinite[0]))}: column {name!r} must be a finite number, "
             f"got {numbers[infinite[0]]}"
         )
-    learnt = numbers[train][~np.isnan(numbers[train])]
-    fill = float(np.median(learnt if learnt.size else known))
+    training = numbers[train][~np.isnan(numbers[train])]
+    fill = float(np.median(training if training.size else known))
     low, high = known.min(), known.max()
     found.rows.append((name, f"{low:g} … {high:g}", missing))
     if missing:
@@ -300,7 +303,7 @@ def _number_column(
 
 
 def _categories(owner: str, table: Table, name: str, cells: ColumnCells, decimal: str) -> tuple[str, ...]:
-    """Return the different texts of a column, in order; refuse a column of numbers with a slip in it."""
+    """Return the different texts of a column, sorted; refuse a column of numbers with a few mistakes."""
     assert isinstance(cells, Cells)
     is_number = np.array([number_of(value, decimal) is not None for value in cells.values])
     rows = is_number[cells.codes]
@@ -329,13 +332,13 @@ def _first_missing(cells: ColumnCells, numbers: ndarray | None) -> int:
     return int(np.flatnonzero(np.array([text is None for text in texts])[codes])[0])
 
 
-# ---- what is to be learnt ------------------------------------------------------------------------------
+# ---- the target ----------------------------------------------------------------------------------------
 
 
 def _without_missing_targets(
     owner: str, table: Table, target: str, cells: ColumnCells, choices: Choices, found: Remarks
 ) -> tuple[Table, ColumnCells]:
-    """Leave out the rows of which it is not known what is to be learnt."""
+    """Leave out the rows whose target is missing."""
     texts, codes = texts_of(cells)
     known = ~np.array([text is None for text in texts])[codes]
     if known.all():
@@ -343,28 +346,28 @@ def _without_missing_targets(
     first, unknown = table.place(int(np.flatnonzero(~known)[0])), int((~known).sum())
     if choices.missing == "refuse" or not known.any():
         raise InputError(
-            f"{owner}: target {target!r} must be there in every row, got {counted(unknown, 'row')} without, "
-            f"the first is {first}"
+            f"{owner}: target {target!r} must be there in every row, got {counted(unknown, 'row')} without "
+            f"it, the first is {first}"
         )
     found.remarks.append(
         f"{counted(unknown, 'row')} left out: target {target!r} is missing, first in {first}"
     )
     rows = np.flatnonzero(known)
-    alone = Table({target: cells}, table.rows, table.place).take(rows)
-    return table.take(rows), alone.columns[target]
+    target_column = Table({target: cells}, table.rows, table.place).take(rows)
+    return table.take(rows), target_column.columns[target]
 
 
-def learn_target(
+def resolve_target(
     owner: str, table: Table, target: str, cells: Target | ColumnCells, task: str | None, decimal: str
 ) -> Target:
-    """Return what is to be learnt from a column; what was found out already stays."""
+    """Return the target of a column as labels or numbers; a `Target` is returned as it is."""
     if isinstance(cells, Target):
         return cells
     numbers = numbers_of(cells, decimal)
     if task is None:
         task = "classification" if numbers is None or _are_labels(numbers) else "regression"
     if task == "regression":
-        return _numbers_to_learn(owner, table, target, cells, numbers)
+        return _regression_target(owner, table, target, cells, numbers)
     if numbers is None:
         texts, codes = texts_of(cells)
         used = sorted({texts[code] or "" for code in set(codes.tolist())})
@@ -376,7 +379,7 @@ def learn_target(
         classes = tuple(text_of(float(value)) for value in values)
     if len(classes) < 2:
         raise InputError(
-            f"{owner}: target {target!r} must hold at least two classes, got {classes[0]!r} alone"
+            f"{owner}: target {target!r} must hold at least two classes, got only {classes[0]!r}"
         )
     if 2 * len(classes) > len(y):
         raise InputError(
@@ -387,14 +390,14 @@ def learn_target(
 
 
 def _are_labels(numbers: ndarray) -> bool:
-    """Tell whether numbers look like the labels of classes: whole, and few of them."""
+    """Return whether numbers look like class labels: few different whole numbers."""
     if not np.isfinite(numbers).all() or not (numbers == np.rint(numbers)).all():
         return False
     different = len(np.unique(numbers))
     return different <= MOST_CLASSES and 2 * different <= len(numbers)
 
 
-def _numbers_to_learn(
+def _regression_target(
     owner: str, table: Table, target: str, cells: ColumnCells, numbers: ndarray | None
 ) -> Target:
     if numbers is None:
@@ -402,7 +405,7 @@ def _numbers_to_learn(
         wrong = next(i for i, code in enumerate(cells.codes) if number_of(cells.values[code]) is None)
         value = check.described(cells.values[cells.codes[wrong]])
         raise InputError(f"{owner}: {table.place(wrong)}: target {target!r} must be a number, got {value}")
-    with np.errstate(over="ignore"):  # met below
+    with np.errstate(over="ignore"):  # checked below
         outside = np.flatnonzero(~np.isfinite(numbers.astype(np.float32)))
     if outside.size:
         place = table.place(int(outside[0]))

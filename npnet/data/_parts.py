@@ -1,4 +1,4 @@
-"""Cutting somebody's own samples into training, validation and test part."""
+"""Split the user's own samples into training, validation and test parts."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from numpy.random import Generator
 from npnet import check
 from npnet._words import counted
 from npnet.data.dataset import ArrayDataset
-from npnet.data.formats import ImageFormat, RowFormat
+from npnet.data.image_format import ImageFormat
 from npnet.data.report import Report
-from npnet.data.split import Size, is_integer, is_size, split
+from npnet.data.row_format import RowFormat
+from npnet.data.split import Size, split
 from npnet.data.splits import Splits
 from npnet.errors import InputError
 
 
 def default_generator(owner: str, generator: Generator | None) -> Generator:
-    """Return the generator given, or one of seed 0."""
+    """Return the given generator, or one with seed 0."""
     return np.random.default_rng(0) if generator is None else check.generator(owner, generator)
 
 
 def cut(
     owner: str, y: ndarray, sizes: Mapping[str, Size | None], generator: Generator, *, stratify: bool
 ) -> dict[str, ndarray]:
-    """Return the places of the samples of each part; train has what the parts named leave."""
+    """Return the indices of each part's samples; train gets all samples that `sizes` leaves."""
     n = len(y)
     counts = {name: _count(owner, name, size, n) for name, size in sizes.items() if size is not None}
     rest = n - sum(counts.values())
@@ -36,14 +37,14 @@ def cut(
         shown = ", ".join(f"{name} of {count}" for name, count in counts.items())
         raise InputError(f"{owner}: {shown} must leave samples to learn from, there are {n} in all")
     counts = {"train": rest, **counts}
-    places = ArrayDataset(np.arange(n), y)
-    parts = split(places, tuple(counts.values()), generator, stratify)
+    indices = ArrayDataset(np.arange(n), y)
+    parts = split(indices, tuple(counts.values()), generator, stratify)
     return {name: part.x for name, part in zip(counts, parts, strict=True)}
 
 
 def check_size(owner: str, name: str, size: Any) -> None:
     """Require a fraction, a number of samples, or None."""
-    fits = size is None or (is_size(size) and (size >= 1 if is_integer(size) else 0 < size < 1))
+    fits = size is None or (check.is_real(size) and (size >= 1 if check.is_integer(size) else 0 < size < 1))
     if not fits:
         raise InputError(
             f"{owner}: {name} must be a fraction between 0 and 1, a number of samples, or None, "
@@ -52,7 +53,7 @@ def check_size(owner: str, name: str, size: Any) -> None:
 
 
 def _count(owner: str, name: str, size: Size, n: int) -> int:
-    count = int(size) if is_integer(size) else round(float(size) * n)
+    count = int(size) if check.is_integer(size) else round(float(size) * n)
     if count < 1:
         raise InputError(
             f"{owner}: {name} of {size} must hold at least one of {counted(n, 'sample')}; "
@@ -68,15 +69,15 @@ def splits_of(
     classes: tuple[str, ...],
     name: str,
     standardized: bool,
-    format: RowFormat | ImageFormat | None,  # noqa: A002 - what it is called everywhere
+    format: RowFormat | ImageFormat | None,  # noqa: A002 - its name in Splits
     report: Report,
 ) -> Splits[ArrayDataset]:
-    """Put parts of float64 or float32 together, standardise, and round to float32 once at the end."""
+    """Assemble float64 or float32 parts, standardise them, and round to float32 once at the end."""
     missing = _without_samples(parts["train"].y, classes)
     if missing:
-        remark = f"no sample to learn from: {', '.join(missing)}"
+        remark = f"no training sample: {', '.join(missing)}"
         report = replace(report, remarks=(*report.remarks, remark))
-    whole = Splits(
+    splits = Splits(
         parts["train"],
         parts.get("validation"),
         parts.get("test"),
@@ -85,9 +86,9 @@ def splits_of(
         format=format,
         report=report,
     )
-    whole = whole.standardized() if standardized else whole
-    rounded = {title: _float32(owner, title, part) for title, part in whole.parts().items()}
-    return replace(whole, **rounded)  # type: ignore[arg-type] # the three parts by their names
+    splits = splits.standardized() if standardized else splits
+    rounded = {title: _float32(owner, title, part) for title, part in splits.parts().items()}
+    return replace(splits, **rounded)  # type: ignore[arg-type] # train, validation and test
 
 
 def _without_samples(y: ndarray, classes: tuple[str, ...]) -> list[str]:
@@ -98,7 +99,7 @@ def _without_samples(y: ndarray, classes: tuple[str, ...]) -> list[str]:
 
 
 def _float32(owner: str, title: str, part: ArrayDataset) -> ArrayDataset:
-    with np.errstate(over="ignore"):  # met below
+    with np.errstate(over="ignore"):  # checked below
         x = part.x.astype(np.float32, copy=False)
         y = part.y.astype(np.float32) if part.y.dtype.kind == "f" else part.y
     for name, array in (("x", x), ("y", y)):

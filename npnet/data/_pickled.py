@@ -1,4 +1,4 @@
-"""Open pickled dictionaries of arrays, and nothing else."""
+"""Load pickled dictionaries of arrays, and refuse any other pickle."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from numpy import ndarray
 from npnet.data.files import read_bytes
 from npnet.errors import InputError
 
-_empty_array: Any = np.empty(0).__reduce__()[0]  # the function NumPy's pickles name to begin an array
+_empty_array: Any = np.empty(0).__reduce__()[0]  # the function that NumPy's pickles call to create an array
 
 
 def _dtype(code: str, *_: Any) -> np.dtype[Any]:
-    # Old pickles go on with 0 and 1 for flags, of which NumPy 2.4.0 to 2.4.4 warns (numpy issue 30786).
+    # Old pickles pass the flags as 0 and 1, for which NumPy 2.4.0 to 2.4.4 warns (numpy issue 30786).
     return np.dtype(code)
 
 
@@ -31,10 +31,10 @@ _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
 
 
 def read_pickled(path: Path, md5: str) -> dict[str, Any]:
-    """Open a pickled dictionary whose checksum is the published one.
+    """Load a pickled dictionary whose checksum is the published one.
 
-    Unpickling calls what the file names. So the checksum comes first, before a byte is interpreted; and
-    even then only the three names that make NumPy arrays are known, whatever the file asks for.
+    Unpickling calls any function that the file names. So the checksum is compared before a byte is
+    interpreted, and even then only the three names that NumPy arrays need are allowed.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def read_pickled(path: Path, md5: str) -> dict[str, Any]:
     MissingError
         If there is no such file.
     InputError
-        If the checksum is wrong, or the file holds no dictionary of arrays and plain values.
+        If the checksum is wrong, or the file does not hold a dictionary of arrays and plain values.
     """
     content = read_bytes(path, md5)
     try:
-        value = _Unpickler(io.BytesIO(content), encoding="latin1").load()  # Python 2's strings of bytes
-    except Exception as error:  # noqa: BLE001 - a damaged pickle can raise nearly anything
+        value = _Unpickler(io.BytesIO(content), encoding="latin1").load()  # written by Python 2
+    except Exception as error:  # noqa: BLE001 - a damaged pickle may raise any error
         raise InputError(f"{path} cannot be unpickled: {error}") from None
     if not isinstance(value, dict):
         raise InputError(f"{path} must hold a dictionary, got {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""Samples, one by one, into the two arrays of a minibatch."""
+"""Stack samples into the two arrays of a minibatch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy import ndarray
 
 from npnet.errors import InputError
 
-# Of Pillow's modes, those whose bands are brightnesses 0..255; an image of palette indices ("P") is none.
+# The modes of Pillow whose channels are intensities 0..255; those of mode "P" are palette indices.
 _BYTE_MODES = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV")
 
 
 def stack(samples: list[Any], indices: list[int]) -> tuple[ndarray, ndarray]:
-    """Stack pairs (x, target) into two arrays; `indices` tell where in the data set each came from."""
+    """Stack pairs (x, target) into two arrays; `indices` are their positions in the data set."""
     xs, targets = [], []
     for sample, index in zip(samples, indices, strict=True):
         if not isinstance(sample, tuple | list) or len(sample) != 2:
@@ -39,13 +39,13 @@ def _stack_equal(name: str, arrays: list[ndarray], indices: list[int]) -> ndarra
 
 
 def _array(value: Any, where: str) -> ndarray:
-    # Whoever holds a PIL image has imported Pillow; npnet itself need not.
+    # A caller who passes a PIL image has imported Pillow, so npnet need not import it.
     image_class = getattr(sys.modules.get("PIL.Image"), "Image", ())
     if isinstance(value, image_class):
         return _from_image(value, where)
     try:
-        array = np.asarray(value)  # a tensor on the CPU gives its memory
-    except (TypeError, ValueError, RuntimeError) as error:  # one on a GPU, one that is part of a graph
+        array = np.asarray(value)  # also a tensor on the CPU
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor on a GPU or with a gradient
         raise InputError(f"minibatches: {where} cannot be made an array: {error}") from None
     if array.dtype.kind not in "biuf":
         raise InputError(
@@ -59,7 +59,7 @@ def _from_image(image: Any, where: str) -> ndarray:
     if image.mode not in (*_BYTE_MODES, "1", "F"):
         raise InputError(
             f'minibatches: {where} must be an image of mode {", ".join(_BYTE_MODES)}, "1" or "F", '
-            f'got mode "{image.mode}"; image.convert("RGB") makes it one'
+            f'got mode "{image.mode}"; image.convert("RGB") converts it'
         )
     pixels = np.asarray(image, dtype=np.float32)
     if image.mode in _BYTE_MODES:

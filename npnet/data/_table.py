@@ -1,4 +1,4 @@
-"""Raw tables: columns of numbers, or of texts that are each kept once."""
+"""Raw tables: numeric columns, and text columns that store each different value once."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from npnet._words import counted
 from npnet.check import described
 from npnet.errors import DTypeError, InputError
 
-# What stands for a missing value, in small letters and without blanks around it.
+# Notations for a missing value, in lower case and without surrounding blanks.
 MISSING = frozenset({"", "na", "n/a", "<na>", "nan", "null", "none", "?"})
 
 
 class Cells(NamedTuple):
-    """A column of texts and the like: the different values, and which of them stands in each row."""
+    """A text column: its different values, and for each row the index of its value."""
 
     values: list[Any]
     codes: ndarray  # integers
 
 
-ColumnCells = Cells | ndarray  # an array is of float64, nan where a value is missing
+ColumnCells = Cells | ndarray  # an array is float64, with NaN for missing values
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +38,9 @@ class Table:
     ----------
     columns : dict from names to columns
     rows : int
-        How many.
+        Number of rows.
     place : callable
-        Says in words where a row stands, from its number.
+        Maps a row's index to its place for messages, such as "line 3".
     """
 
     columns: Mapping[str, ColumnCells]
@@ -48,7 +48,7 @@ class Table:
     place: Callable[[int], str]
 
     def take(self, rows: ndarray) -> Table:
-        """Return some of the rows, which keep their places."""
+        """Return a table of some rows; messages still give their original places."""
         taken = {
             name: cells[rows] if isinstance(cells, ndarray) else Cells(cells.values, cells.codes[rows])
             for name, cells in self.columns.items()
@@ -57,16 +57,16 @@ class Table:
 
 
 def is_missing(value: Any) -> bool:
-    """Tell whether something stands for a missing value."""
+    """Return whether a value stands for a missing one."""
     if isinstance(value, str):
         return value.strip().lower() in MISSING
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):  # those of pandas
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):  # pandas' missing values
         return True
     return isinstance(value, Real) and math.isnan(value)
 
 
 def number_of(value: Any, decimal: str = ".") -> float | None:
-    """Return a value as a number, nan if it is missing, None if it is none."""
+    """Return a value as a float: NaN if it is missing, None if it is not a number."""
     if not isinstance(value, str):
         return math.nan if is_missing(value) else float(value) if isinstance(value, Real) else None
     text = value
@@ -76,11 +76,11 @@ def number_of(value: Any, decimal: str = ".") -> float | None:
         number = float(text)
     except ValueError:
         return math.nan if is_missing(value) else None
-    return None if "_" in value else number  # which Python takes, and nobody else
+    return None if "_" in value else number  # Python accepts 1_000 as a number; other programs do not
 
 
 def numbers_of(cells: ColumnCells, decimal: str = ".") -> ndarray | None:
-    """Return a column as float64, nan where a value is missing; None if something in it is no number."""
+    """Return a column as float64 with NaN for missing values, or None if a value is not a number."""
     if isinstance(cells, ndarray):
         return cells
     numbers = [number_of(value, decimal) for value in cells.values]
@@ -91,7 +91,7 @@ def numbers_of(cells: ColumnCells, decimal: str = ".") -> ndarray | None:
 
 
 def texts_of(cells: ColumnCells) -> tuple[list[str | None], ndarray]:
-    """Return the different texts of a column, None for a missing one, and which stands in each row."""
+    """Return the different texts of a column, None for missing ones, and the index of each row's text."""
     if isinstance(cells, ndarray):
         values, codes = np.unique(cells, return_inverse=True)
         return [None if math.isnan(value) else text_of(float(value)) for value in values], codes
@@ -107,22 +107,22 @@ def text_of(value: Any) -> str:
 
 
 def coded(values: Iterable[Any]) -> Cells:
-    """Keep each different value once."""
+    """Store each different value once, with its index for each row."""
     places: dict[Any, int] = {}
     codes = [places.setdefault(value, len(places)) for value in values]
     return Cells(list(places), np.array(codes, np.intp))
 
 
 def row_place(row: int) -> str:
-    """Say where a row stands that is in no file."""
+    """Return the place of a row that does not come from a file."""
     return f"row {row}"
 
 
-# ---- from what people have -----------------------------------------------------------------------------
+# ---- from frames, dicts and arrays ---------------------------------------------------------------------
 
 
 def is_frame(value: Any) -> bool:
-    """Tell whether something is a frame, such as one of pandas or polars, which need not be installed."""
+    """Return whether a value is a data frame, of pandas or polars for example, without importing either."""
     return hasattr(value, "columns") and hasattr(value, "to_numpy") and hasattr(value, "__getitem__")
 
 
@@ -132,12 +132,12 @@ def table_of(owner: str, name: str, raw: Any, names: Sequence[str] | None) -> Ta
     Parameters
     ----------
     owner, name : str
-        Whose argument it is, and what it is called.
+        The function and its argument, for messages.
     raw : frame, dict from names to values or to columns, sequence of dicts, array, or sequence of rows
-        An array of one axis, or a sequence of values, is one row.
+        A one-dimensional array, or a sequence of values, is one row.
     names : sequence of str, optional
-        Of the columns, where what is given has none: rows must then have as many values. Without them
-        columns are called "0", "1", ….
+        Names of the columns if `raw` has none; rows must then have as many values. By default columns are
+        called "0", "1", ….
 
     Returns
     -------
@@ -146,7 +146,7 @@ def table_of(owner: str, name: str, raw: Any, names: Sequence[str] | None) -> Ta
     Raises
     ------
     InputError
-        If it is none of these, or rows differ in length.
+        If `raw` is of another type, or its rows differ in length.
     """
     if is_frame(raw):
         return _from_columns(owner, name, {str(column): raw[column] for column in raw.columns})
@@ -160,7 +160,7 @@ def table_of(owner: str, name: str, raw: Any, names: Sequence[str] | None) -> Ta
     width = rows.shape[1]
     if names is not None and width != len(names):
         raise InputError(
-            f"{owner}: {name} must be rows of {counted(len(names), 'value')}, {_shown(names)}, got "
+            f"{owner}: {name} must be rows of {counted(len(names), 'value')}, {shown_names(names)}, got "
             f"{counted(width, 'value')} a row"
         )
     found = [str(i) for i in range(width)] if names is None else names
@@ -168,7 +168,7 @@ def table_of(owner: str, name: str, raw: Any, names: Sequence[str] | None) -> Ta
 
 
 def _rows(owner: str, name: str, raw: Any) -> ndarray:
-    """Return values as an array of two axes, (rows, columns)."""
+    """Return values as an array of shape (rows, columns)."""
     if isinstance(raw, ndarray) and type(raw) is not ndarray:
         kind = "masked array" if isinstance(raw, np.ma.MaskedArray) else type(raw).__name__
         raise DTypeError(f"{owner}: {name} must be a plain array, got a {kind}; write np.asarray({name})")
@@ -180,11 +180,9 @@ def _rows(owner: str, name: str, raw: Any) -> ndarray:
     try:
         rows = np.asarray(raw)
         if rows.dtype.kind in "US" and not isinstance(raw, ndarray):
-            rows = np.array(raw, object)  # numbers beside texts stay numbers
+            rows = np.array(raw, object)  # keeps numbers in mixed rows, which NumPy would turn into text
     except ValueError:
-        raise InputError(
-            f"{owner}: {name} must be rows of equally many values, got rows that differ"
-        ) from None
+        raise InputError(f"{owner}: {name} must be rows of equal length, got rows that differ") from None
     rows = rows[None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or not rows.size:
         raise InputError(f"{owner}: {name} must be rows of values, got shape {np.shape(raw)}")
@@ -195,9 +193,9 @@ def _from_dicts(owner: str, name: str, raw: Sequence[Any]) -> Table:
     keys = list(raw[0])
     for i, row in enumerate(raw):
         if not isinstance(row, Mapping) or row.keys() != raw[0].keys():
-            shown = _shown(list(row)) if isinstance(row, Mapping) else described(row)
+            shown = shown_names(list(row)) if isinstance(row, Mapping) else described(row)
             raise InputError(
-                f"{owner}: {name} must be dicts of equal keys, {_shown(keys)}, got {shown} in row {i}"
+                f"{owner}: {name} must be dicts with equal keys, {shown_names(keys)}, got {shown} in row {i}"
             )
     return _from_columns(owner, name, {str(key): [row[key] for row in raw] for key in keys}, len(raw))
 
@@ -209,7 +207,7 @@ def _from_columns(owner: str, name: str, raw: Mapping[str, Any], rows: int | Non
     for key, length in lengths.items():
         if length != n:
             raise InputError(
-                f"{owner}: column {key!r} must have {counted(n, 'value')} as the first column, got {length}"
+                f"{owner}: column {key!r} must have {counted(n, 'value')} like the first column, got {length}"
             )
     if not n:
         raise InputError(f"{owner}: {name} must have at least one row, got none")
@@ -217,7 +215,7 @@ def _from_columns(owner: str, name: str, raw: Mapping[str, Any], rows: int | Non
 
 
 def column_of(owner: str, name: str, values: Any) -> ColumnCells:
-    """Make a column of a series, an array, or values."""
+    """Make a column from a series, an array or a sequence of values."""
     array = values.to_numpy() if hasattr(values, "to_numpy") else values
     if not isinstance(array, ndarray):
         if isinstance(array, str) or not isinstance(array, Iterable):
@@ -232,7 +230,7 @@ def column_of(owner: str, name: str, values: Any) -> ColumnCells:
         return numbers
     try:
         return coded(array.tolist())
-    except TypeError:  # something that cannot be a key, such as a list
+    except TypeError:  # unhashable values, such as lists
         raise DTypeError(f"{owner}: column {name!r} must hold numbers or text, got other things") from None
 
 
@@ -242,20 +240,18 @@ def _objects(values: list[Any]) -> ndarray:
     return array
 
 
-# ---- words ---------------------------------------------------------------------------------------------
+# ---- messages ------------------------------------------------------------------------------------------
 
 
-def _shown(names: Sequence[Any], most: int = 8) -> str:
+def shown_names(names: Sequence[Any], most: int = 8) -> str:
+    """Return the names for a message: the first few, and how many there are in all."""
     shown = ", ".join(repr(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} … {len(names)} in all"
 
 
-shown_names = _shown
-
-
 def closest(name: str, names: Iterable[str]) -> str:
-    """Suggest the name that was meant."""
+    """Suggest the most similar name, or list the names that exist."""
     known = list(names)
-    by_small = {known_name.lower(): known_name for known_name in known}
-    match = get_close_matches(name.lower(), by_small, n=1)
-    return f"; did you mean {by_small[match[0]]!r}?" if match else f"; there are {_shown(known)}"
+    by_lower_case = {known_name.lower(): known_name for known_name in known}
+    match = get_close_matches(name.lower(), by_lower_case, n=1)
+    return f"; did you mean {by_lower_case[match[0]]!r}?" if match else f"; there are {shown_names(known)}"

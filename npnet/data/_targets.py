@@ -1,4 +1,4 @@
-"""Targets that are numbers, brought to mean 0 and deviation 1 as the samples are."""
+"""Standardise the targets of regression."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from npnet.data.standardize import Standardization, standardize
 def standardized_targets(
     parts: Mapping[str, ArrayDataset],
 ) -> tuple[dict[str, ArrayDataset], Standardization | None]:
-    """Standardise each number that is learnt by the training part's statistics.
+    """Standardise each target number with the training part's mean and standard deviation.
 
-    Targets that are no floating-point numbers stay, with None beside them, as integers may be labels of
-    places in an image. So do those of nothing but 0 and 1: they say yes or no to several labels at once, and
-    losses of probabilities need them so.
+    Integer targets stay as they are, and the returned standardization is None, as they may be the labels of
+    pixels. So do targets that hold only 0 and 1: they are multi-label targets, which losses on
+    probabilities need unchanged.
     """
     targets_of = [part.y for part in parts.values()]
     if any(y.dtype.kind != "f" for y in targets_of) or all(np.isin(y, (0, 1)).all() for y in targets_of):
@@ -36,5 +36,5 @@ def standardized_targets(
 
 
 def as_columns(y: ndarray) -> ndarray:
-    """Return numbers, one for each sample, as an array of shape (n, 1); others as they are."""
+    """Return an array of shape (n,) as (n, 1), and any other as it is."""
     return y[:, None] if y.ndim == 1 else y

@@ -1,4 +1,4 @@
-"""One's own arrays or frame: x and y as splits to learn from."""
+"""Your own arrays or frame: x and y as training, validation and test parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet._words import counted
-from npnet.data._own_rows import Choices, Target, learn_target, splits_of_rows
+from npnet.data._own_rows import Choices, Target, resolve_target, splits_of_rows
 from npnet.data._parts import cut, splits_of
 from npnet.data._table import ColumnCells, Table, column_of, is_frame, row_place, table_of
 from npnet.data.dataset import ArrayDataset
@@ -35,35 +35,35 @@ def arrays(
     generator: Generator | None = None,
     name: str = "",
 ) -> Splits[ArrayDataset]:
-    """Cut one's own arrays or frame into parts to learn from, standardised, with the names of the classes.
+    """Split your own arrays or frame into training, validation and test parts, and standardise them.
 
     Parameters
     ----------
     x : array, frame, dict of columns, or sequence of rows
-        The samples: a table of numbers and texts, treated as by `npnet.data.csv`, or an array of numbers of
+        The samples: a table of numbers and text, encoded as in `npnet.data.csv`, or a numeric array of
         shape (n, ...), such as images (n, c, h, w).
     y : array, series or sequence
-        For each sample its class, or the number or numbers to be learnt.
+        The target of each sample: a class, a number, or several numbers.
     task : "classification" or "regression", optional
-        Without it, classes are learnt where y is text, of an integer dtype, or at most 30 different whole
-        numbers; other numbers are learnt as they are.
+        By default, classification if y is text, has an integer dtype, or has at most 30 different whole
+        numbers, and regression otherwise.
     missing, validation, test, standardized, generator
         As in `npnet.data.csv`.
     name : str
-        What the data is called.
+        The name of the data set.
 
     Returns
     -------
     Splits
-        As from `npnet.data.csv`; x is float32. Several numbers for each sample are each standardised, unless
-        they are nothing but 0 and 1.
+        As from `npnet.data.csv`; x is float32. If y has several numbers for each sample, each is
+        standardised on its own, unless all of them are 0 or 1.
 
     Raises
     ------
     InputError
-        If x and y do not fit each other, or a value is none that can be learnt from.
+        If x and y differ in length, or a value is invalid, such as an infinite number.
     DTypeError
-        If something holds neither numbers nor text.
+        If x or y holds neither numbers nor text.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def arrays(
         from_file=False,
     )
     x = _as_array(owner, x)
-    images = _more_axes(owner, x) if hasattr(x, "ndim") and not is_frame(x) else None
+    images = _images(owner, x) if hasattr(x, "ndim") and not is_frame(x) else None
     samples: Table | ndarray = table_of(owner, "x", x, None) if images is None else images
     n = samples.rows if isinstance(samples, Table) else len(samples)
     target = _read_target(owner, y, n, task)
@@ -101,32 +101,30 @@ def arrays(
 
 def _splits_of_array(x: ndarray, target: Target | ColumnCells, choices: Choices) -> Splits[ArrayDataset]:
     n = len(x)
-    learnt = learn_target(choices.owner, Table({}, n, row_place), TARGET, target, choices.task, ".")
+    resolved = resolve_target(choices.owner, Table({}, n, row_place), TARGET, target, choices.task, ".")
     sizes = {"validation": choices.validation, "test": choices.test}
-    places = cut(choices.owner, learnt.y, sizes, choices.generator, stratify=bool(learnt.classes))
-    parts = {part: ArrayDataset(x[rows], learnt.y[rows]) for part, rows in places.items()}
+    places = cut(choices.owner, resolved.y, sizes, choices.generator, stratify=bool(resolved.classes))
+    parts = {part: ArrayDataset(x[rows], resolved.y[rows]) for part, rows in places.items()}
     return splits_of(
         choices.owner,
         parts,
-        classes=learnt.classes,
+        classes=resolved.classes,
         name=choices.name,
         standardized=choices.standardized,
         format=None,
-        report=Report(f"{counted(n, 'sample')} of shape {x.shape[1:]}; {learnt.shown}"),
+        report=Report(f"{counted(n, 'sample')} of shape {x.shape[1:]}; {resolved.summary}"),
     )
 
 
 def _as_array(owner: str, x: Any) -> Any:
-    """Make an array of nested lists of numbers; one of one axis is one number for each sample."""
-    if hasattr(x, "to_numpy") and not is_frame(x):  # a series is one number for each sample
+    """Convert nested lists of numbers to an array; a one-dimensional x has one feature."""
+    if hasattr(x, "to_numpy") and not is_frame(x):  # a series: one feature
         x = x.to_numpy()
     if isinstance(x, list | tuple) and not any(isinstance(row, Mapping) for row in x):
         try:
             array = np.asarray(x)
         except ValueError:
-            raise InputError(
-                f"{owner}: x must be rows of equally many values, got rows that differ"
-            ) from None
+            raise InputError(f"{owner}: x must be rows of equal length, got rows that differ") from None
         if array.dtype.kind in "biuf":
             x = array
         elif array.ndim == 1:
@@ -134,8 +132,8 @@ def _as_array(owner: str, x: Any) -> Any:
     return x[:, None] if type(x) is ndarray and x.ndim == 1 else x
 
 
-def _more_axes(owner: str, x: Any) -> ndarray | None:
-    """Return samples of more than one axis, such as images; None of a table."""
+def _images(owner: str, x: Any) -> ndarray | None:
+    """Return samples of more than one axis, such as images; None for a table."""
     if np.ndim(x) <= 2:
         return None
     array = check.array(owner, "x", x)
@@ -149,13 +147,13 @@ def _more_axes(owner: str, x: Any) -> ndarray | None:
     if array.ndim == 3:
         raise InputError(
             f"{owner}: x must have shape (n, features) or (n, c, h, w), got {array.shape}; "
-            "of grey images write x[:, None]"
+            "for grey images write x[:, None]"
         )
     return array.astype(np.float32) if array.dtype.kind == "b" else array
 
 
 def _read_target(owner: str, y: Any, n: int, task: str | None) -> Target | ColumnCells:
-    """Return what is to be learnt: of whole numbers by dtype, labels; of several axes, numbers."""
+    """Return the target: labels for an integer dtype, numbers for more than one axis, else the raw column."""
     values = y.to_numpy() if hasattr(y, "to_numpy") else y
     if isinstance(values, ndarray) and type(values) is not ndarray:
         check.array(owner, "y", values)
@@ -173,14 +171,14 @@ def _read_target(owner: str, y: Any, n: int, task: str | None) -> Target | Colum
     if array.ndim == 0 or len(array) != n:
         raise InputError(f"{owner}: y must be one value for each of {n} samples of x, got {np.shape(values)}")
     if array.ndim > 1:
-        return _several_numbers(owner, array, task)
+        return _multiple_targets(owner, array, task)
     cells = column_of(owner, "y", values)
     if array.dtype.kind in "iub" and task is None:
-        return learn_target(owner, Table({}, n, row_place), TARGET, cells, "classification", ".")
+        return resolve_target(owner, Table({}, n, row_place), TARGET, cells, "classification", ".")
     return cells
 
 
-def _several_numbers(owner: str, y: ndarray, task: str | None) -> Target:
+def _multiple_targets(owner: str, y: ndarray, task: str | None) -> Target:
     one_hot = y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
     if task == "classification" or y.dtype.kind not in "biuf" or (task is None and one_hot):
         hint = "; it looks one-hot: write y.argmax(axis=1)" if one_hot else ""

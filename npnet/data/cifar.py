@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: 60 000 small colour photographs, in 10 or in 100 classes."""
+"""CIFAR-10 and CIFAR-100: 60 000 small colour photographs in 10 or 100 classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from npnet.data._images import check_held_out, outside, unit_range
 from npnet.data._pickled import read_pickled
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
-from npnet.data.formats import ImageFormat
+from npnet.data.image_format import ImageFormat
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError
@@ -24,7 +24,7 @@ from npnet.errors import InputError
 
 @dataclass(frozen=True)
 class Release:
-    """One of the two data sets as it is published: an archive, what is in it, and every checksum."""
+    """One of the two data sets as published: its archive, the files in it, and their checksums."""
 
     name: str
     url: str
@@ -39,7 +39,7 @@ class Release:
     classes: int
 
     def missing(self, place: Path) -> list[str]:
-        """Return the files that are not there."""
+        """Return the files that are missing."""
         return [file for file in self.md5 if not files.exists(place / self.folder / file)]
 
 
@@ -89,31 +89,33 @@ def cifar10(
     validation: Size | None = None,
     generator: Generator | None = None,
 ) -> Splits[ArrayDataset]:
-    """Return CIFAR-10: 50 000 photographs to learn from and 10 000 to test with, in 10 classes.
+    """Return CIFAR-10: 50 000 training and 10 000 test photographs in 10 classes.
 
-    The files are looked for in ``cifar-10-batches-py`` of the data folder; where one is not there, the
-    archive (170 MB) is downloaded and unpacked.
+    The files are read from ``cifar-10-batches-py`` in the data folder. If one is missing, the archive
+    (170 MB) is downloaded and unpacked.
 
     Parameters
     ----------
     folder : path, optional
         The data folder; see `npnet.data.data_folder`.
     validation : float or int, optional
-        What part of the training part becomes the validation part, stratified: a fraction or a number.
+        Size of the validation part, taken from the training part and stratified by class: a fraction or a
+        number of samples.
     generator : numpy.random.Generator, optional
-        Decides which; needed with `validation`.
+        Decides which samples are taken; required with `validation`.
 
     Returns
     -------
     Splits
-        x float32 of shape (n, 3, 32, 32), channels red, green, blue, the published bytes divided by 255.
+        x is float32 of shape (n, 3, 32, 32), the published bytes divided by 255; channels are red, green,
+        blue.
 
     Raises
     ------
     MissingError
-        If a file is not there and cannot be downloaded.
+        If a file is missing and cannot be downloaded.
     InputError
-        If a file is damaged or not the published one; none is interpreted before its checksum fits.
+        If a file is damaged or not the published one. Checksums are verified before a file is interpreted.
 
     References
     ----------
@@ -129,31 +131,33 @@ def cifar100(
     validation: Size | None = None,
     generator: Generator | None = None,
 ) -> Splits[ArrayDataset]:
-    """Return CIFAR-100: 50 000 photographs to learn from and 10 000 to test with, in 100 fine classes.
+    """Return CIFAR-100: 50 000 training and 10 000 test photographs in 100 fine classes.
 
-    The files are looked for in ``cifar-100-python`` of the data folder; where one is not there, the
-    archive (169 MB) is downloaded and unpacked.
+    The files are read from ``cifar-100-python`` in the data folder. If one is missing, the archive (169 MB)
+    is downloaded and unpacked.
 
     Parameters
     ----------
     folder : path, optional
         The data folder; see `npnet.data.data_folder`.
     validation : float or int, optional
-        What part of the training part becomes the validation part, stratified: a fraction or a number.
+        Size of the validation part, taken from the training part and stratified by class: a fraction or a
+        number of samples.
     generator : numpy.random.Generator, optional
-        Decides which; needed with `validation`.
+        Decides which samples are taken; required with `validation`.
 
     Returns
     -------
     Splits
-        x float32 of shape (n, 3, 32, 32), channels red, green, blue, the published bytes divided by 255.
+        x is float32 of shape (n, 3, 32, 32), the published bytes divided by 255; channels are red, green,
+        blue.
 
     Raises
     ------
     MissingError
-        If a file is not there and cannot be downloaded.
+        If a file is missing and cannot be downloaded.
     InputError
-        If a file is damaged or not the published one; none is interpreted before its checksum fits.
+        If a file is damaged or not the published one. Checksums are verified before a file is interpreted.
 
     References
     ----------
@@ -166,9 +170,9 @@ def cifar100(
 def load(
     place: Path, release: Release, validation: Size | None = None, generator: Generator | None = None
 ) -> Splits[ArrayDataset]:
-    """Load a release from the data folder, downloading it first where a file is missing."""
+    """Load a release from the data folder; download it first if a file is missing."""
     if release.missing(place):
-        from npnet.data.download import download_archive  # noqa: PLC0415 - seldom needed, and loads much
+        from npnet.data.download import download_archive  # noqa: PLC0415 - slow to import, seldom needed
 
         download_archive(
             release.url,

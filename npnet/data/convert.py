@@ -1,6 +1,6 @@
-"""From what people hold their data in to a data set: arrays, frames, scikit-learn's bunches, tensors.
+"""Convert arrays, data frames, scikit-learn bunches and tensors to a data set.
 
-Neither pandas nor scikit-learn nor PyTorch is imported: whoever hands over one of their objects has done so.
+Objects of pandas, scikit-learn and PyTorch are recognised by their methods, so none of these is imported.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from npnet.data.dataset import ArrayDataset, Dataset
 from npnet.errors import DTypeError, InputError
 
 WANTED = (
-    "arrays (x, y), a frame and a series (x, y), a bunch of scikit-learn's, or anything with __len__ and "
-    "__getitem__ that gives pairs (x, target)"
+    "arrays (x, y), a frame and a series (x, y), a scikit-learn bunch, or an object with __len__ and "
+    "__getitem__ whose items are pairs (x, target)"
 )
 
 
 def as_dataset(x: Any, y: Any = None) -> Dataset:
-    """Return a data set made of what was given, which is copied only where it must be.
+    """Return arrays, a frame or a bunch as a data set, copying only where necessary.
 
     Parameters
     ----------
     x : arrays, frame, bunch, or data set
-        With y: the samples. Alone: a pair of samples and targets, a bunch of scikit-learn's, or a data set,
-        which is returned as it is.
+        With y, the samples. Without y, a pair (samples, targets), a scikit-learn bunch, or a data set, which
+        is returned as it is.
     y : array, series or list, optional
         A target for each sample.
 
     Returns
     -------
-    dataset : ArrayDataset, or the data set given
+    dataset : ArrayDataset, or x itself if it is a data set
 
     Raises
     ------
     InputError
-        If it is nothing of the kind, holds text or missing values, or x and y are not of equal length.
+        If x has another type or holds text or missing values, or x and y differ in length.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def as_dataset(x: Any, y: Any = None) -> Dataset:
 
 
 def dataset_of(owner: str, name: str, x: Any) -> Dataset:
-    """Return the data set made of what was given for an argument; see `as_dataset`."""
+    """Return the value of an argument as a data set; see `as_dataset`."""
     if isinstance(x, ArrayDataset):
         return x
     if isinstance(x, Mapping):
@@ -64,7 +64,7 @@ def dataset_of(owner: str, name: str, x: Any) -> Dataset:
         return _arrays(owner, name, *x)
     if isinstance(x, Dataset) and not isinstance(x, str | bytes | type) and not is_array(x):
         return x
-    raise InputError(f"{owner}: {name} must be {WANTED}, got {described(x)}{_instead(x)}")
+    raise InputError(f"{owner}: {name} must be {WANTED}, got {described(x)}{_advice(x)}")
 
 
 def as_array(owner: str, name: str, value: Any) -> ndarray:
@@ -73,18 +73,18 @@ def as_array(owner: str, name: str, value: Any) -> ndarray:
     Parameters
     ----------
     owner, name : str
-        Who asks for which argument, for messages.
+        The function and its argument, for messages.
     value : array, frame, series, tensor, or list of numbers
 
     Returns
     -------
     array : array
-        Of booleans, integers or floating-point numbers; of text too, which the reader judges.
+        Of booleans, integers, floating-point numbers or text; the caller decides whether text is allowed.
 
     Raises
     ------
     DTypeError
-        If it holds something else, or cannot be made an array.
+        If the value holds other objects, or cannot be converted to an array.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def as_array(owner: str, name: str, value: Any) -> ndarray:
     if isinstance(value, np.ma.MaskedArray):
         raise DTypeError(
             f"{owner}: {name} must be a plain array, got a masked one; write {name}.filled(value) with a "
-            "value for what is masked"
+            "value for the masked elements"
         )
     if hasattr(value, "toarray"):
         raise DTypeError(f"{owner}: {name} must be a plain array, got a sparse one; write {name}.toarray()")
@@ -106,7 +106,7 @@ def as_array(owner: str, name: str, value: Any) -> ndarray:
             _check_columns(owner, name, value)
             value = value.to_numpy()
         array = np.asarray(value)
-        if array.dtype == object:  # as pandas gives columns of several types
+        if array.dtype == object:  # pandas' dtype for columns of several types
             array = np.asarray(array.tolist())
     except InputError:
         raise
@@ -116,7 +116,7 @@ def as_array(owner: str, name: str, value: Any) -> ndarray:
         raise DTypeError(
             f"{owner}: {name} must hold numbers, got {described(value)}"
             + (
-                "; some values are missing or no numbers, which npnet.data.arrays(x, y) takes"
+                "; some values are missing or not numbers; npnet.data.arrays(x, y) accepts both"
                 if array.dtype == object
                 else ""
             )
@@ -125,7 +125,7 @@ def as_array(owner: str, name: str, value: Any) -> ndarray:
 
 
 def is_array(value: Any) -> bool:
-    """Tell whether something holds one array: an array itself, a frame, a series, a tensor.
+    """Return whether a value is an array, a frame, a series or a tensor.
 
     Parameters
     ----------
@@ -146,36 +146,35 @@ def is_array(value: Any) -> bool:
     )
 
 
-def of_text(name: str, values: ndarray) -> str:
-    """Say what to write where text stands for numbers or beside them.
+def advice_on_text(name: str, values: ndarray) -> str:
+    """Return the advice for a message about an array of text.
 
     Parameters
     ----------
-    name : str
-        "x" or "y".
+    name : "x" or "y"
     values : array of text
 
     Returns
     -------
-    cure : str
+    advice : str
 
     Examples
     --------
-    >>> of_text("y", np.array(["cat", "dog"]))
-    'npnet.data.arrays(x, y) gives splits to learn from, with labels for the names of classes'
-    >>> of_text("y", np.array(["1.5", "2"]))
+    >>> advice_on_text("y", np.array(["cat", "dog"]))
+    'npnet.data.arrays(x, y) gives splits for training, with labels for the names of classes'
+    >>> advice_on_text("y", np.array(["1.5", "2"]))
     'numbers written as text become numbers by y.astype(float)'
     """
     try:
         values.ravel()[:1000].astype(float)
     except (TypeError, ValueError):
         what = "numbers for columns of text" if name == "x" else "labels for the names of classes"
-        return f"npnet.data.arrays(x, y) gives splits to learn from, with {what}"
+        return f"npnet.data.arrays(x, y) gives splits for training, with {what}"
     return f"numbers written as text become numbers by {name}.astype(float)"
 
 
 def is_pair_of_arrays(value: Any) -> bool:
-    """Tell whether something is samples and targets in arrays, not two data sets or two samples.
+    """Return whether a value is a pair (samples, targets) of arrays, not two data sets or two samples.
 
     Parameters
     ----------
@@ -193,17 +192,17 @@ def is_pair_of_arrays(value: Any) -> bool:
     """
     if not isinstance(value, tuple) or len(value) != 2:
         return False
-    # Of two samples each would be a pair, not an array.
+    # Each of two samples would be a pair, not an array.
     return is_array(value[0]) or all(is_array(part) or _is_plain(part) for part in value)
 
 
 def in_dtype(
     dataset: Dataset, dtype: np.dtype[Any] | None, targets: str = "any", part: str = "the data"
 ) -> tuple[Dataset, list[str]]:
-    """Return the data set with samples and targets as a model takes them, and lines about what was converted.
+    """Return the data set with samples and targets in a model's dtype, and a line for each conversion.
 
-    Integers, booleans and floats of another size become the model's floats. Integer targets become floats
-    where the loss compares numbers; where they are class labels they stay what they are.
+    Integers, booleans and floats of another precision become the model's dtype. Integer targets do so only
+    if the loss compares numbers; class labels stay integers.
 
     Parameters
     ----------
@@ -211,14 +210,14 @@ def in_dtype(
     dtype : dtype
         The model's, float32 or float64; None changes nothing.
     targets : "labels", "numbers" or "any"
-        What the loss compares outputs with.
+        The targets that the loss takes.
     part : str
-        What the data is called in the lines.
+        The name of the data in the lines.
 
     Returns
     -------
     dataset : Dataset
-        The one given if nothing needs converting.
+        The given one if nothing needs converting.
     lines : list of str
 
     Examples
@@ -242,9 +241,9 @@ def in_dtype(
     if not lines:
         return dataset, []
     if x.dtype == np.uint8 and x.max() > 1:
-        lines[0] += "; numbers from 0 to 255 are learnt better as x / 255"
+        lines[0] += "; x / 255 trains better than numbers from 0 to 255"
     if type(dataset) is ArrayDataset:
-        with np.errstate(all="ignore"):  # what is too large becomes infinite, and is met where that is
+        with np.errstate(all="ignore"):  # numbers too large become infinite; a later check refuses them
             converted = ArrayDataset(
                 x.astype(wanted["x"], copy=False), target.astype(wanted["y"], copy=False)
             )
@@ -253,7 +252,7 @@ def in_dtype(
 
 
 class _Converted:
-    """A data set whose samples are converted when they are asked for."""
+    """A data set that converts each sample when it is read."""
 
     def __init__(self, dataset: Dataset, x: np.dtype[Any], target: np.dtype[Any]) -> None:
         self.dataset, self.x, self.target = dataset, x, target
@@ -286,7 +285,7 @@ def _shown(dtype: np.dtype[Any]) -> str:
 def _arrays(owner: str, name: str, x: Any, y: Any) -> ArrayDataset:
     samples, targets = as_array(owner, f"{name}'s x", x), as_array(owner, f"{name}'s y", y)
     if samples.dtype.kind == "U":
-        raise DTypeError(f"{owner}: {name}'s x must hold numbers, got text; {of_text('x', samples)}")
+        raise DTypeError(f"{owner}: {name}'s x must hold numbers, got text; {advice_on_text('x', samples)}")
     if samples.ndim == 0 or targets.ndim == 0 or len(samples) != len(targets) or len(samples) == 0:
         shapes = f"{samples.shape} and {targets.shape}"
         raise InputError(
@@ -296,7 +295,7 @@ def _arrays(owner: str, name: str, x: Any, y: Any) -> ArrayDataset:
 
 
 def _is_plain(value: Any) -> bool:
-    """Tell whether something is a list of numbers or text, or of such lists; samples come as tuples."""
+    """Return whether a value is a nested list of numbers or text; samples would be tuples."""
     while isinstance(value, list) and value:
         value = value[0]
         if isinstance(value, int | float | str | np.number | np.bool_):
@@ -305,7 +304,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _check_columns(owner: str, name: str, frame: Any) -> None:
-    """Name the columns of a frame that hold no numbers, where there are others."""
+    """Refuse a frame with several columns of which some are not numeric, naming these."""
     types = getattr(frame, "dtypes", None)
     columns = getattr(frame, "columns", None)
     if types is None or columns is None:
@@ -314,18 +313,17 @@ def _check_columns(owner: str, name: str, frame: Any) -> None:
     wrong = [str(column) for column, kind in zip(columns, kinds, strict=True) if kind not in "biuf"]
     if wrong and len(kinds) > 1:
         raise DTypeError(
-            f"{owner}: {name} must hold numbers, got others in column {', '.join(wrong[:5])}; "
-            "npnet.data.arrays(x, y) makes each of its values a column of 0 and 1, or leave it out by "
-            "frame.drop(columns=…)"
+            f"{owner}: {name} must hold numbers, got other values in column {', '.join(wrong[:5])}; "
+            "npnet.data.arrays(x, y) one-hot encodes it, or leave it out with frame.drop(columns=…)"
         )
 
 
-def _instead(value: Any) -> str:
-    """Say what to write instead of something that is nearly data."""
+def _advice(value: Any) -> str:
+    """Return what to write instead of a value that is nearly a data set."""
     if is_array(value):
         return "; samples need their targets beside them: (x, y)"
-    if hasattr(value, "dataset"):  # a loader
-        return "; write the data set it goes through, loader.dataset: minibatches are cut here"
+    if hasattr(value, "dataset"):  # a data loader
+        return "; pass its data set, loader.dataset: npnet makes the minibatches itself"
     if isinstance(value, Iterable) and not isinstance(value, str | bytes) and not hasattr(value, "__len__"):
-        return "; what can be gone through once only must be made a list first"
+        return "; make a list of an iterator first, as it can be read only once"
     return ""

@@ -1,4 +1,4 @@
-"""One's own table: a CSV file as splits to learn from."""
+"""Your own table: read a CSV file as training, validation and test parts."""
 
 from __future__ import annotations
 
@@ -38,65 +38,68 @@ def csv(
     decimal: str | None = None,
     encoding: str | None = None,
 ) -> Splits[ArrayDataset]:
-    r"""Read a CSV file, find out what its columns are, and cut its rows into parts to learn from.
+    r"""Read a CSV file and split its rows into training, validation and test parts.
 
-    A column of numbers is one feature. A column of other texts becomes one feature for each different text,
-    1 where it stands in the row and 0 elsewhere. Print what is returned to see what was found.
+    The type of each column is detected. A numeric column is one feature. A text column is one-hot encoded:
+    one feature for each different value, 1 in the rows that hold it and 0 elsewhere. Print the result to
+    see what was detected.
 
     Parameters
     ----------
     path : str or path
         A regular file of at most 1 GiB.
     target : str or int
-        The column to be learnt: its name, or its position from 0; −1 is the last one.
+        The target column: its name, or its position from 0; −1 is the last one.
     task : "classification" or "regression", optional
-        Without it, classes are learnt where the target is text, or at most 30 different whole numbers; other
-        numbers are learnt as they are.
+        By default, classification if the target is text or has at most 30 different whole numbers, and
+        regression otherwise.
     features : names or positions of columns, optional
-        Those to learn from; without it all but the target.
+        The columns used as features; by default all but the target.
     drop : names or positions of columns, optional
-        Those to leave out, such as a name or an identity number that says nothing about other rows.
+        Columns to leave out, such as a name or an identifier that says nothing about other rows.
     missing : "median" or "refuse"
-        What happens where nothing, NA, nan, null, none or ? stands: a number becomes the median of the
-        training part, a text is 0 for all its features, and a row without a target is left out; or all this
-        is refused.
+        How to treat an empty field, NA, nan, null, none or ?. "median" replaces a missing number by the
+        median of the training part, encodes a missing text as 0 in all its features, and leaves out rows
+        without a target; "refuse" raises an error.
     validation, test : float, int or None
-        What part of the rows the two become, stratified by class: a fraction, a number, or none.
+        Size of each part: a fraction of the rows, a number of rows, or None for no such part. Both are
+        stratified by class.
     standardized : bool
-        Whether x, and in regression y, is standardised by the training part's mean and deviation.
+        Whether x, and in regression y, is standardised with the training part's mean and standard deviation.
     generator : numpy.random.Generator, optional
-        Decides which rows are held out; by default one of seed 0, so that the parts are always the same.
+        Decides which rows are held out. The default has seed 0, so that the parts are the same every time.
     delimiter : str, optional
-        What stands between fields; without it the one of ``, ; tab |`` that cuts all lines alike.
+        The character between fields; by default the one of ``, ; tab |`` that gives every line the same
+        number of fields.
     header : bool, optional
-        Whether the first line names the columns; without it, whether none of its fields is a number.
+        Whether the first line names the columns; by default it does if none of its fields is a number.
         Columns without names are called "0", "1", ….
     decimal : "." or ",", optional
-        What stands before decimals; without it a comma where the delimiter is none and that makes more
-        columns numbers.
+        The decimal separator; by default a comma if it is not the delimiter and makes more columns numeric
+        than a point does.
     encoding : str, optional
         UTF-8 by default, with or without a byte order mark.
 
     Returns
     -------
     Splits
-        x float32 of shape (n, features). For classes y are int64 labels and `classes` their names, in
-        order; for numbers y is float32 of shape (n, 1), standardised, and
-        ``target_standardization.undo(y)`` has its own units. `format` and `standardization` bring rows yet
-        to come to the same form, and `report` says what was found.
+        x is float32 of shape (n, features). In classification y holds int64 labels, and `classes` their
+        names in order. In regression y is float32 of shape (n, 1), standardised;
+        ``target_standardization.undo(y)`` gives the original units. `format` and `standardization` convert
+        future rows in the same way, and `report` says what was detected.
 
     Raises
     ------
     MissingError
         If there is no such file.
     InputError
-        If it cannot be read or is no table, a column is unknown or unfit, or a size does not fit; of a line
-        in the file, the message has its number.
+        If the file cannot be read or is not a table, a column is unknown or unsuitable, or a size does not
+        fit. The message gives the line number where there is one.
 
     Notes
     -----
-    A column that counts the rows from 0 or 1 up is left out unless `features` names it: programs write
-    such a column, and where the rows are in order it would tell the class.
+    A column that counts the rows from 0 or 1 is left out unless `features` names it. Programs often write
+    such an index; if the rows are sorted by class, it would reveal the class.
 
     Examples
     --------
@@ -127,21 +130,21 @@ def csv(
         standardized=standardized,
         from_file=True,
     )
-    _check_writing(owner, delimiter, header, decimal, encoding)
+    _check_file_options(owner, delimiter, header, decimal, encoding)
     if not isinstance(target, str):
         check.integer(owner, "target", target)
     table, used, _ = read_csv(owner, place, delimiter, header, encoding)
     names = list(table.columns)
     if len(names) == 1:
         raise InputError(
-            f"csv: {place} must have at least two columns, got one, {names[0]!r:.60}; say what stands "
-            "between fields by delimiter="
+            f"csv: {place} must have at least two columns, got one, {names[0]!r:.60}; set the character "
+            "between fields with delimiter="
         )
     name = column_name(owner, "target", target, names)
     return splits_of_rows(table, name, table.columns[name], choices, decimal or _decimal(table, used))
 
 
-def _check_writing(owner: str, delimiter: Any, header: Any, decimal: Any, encoding: Any) -> None:
+def _check_file_options(owner: str, delimiter: Any, header: Any, decimal: Any, encoding: Any) -> None:
     if delimiter is not None:
         check.instance(owner, "delimiter", delimiter, str, "one character")
         if len(delimiter) != 1 or delimiter in '"\r\n\0':
@@ -155,7 +158,7 @@ def _check_writing(owner: str, delimiter: Any, header: Any, decimal: Any, encodi
 
 
 def _decimal(table: Table, delimiter: str) -> str:
-    """Find out whether decimals come after a point or a comma."""
+    """Return the decimal separator that makes more columns numeric."""
     if delimiter == ",":
         return "."
     counts = {

@@ -1,4 +1,4 @@
-"""What a data set is: a length, and samples by index."""
+"""Data sets: a length, and samples by index."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from npnet.errors import InputError
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Anything with a length whose items are pairs (x, target): a list of pairs, a torchvision data set."""
+    """Any object with a length whose items are pairs (x, target), such as a list of pairs."""
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -33,14 +33,14 @@ class ArrayDataset:
     x : array, shape (n, ...)
         The samples.
     y : array, shape (n, ...)
-        A label, or a target of another kind, for each sample.
+        The target of each sample, such as a class label.
 
     Raises
     ------
     InputError
-        If there is no sample, or not one target for each sample.
+        If there are no samples, or x and y differ in length.
     DTypeError
-        If x or y is not a NumPy array, or of a subclass, such as a masked array.
+        If x or y is not a plain NumPy array; subclasses such as masked arrays are refused.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class ArrayDataset:
         return self.x[index], self.y[index]
 
     def subset(self, indices: Any) -> ArrayDataset:
-        """Return the samples at the given places, in the given order, as a data set of their own.
+        """Return a data set of the samples at the given indices, in that order.
 
         Parameters
         ----------
@@ -85,8 +85,7 @@ class ArrayDataset:
         Raises
         ------
         InputError
-            If none is given, or one is not a place in this data set; a negative index does not count
-            from the end here.
+            If there are no indices, or one is out of range; negative indices are refused.
         """
         try:
             places = np.asarray(indices)

@@ -1,4 +1,4 @@
-"""The 1 797 handwritten digits that come with scikit-learn."""
+"""The 1 797 handwritten digits that scikit-learn includes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.random import Generator
 from npnet import check
 from npnet.data._images import check_held_out
 from npnet.data.dataset import ArrayDataset
-from npnet.data.formats import ImageFormat
+from npnet.data.image_format import ImageFormat
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 
@@ -16,31 +16,33 @@ from npnet.data.splits import Splits
 def digits(
     generator: Generator, *, validation: Size | None = 0.1, standardized: bool = True
 ) -> Splits[ArrayDataset]:
-    """Return the 1 797 real handwritten digits, a fifth of them held out for the test.
+    """Return the 1 797 handwritten digits of scikit-learn, with a fifth of them as the test part.
 
     Parameters
     ----------
     generator : numpy.random.Generator
         Decides which digits are held out.
     validation : float, int or None
-        What part of the other four fifths becomes the validation part: a fraction, a number, or none.
+        Size of the validation part, taken from the other four fifths: a fraction, a number of samples, or
+        None for no such part.
     standardized : bool
-        Whether x is standardised by the training part's mean and deviation; otherwise it lies in [0, 1].
+        Whether x is standardised with the training part's mean and standard deviation; otherwise it is in
+        [0, 1].
 
     Returns
     -------
     Splits
-        x float32 of shape (n, 1, 8, 8), y the digit. All parts are stratified by digit.
+        x is float32 of shape (n, 1, 8, 8), and y is the digit. All parts are stratified by digit.
 
     Raises
     ------
     InputError
-        If generator is no generator, or the validation part's size does not fit.
+        If generator is not a generator, or the size of the validation part does not fit.
 
     References
     ----------
     Alpaydin, Kaynak, *Optical recognition of handwritten digits*, UCI Machine Learning Repository (1998);
-    scikit-learn ships its test part, 8×8 counts of dark pixels from 0 to 16.
+    scikit-learn includes its test part, as 8×8 counts of dark pixels from 0 to 16.
 
     Examples
     --------
@@ -53,7 +55,7 @@ def digits(
     check.generator("digits", generator)
     check_held_out("digits", validation, generator)
     standardized = check.flag("digits", "standardized", standardized)
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - takes a second that not everybody needs
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - importing scikit-learn takes a second
 
     published = load_digits()
     x = published.images.astype(np.float32)[:, None] / np.float32(16)  # (n, 1, 8, 8)

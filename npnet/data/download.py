@@ -1,4 +1,4 @@
-"""Download files: whole and verified, or not at all."""
+"""Download files and verify their checksums; an incomplete file is never left behind."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ _SECONDS_WITHOUT_ANSWER = 30
 
 
 def download(url: str, path: str | PathLike[str], md5: str) -> None:
-    """Download one file, showing progress; it appears under its name only when it is whole and verified.
+    """Download one file, showing progress; it gets its name only after its checksum is verified.
 
     Parameters
     ----------
     url : str
-        Where it is published.
+        The address of the file.
     path : path
-        Where to put it; folders are made as needed.
+        Where to write it; missing folders are created.
     md5 : str
-        Its published checksum.
+        The published MD5.
 
     Raises
     ------
     MissingError
-        If it could not be downloaded or written: the file is still missing, and nothing is left behind.
+        If the file could not be downloaded or written; no partial file is left behind.
     InputError
-        If what was delivered is not the published file, or an argument is no text or path.
+        If the server delivers another file than the published one, or an argument is not a string or path.
     """
     url, md5 = check.text("download", "url", url), check.text("download", "md5", md5)
     path = as_path("download", "path", path)
-    import pooch  # noqa: PLC0415 - needed only when something is downloaded
+    import pooch  # noqa: PLC0415 - needed only for downloads
 
     try:
-        with _no_empty_folders_left(path.parent), _pooch_silent(), _progress(path.name) as progress:
+        with _remove_new_folders_on_error(path.parent), _pooch_silent(), _progress(path.name) as progress:
             pooch.retrieve(
                 url,
                 known_hash=f"md5:{md5}",
@@ -54,37 +54,39 @@ def download(url: str, path: str | PathLike[str], md5: str) -> None:
                     progressbar=progress, chunk_size=1 << 16, timeout=_SECONDS_WITHOUT_ANSWER
                 ),
             )
-    except OSError as error:  # the network's errors are OSErrors too
+    except OSError as error:  # includes network errors
         why = error.strerror or type(error).__name__
         raise MissingError(
             f"{path} is missing, and downloading it from {url} failed ({why}); "
             f"put the file there, or name a folder that has it with --data or NPNET_DATA"
         ) from None
     except ValueError:
-        raise InputError(f"{url} did not deliver the published file of MD5 {md5}; nothing was kept") from None
+        raise InputError(
+            f"{url} did not deliver the published file with MD5 {md5}; nothing was kept"
+        ) from None
 
 
 def download_archive(url: str, archive: str | PathLike[str], md5: str, members: Mapping[str, str]) -> None:
-    """Download a tar archive and take the named members out of it that are not there yet.
+    """Download a tar archive, and extract those of the named members that do not exist yet.
 
     Parameters
     ----------
     url : str
-        Where it is published.
+        The address of the archive.
     archive : path
-        Where to put it. An archive that is there already is used, and stays; one that was downloaded is
-        deleted when it has been unpacked.
+        Where to write it. An archive that already exists is used and kept; a downloaded one is deleted after
+        its members are extracted.
     md5 : str
-        Its published checksum.
+        The published MD5 of the archive.
     members : mapping from str to str
-        The path of each wanted file, in the archive as in the archive's folder, and its published MD5.
+        For each member its path in the archive, which is also its path in the archive's folder, and its MD5.
 
     Raises
     ------
     MissingError
-        If it could not be downloaded, or what is in it could not be written.
+        If the archive could not be downloaded, or a member could not be written.
     InputError
-        If it is not the published archive, or an argument is no text or path.
+        If the archive is not the published one, or an argument is not a string or path.
     """
     owner = "download_archive"
     url, md5 = check.text(owner, "url", url), check.text(owner, "md5", md5)
@@ -94,24 +96,24 @@ def download_archive(url: str, archive: str | PathLike[str], md5: str, members: 
             f"{owner}: members must be a dict from paths to MD5s, got {check.described(members)}"
         )
     members = {
-        check.text(owner, "members", file): check.text(owner, "members' MD5", each)
-        for file, each in members.items()
+        check.text(owner, "members", file): check.text(owner, "members' MD5", checksum)
+        for file, checksum in members.items()
     }
-    had_it = exists(archive)
-    if not had_it:
+    existed = exists(archive)
+    if not existed:
         download(url, archive, md5)
     try:
-        if had_it:
+        if existed:
             read_bytes(archive, md5)
         _unpack(archive, members)
     finally:
-        if not had_it:
+        if not existed:
             with suppress(OSError):
                 archive.unlink()
 
 
 def _unpack(archive: Path, members: Mapping[str, str]) -> None:
-    # Only names we know are taken, so no path in the archive can lead elsewhere.
+    # Only the expected names are extracted, so no path in the archive can lead out of the folder.
     wanted = {name: archive.parent / name for name in members if not exists(archive.parent / name)}
     try:
         with tarfile.open(archive) as tar:
@@ -128,9 +130,9 @@ def _unpack(archive: Path, members: Mapping[str, str]) -> None:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears under its name only when all of it is written."""
+    """Write a temporary file and rename it, so that no partial file gets the name."""
     try:
-        with _no_empty_folders_left(path.parent):
+        with _remove_new_folders_on_error(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=path.parent)
             try:
@@ -145,22 +147,22 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _no_empty_folders_left(folder: Path) -> Iterator[None]:
-    """Remove, after a failure, the folders that had to be made and hold nothing."""
-    made = [parent for parent in (folder, *folder.parents) if not exists(parent)]
+def _remove_new_folders_on_error(folder: Path) -> Iterator[None]:
+    """After an error, remove the empty folders that did not exist before."""
+    new = [parent for parent in (folder, *folder.parents) if not exists(parent)]
     try:
         yield
     except BaseException:
-        for parent in made:
-            with suppress(OSError):  # it holds something, or was never made
+        for parent in new:
+            with suppress(OSError):  # not empty, or never created
                 parent.rmdir()
         raise
 
 
 @contextmanager
 def _pooch_silent() -> Iterator[None]:
-    """Keep pooch from announcing what the progress bar shows."""
-    import pooch  # noqa: PLC0415 - as above
+    """Silence pooch's log messages, as the progress bar shows the same."""
+    import pooch  # noqa: PLC0415 - needed only for downloads
 
     logger = pooch.get_logger()
     level = logger.level
@@ -173,7 +175,7 @@ def _pooch_silent() -> Iterator[None]:
 
 @contextmanager
 def _progress(name: str) -> Iterator[Any]:
-    from rich.console import Console  # noqa: PLC0415 - needed only when something is downloaded
+    from rich.console import Console  # noqa: PLC0415 - needed only for downloads
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn  # noqa: PLC0415
 
     columns = (TextColumn(f"downloading {name}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -182,7 +184,7 @@ def _progress(name: str) -> Iterator[Any]:
 
 
 class _Bar:
-    """The four things pooch does to a progress bar, done to one of rich's."""
+    """The part of tqdm's interface that pooch uses, on a progress bar of rich."""
 
     def __init__(self, progress: Any) -> None:
         self._progress = progress
@@ -195,7 +197,7 @@ class _Bar:
 
     @total.setter
     def total(self, size: int) -> None:
-        self._progress.update(self._task, total=size or None)  # a server need not say how much comes
+        self._progress.update(self._task, total=size or None)  # 0 if the server does not give a size
 
     def update(self, size: int) -> None:
         self._progress.advance(self._task, size)

@@ -1,4 +1,4 @@
-"""Where data files lie, and reading them only if they are the published ones."""
+"""The data folder, and reading data files with published checksums."""
 
 from __future__ import annotations
 
@@ -6,40 +6,38 @@ import gzip
 import hashlib
 import io
 import os
-import stat
 import zlib
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from npnet import check
-from npnet._regular import kind_of
-from npnet.errors import InputError, MissingError
+from npnet._regular import open_regular
+from npnet.errors import InputError
 
-MOST_BYTES = 1 << 28  # 268 MB: more than any published file has, packed or unpacked
+MOST_BYTES = 1 << 28  # 268 MB: more than any published file, compressed or not
 
 
 def data_folder(folder: str | PathLike[str] | None = None) -> Path:
-    """Return the folder data sets are looked for in, and downloaded to.
+    """Return the folder from which data sets are read, and to which they are downloaded.
 
-    That is the first of: the folder given, the environment variable ``NPNET_DATA``, and
-    ``~/.cache/npnet``. Inside, the layout is torchvision's: used as its ``root``, the same folder serves
-    torchvision's data sets too.
+    It is the first of these that is set: the argument, the environment variable ``NPNET_DATA``, and
+    ``~/.cache/npnet``. Its layout is torchvision's, so torchvision's data sets can use it as ``root``.
 
     Parameters
     ----------
     folder : path, optional
-        Taken before all else.
+        Takes precedence over the environment variable.
 
     Returns
     -------
     Path
-        It need not exist yet.
+        The folder need not exist yet.
 
     Raises
     ------
     InputError
-        If it is no path, or there is no home folder to begin it with.
+        If folder is not a path, or the path starts with ``~`` and there is no home folder.
 
     Examples
     --------
@@ -52,56 +50,28 @@ def data_folder(folder: str | PathLike[str] | None = None) -> Path:
         return Path(chosen).expanduser()
     except RuntimeError:  # no such user, or one without a home
         raise InputError(
-            f"data_folder: folder must be named where there is no home folder, which {chosen} needs: "
+            f"data_folder: folder must be given, as {chosen} needs a home folder and there is none: "
             "set NPNET_DATA, or give --data or data_folder(folder)"
         ) from None
 
 
-def named(folder: str | PathLike[str] | None) -> bool:
-    """Tell whether a data folder is named: by the argument, or by the environment."""
+def is_named(folder: str | PathLike[str] | None) -> bool:
+    """Return whether a data folder is named, by the argument or by the environment."""
     return folder not in (None, "") or bool(os.environ.get("NPNET_DATA"))
 
 
 def as_path(owner: str, name: str, value: Any, *, empty: bool = False) -> Path:
-    """Return a path of what is one; an empty one is none, unless it may stand for no path at all."""
+    """Return a path; an empty string is refused, unless `empty` allows it to mean the current folder."""
     return Path() if empty and value == "" else check.path(owner, name, value)
 
 
 def exists(path: Path) -> bool:
-    """Tell whether something is there; what cannot be looked at, such as a name too long, is not."""
-    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where the system cannot tell
-
-
-def check_readable(path: Path, most: int = MOST_BYTES) -> None:
-    """Require a regular file of a size that can be read, before it is opened: a pipe would never answer.
-
-    Parameters
-    ----------
-    path : Path
-    most : int
-        How many bytes it may have.
-
-    Raises
-    ------
-    MissingError
-        If there is no such file.
-    InputError
-        If it is something else, too large, or cannot be looked at.
-    """
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise MissingError(f"{path} is missing") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path} cannot be read: it must be a file, got {kind_of(status)}")
-    if status.st_size > most:
-        raise InputError(f"{path} must have at most {most} bytes, got {status.st_size}")
+    """Return whether a path exists; False if the system cannot tell, as for a name that is too long."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises if the system cannot tell
 
 
 def reason(error: Exception) -> str:
-    """Return what the system says, without the path, which the message names already."""
+    """Return the system's message without the path, which our message already names."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
@@ -112,9 +82,9 @@ def read_bytes(path: Path, md5: str | None = None, *, most: int = MOST_BYTES) ->
     ----------
     path : Path
     md5 : str, optional
-        The published MD5, in hexadecimal; without one any file is read.
+        The published MD5, in hexadecimal; by default the content is not compared.
     most : int
-        How many bytes it may have: a larger one is not read at all.
+        The largest size in bytes; a larger file is not read at all.
 
     Returns
     -------
@@ -125,12 +95,11 @@ def read_bytes(path: Path, md5: str | None = None, *, most: int = MOST_BYTES) ->
     MissingError
         If there is no such file.
     InputError
-        If it is no regular file, too large, cannot be read, or is not the published one.
+        If it is not a regular file, is too large, cannot be read, or is not the published one.
     """
-    check_readable(path, most)
     try:
-        with path.open("rb") as file:
-            content = file.read(most + 1)  # files of the system itself may say that they are empty
+        with open_regular("", path, most) as file:
+            content = file.read(most + 1)  # virtual files, as in /proc, report a size of 0
     except OSError as error:
         raise InputError(f"{path} cannot be read: {reason(error)}") from None
     _check_size(path, content, most)
@@ -140,15 +109,15 @@ def read_bytes(path: Path, md5: str | None = None, *, most: int = MOST_BYTES) ->
 
 
 def unzip(path: Path, packed: bytes, *, most: int = MOST_BYTES) -> bytes:
-    """Unpack what was packed by gzip, and no more than so many bytes of it: little can unpack to very much.
+    """Decompress gzip data; the size limit stops a small file from filling the memory.
 
     Parameters
     ----------
     path : Path
-        Where it is from, for the message.
+        The file the data is from, for messages.
     packed : bytes
     most : int
-        How many bytes there may be.
+        The largest size of the decompressed data, in bytes.
 
     Returns
     -------
@@ -157,7 +126,7 @@ def unzip(path: Path, packed: bytes, *, most: int = MOST_BYTES) -> bytes:
     Raises
     ------
     InputError
-        If it is damaged, or unpacks to more.
+        If the data is damaged, or larger than `most`.
     """
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
@@ -175,10 +144,10 @@ def _check_size(path: Path, content: bytes, most: int, state: str = "") -> None:
 
 def check_md5(path: Path, content: bytes, md5: str) -> None:
     """Refuse content that does not have the published checksum."""
-    # MD5 is what the data sets' authors publish; it tells damage, it is no defence against an attacker.
+    # The data sets' authors publish MD5. It detects damage; it does not protect against an attacker.
     actual = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if actual != md5:
         raise InputError(
             f"{path} must have the published MD5 {md5}, got {actual} ({len(content)} bytes): "
-            f"it is damaged or another file; move it away to have it downloaded again"
+            f"it is damaged or another file; move it away to download it again"
         )

@@ -1,4 +1,4 @@
-"""Samples of random two-dimensional Gaussians: data with classes that can be drawn on paper."""
+"""Samples of random two-dimensional Gaussians: classification data that can be plotted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from npnet import check
 from npnet.errors import InputError
 
-_LOW, _HIGH = -10.0, 10.0  # the box, along both axes, that means are drawn from
+_LOW, _HIGH = -10.0, 10.0  # means are drawn from this interval along both axes
 
 
 def sample_gauss_2d(
@@ -19,9 +19,9 @@ def sample_gauss_2d(
 ) -> tuple[Float[ndarray, "n 2"], Int64[ndarray, " n"]]:
     """Sample random Gaussians in the plane, one for each class.
 
-    A Gaussian N(μ, Σ) is itself drawn at random: its mean μ evenly from the box [−10, 10]², and
-    Σ = Rᵀ diag(λ₁, λ₂) R with R the rotation by an even random angle and λᵢ = (u·20/5)², u even in [0, 1):
-    deviations along the main axes reach a fifth of the box.
+    Each Gaussian N(μ, Σ) is drawn at random: its mean μ uniformly from the box [−10, 10]², and
+    Σ = Rᵀ diag(λ₁, λ₂) R, where R is the rotation by a uniform random angle and λᵢ = (u·20/5)² with u uniform
+    in [0, 1). Standard deviations along the principal axes are at most a fifth of the box.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def sample_gauss_2d(
     generator : numpy.random.Generator
         Draws the Gaussians, then their samples.
     dtype : float32 or float64
-        Of x.
+        The dtype of x.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def sample_gauss_2d(
     Raises
     ------
     InputError
-        If a number is not a positive integer, or generator is no generator.
+        If a number is not a positive integer, or generator is not a generator.
     DTypeError
         If dtype is neither float32 nor float64.
 
@@ -77,8 +77,8 @@ def sample_gmm_2d(
 ) -> tuple[Float[ndarray, "n 2"], Int64[ndarray, " n"]]:
     """Sample a mixture of random Gaussians in the plane, each of a random class.
 
-    Classes made of several Gaussians, as drawn by `sample_gauss_2d`, are seldom separable by a line.
-    Every class gets at least one component; the classes of the others are even random.
+    The Gaussians are drawn as in `sample_gauss_2d`. Every class gets at least one of them, and the others
+    are assigned uniformly at random. Classes of several Gaussians are seldom linearly separable.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def sample_gmm_2d(
     generator : numpy.random.Generator
         Draws the Gaussians, their samples and their classes.
     dtype : float32 or float64
-        Of x.
+        The dtype of x.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def sample_gmm_2d(
     Raises
     ------
     InputError
-        If a number is not a positive integer, there are fewer components than classes, or generator is no
+        If a number is not a positive integer, there are fewer components than classes, or generator is not a
         generator.
     DTypeError
         If dtype is neither float32 nor float64.
@@ -136,6 +136,6 @@ def _random_gaussian(nsamples: int, generator: Generator) -> Float[ndarray, "n 2
     deviations = generator.random(2) * (_HIGH - _LOW) / 5
     angle = generator.uniform(0, 2 * np.pi)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    # z diag(σ) R has covariance Rᵀ diag(σ²) R where z has covariance 1.
+    # z diag(σ) R has covariance Rᵀ diag(σ²) R, as z has the identity as covariance.
     x: ndarray = mean + (generator.standard_normal((nsamples, 2)) * deviations) @ rotation
     return x

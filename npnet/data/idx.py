@@ -14,7 +14,7 @@ from npnet import check
 from npnet.data.files import as_path, read_bytes, unzip
 from npnet.errors import InputError
 
-# The third byte of a file names the type of its elements; several bytes of one stand in big-endian order.
+# The third byte of a file gives the type of its elements, which are stored in big-endian order.
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -35,26 +35,26 @@ def read_idx(path: str | PathLike[str], md5: str | None = None) -> Num[ndarray, 
     Parameters
     ----------
     path : path
-        A file whose name ends in ``.gz`` is unpacked while it is read.
+        A file whose name ends in ``.gz`` is decompressed while it is read.
     md5 : str, optional
-        The file's published checksum, as it lies on the disk.
+        The published MD5 of the file as stored, before decompression.
 
     Returns
     -------
     array
-        In the machine's byte order.
+        In native byte order.
 
     Raises
     ------
     MissingError
         If there is no such file.
     InputError
-        If it is no regular file, its checksum is wrong, it is damaged or too short or too long, or it is no
-        IDX file; the message names the file and the byte.
+        If it is not a regular file or not an IDX file, its checksum is wrong, or its length does not fit its
+        header; the message names the file and the byte.
 
     References
     ----------
-    LeCun, Cortes, Burges, *The MNIST database of handwritten digits*, the page the files are from.
+    LeCun, Cortes, Burges, *The MNIST database of handwritten digits*, which defines the format.
     """
     path = as_path("read_idx", "path", path)
     content = read_bytes(path, None if md5 is None else check.text("read_idx", "md5", md5))

@@ -1,4 +1,4 @@
-"""One's own pictures: a folder for each class as splits to learn from."""
+"""Your own images: read a folder for each class as training, validation and test parts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from npnet.data._image_file import MODES, SUFFIXES, pillow, read_size
 from npnet.data._parts import check_size, cut, default_generator, splits_of
 from npnet.data._table import shown_names
 from npnet.data.dataset import ArrayDataset
-from npnet.data.formats import MOST_PIXELS, ImageFormat
+from npnet.data.image_format import MOST_PIXELS, ImageFormat
 from npnet.data.report import Report
 from npnet.data.split import Size
 from npnet.data.splits import Splits
@@ -31,13 +31,13 @@ PARTS = {
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-MOST_BYTES = 2**34  # of all pictures together, as float32
-DEEPEST = 32  # folders within a class
+MOST_BYTES = 2**34  # size of all images together, as float32
+DEEPEST = 32  # nested folders within a class
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A file and what is in it: the part it belongs to, "" where that is to be drawn, and its class."""
+    """An image file, its class, and its part; the part is "" if it is to be chosen at random."""
 
     path: Path
     part: str
@@ -55,51 +55,53 @@ def image_folder(
     standardized: bool = True,
     generator: Generator | None = None,
 ) -> Splits[ArrayDataset]:
-    """Read a folder that has one folder of pictures for each class, as torchvision's ``ImageFolder`` does.
+    """Read a folder that holds one folder of images for each class, like torchvision's ``ImageFolder``.
 
-    A folder with folders ``train``, ``val`` and ``test`` is cut into parts already; a part that is not
-    there is taken out of the training part. Files whose names begin with a dot are passed over, and so are
-    those that do not end like a picture. Print what is returned to see what was found.
+    If the folder holds folders ``train``, ``val`` and ``test``, these are the parts; a missing part is taken
+    out of the training part. Otherwise all images are split at random. Hidden files and files without the
+    suffix of an image are skipped. Print the result to see what was found.
 
     Parameters
     ----------
     path : str or path
-        ``path/class/….png``, or ``path/train/class/….png``; also jpg, bmp, gif, tif, webp, ppm. Folders
-        within a class belong to it.
+        Images are ``path/class/….png`` or ``path/train/class/….png``; other formats are jpg, bmp, gif, tif,
+        webp and ppm. Images in nested folders belong to the class above them.
     size : int or (height, width), optional
-        What all pictures are brought to, smoothly; the ratio of their sides is not kept. Without it they
-        must all have one size.
+        All images are resized to this size with bilinear interpolation, without keeping their aspect ratio.
+        By default they must all have the same size.
     mode : "RGB" or "L"
-        Three channels, or one of grey.
+        Three colour channels, or one grey channel.
     damaged : "refuse" or "skip"
-        What happens to a file that is no picture or is damaged: the first one is refused by its name, or all
-        are left out and named in the report.
+        How to treat a file that cannot be read as an image: "refuse" raises an error that names it, "skip"
+        leaves all such files out and names them in the report.
     validation, test : float, int or None
-        What part of the pictures the two become, stratified by class: a fraction, a number, or none.
+        Size of each part: a fraction of the images, a number of images, or None for no such part. Both are
+        stratified by class.
     standardized : bool
-        Whether x is standardised by the training part's mean and deviation, channel by channel; otherwise
-        it lies in [0, 1].
+        Whether x is standardised with the training part's mean and standard deviation of each channel;
+        otherwise it is in [0, 1].
     generator : numpy.random.Generator, optional
-        Decides which pictures are held out; by default one of seed 0, so that the parts are always the same.
+        Decides which images are held out. The default has seed 0, so that the parts are the same every time.
 
     Returns
     -------
     Splits
-        x float32 of shape (n, c, h, w), y the place of the class among `classes`, the names of the folders
-        in order. `format` and `standardization` bring pictures yet to come to the same form, and `report`
-        says what was found.
+        x is float32 of shape (n, c, h, w), and y the index of the class in `classes`, the sorted names of the
+        folders. `format` and `standardization` convert future images in the same way, and `report` says what
+        was found.
 
     Raises
     ------
     MissingError
         If there is no such folder, or Pillow is not installed.
     InputError
-        If there are fewer than two classes, one is empty, a picture is damaged, or a size does not fit.
+        If there are fewer than two classes, a class has no images, an image is damaged, or a size does not
+        fit.
 
     Notes
     -----
-    Pictures are turned as the camera noted, what is transparent is shown on white, grey of 16 bits keeps
-    them. A file may have up to 256 MiB and 2²⁷ pixels; pipes and devices are never opened.
+    Images are rotated as their EXIF data says, transparent pixels are shown on white, and 16-bit grey keeps
+    its precision. A file may have up to 256 MiB and 2²⁷ pixels. Pipes and devices are never opened.
 
     Examples
     --------
@@ -116,7 +118,7 @@ def image_folder(
     """
     owner = "image_folder"
     root = path_of(owner, path)
-    wanted = _size(owner, size)
+    image_size = _size(owner, size)
     check.choice(owner, "mode", mode, tuple(MODES))
     check.choice(owner, "damaged", damaged, DAMAGED)
     for name, part in (("validation", validation), ("test", test)):
@@ -127,14 +129,14 @@ def image_folder(
 
     remarks: list[str] = []
     pictures, classes = _find(owner, root, remarks)
-    first = wanted or _common_size(owner, pictures, damaged)
-    image_format = ImageFormat(*first, mode)
+    height, width = image_size or _common_size(owner, pictures, damaged)
+    image_format = ImageFormat(height, width, mode)
     x, kept = _read(owner, pictures, image_format, damaged, remarks)
     y = np.array([classes.index(picture.label) for picture in kept], np.int64)
     _check_every_class(owner, root, y, classes)
     places = _places(owner, kept, y, {"validation": validation, "test": test}, chosen, remarks)
     parts = {name: ArrayDataset(x[rows], y[rows]) for name, rows in places.items()}
-    title = f"{counted(len(kept), 'picture')} of {len(classes)} classes, {first[0]}×{first[1]}, {mode}"
+    title = f"{counted(len(kept), 'image')} of {len(classes)} classes, {height}×{width}, {mode}"
     return splits_of(
         owner,
         parts,
@@ -146,7 +148,7 @@ def image_folder(
     )
 
 
-# ---- finding -------------------------------------------------------------------------------------------
+# ---- find the files ------------------------------------------------------------------------------------
 
 
 def _size(owner: str, size: Any) -> tuple[int, int] | None:
@@ -164,27 +166,25 @@ def _size(owner: str, size: Any) -> tuple[int, int] | None:
 
 
 def _find(owner: str, root: Path, remarks: list[str]) -> tuple[list[Picture], tuple[str, ...]]:
-    """Return the pictures, class by class, and the names of the classes."""
+    """Return the images, class by class, and the names of the classes."""
     if not root.exists():
         raise MissingError(f"{owner}: there is no folder {root}")
     folders = _folders(owner, root)
-    ready = _ready_parts(owner, folders)
-    trees = ready or {"": root}
+    part_folders = _part_folders(owner, folders)
+    trees = part_folders or {"": root}
     by_part = {part: _folders(owner, tree) for part, tree in trees.items()}
     classes = tuple(sorted({folder.name for found in by_part.values() for folder in found}))
     if len(classes) < 2:
         shown = shown_names(classes) or "none"
         raise InputError(f"{owner}: {root} must have a folder for each of two classes or more, got {shown}")
-    if ready:
+    if part_folders:
         train = {folder.name for folder in by_part["train"]}
         unknown = [name for name in classes if name not in train]
         if unknown:
             raise InputError(
                 f"{owner}: {trees['train']} must have a folder for each class, {unknown[0]!r} is missing"
             )
-        remarks.append(
-            f"the parts are those of the folders {', '.join(tree.name for tree in ready.values())}"
-        )
+        remarks.append(f"the parts are the folders {', '.join(tree.name for tree in part_folders.values())}")
     pictures, others = [], 0
     for part, found in by_part.items():
         for folder in found:
@@ -193,17 +193,16 @@ def _find(owner: str, root: Path, remarks: list[str]) -> tuple[list[Picture], tu
             others += len(files) - len(chosen)
             if not chosen:
                 raise InputError(
-                    f"{owner}: {folder} must hold pictures, got none; it would be the class {folder.name!r}"
+                    f"{owner}: {folder} must hold images, got none; it would be the class {folder.name!r}"
                 )
             pictures += [Picture(file, part, folder.name) for file in chosen]
     if others:
-        what = f"{counted(others, 'file')} passed over that {'does' if others == 1 else 'do'}"
-        remarks.append(f"{what} not end like a picture, such as .png or .jpg")
+        remarks.append(f"{counted(others, 'file')} skipped without the suffix of an image, such as .png")
     return pictures, classes
 
 
 def _folders(owner: str, root: Path) -> list[Path]:
-    """Return the folders in a folder, those that are hidden left out."""
+    """Return the folders in a folder, without hidden ones."""
     return [entry for entry in _entries(owner, root) if entry.is_dir()]
 
 
@@ -216,8 +215,8 @@ def _entries(owner: str, folder: Path) -> list[Path]:
         raise InputError(f"{owner}: cannot read {folder}: {error.strerror or error}") from None
 
 
-def _ready_parts(owner: str, folders: list[Path]) -> dict[str, Path]:
-    """Return the folders of parts, if all there are are such, with folders in them."""
+def _part_folders(owner: str, folders: list[Path]) -> dict[str, Path]:
+    """Return the folders of the parts, if every folder is named like a part and holds folders."""
     found = {
         part: folder
         for part, names in PARTS.items()
@@ -228,12 +227,12 @@ def _ready_parts(owner: str, folders: list[Path]) -> dict[str, Path]:
 
 
 def pictures_in(owner: str, folder: Path) -> list[Path]:
-    """Return the files of a folder, and of those within it, that end like a picture, in order."""
+    """Return the files with the suffix of an image in a folder and its subfolders, sorted."""
     return [file for file in _files(owner, folder) if file.suffix.lower() in SUFFIXES]
 
 
 def _files(owner: str, folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
-    """Yield what is in a folder and in those within it; a link that leads back up is not followed."""
+    """Yield the files in a folder and its subfolders; a link to a folder above is not followed."""
     status = folder.stat()
     here = (status.st_dev, status.st_ino)
     if here in above or len(above) > DEEPEST:
@@ -245,11 +244,11 @@ def _files(owner: str, folder: Path, above: tuple[tuple[int, int], ...] = ()) ->
             yield entry
 
 
-# ---- reading -------------------------------------------------------------------------------------------
+# ---- read the files ------------------------------------------------------------------------------------
 
 
 def _common_size(owner: str, pictures: list[Picture], damaged: str) -> tuple[int, int]:
-    """Return the size that all pictures have."""
+    """Return the size of all images, which must be the same."""
     first: tuple[Path, tuple[int, int]] | None = None
     for picture in pictures:
         try:
@@ -263,11 +262,11 @@ def _common_size(owner: str, pictures: list[Picture], damaged: str) -> tuple[int
         if size != first[1]:
             (h, w), (other_h, other_w) = first[1], size
             raise InputError(
-                f"{owner}: size must be given, such as size=64, as pictures differ: {first[0]} is {h}×{w}, "
+                f"{owner}: size must be given, such as size=64, as images differ: {first[0]} is {h}×{w}, "
                 f"{picture.path} is {other_h}×{other_w}"
             )
     if first is None:
-        raise InputError(f"{owner}: no picture could be read")
+        raise InputError(f"{owner}: no image could be read")
     return first[1]
 
 
@@ -277,8 +276,8 @@ def _read(
     needed = len(pictures) * int(np.prod(image_format.shape)) * 4
     if needed > MOST_BYTES:
         raise InputError(
-            f"{owner}: size must be smaller: {len(pictures)} pictures would take {needed / 2**30:.0f} GiB, "
-            f"at most {MOST_BYTES // 2**30} are read"
+            f"{owner}: size must be smaller: {len(pictures)} images would take {needed / 2**30:.0f} GiB, "
+            f"more than the limit of {MOST_BYTES // 2**30} GiB"
         )
     x = np.empty((len(pictures), *image_format.shape), np.float32)
     kept: list[Picture] = []
@@ -303,7 +302,7 @@ def _check_every_class(owner: str, root: Path, y: ndarray, classes: tuple[str, .
     empty = [name for name, count in zip(classes, counts, strict=True) if not count]
     if empty:
         raise InputError(
-            f"{owner}: {root} must hold a picture of each class, none of {shown_names(empty)} can be read"
+            f"{owner}: {root} must hold an image of each class, none of {shown_names(empty)} can be read"
         )
 
 
@@ -315,19 +314,19 @@ def _places(
     generator: Generator,
     remarks: list[str],
 ) -> dict[str, ndarray]:
-    """Return the places of the pictures of each part."""
-    ready = {
+    """Return the indices of each part's images."""
+    given = {
         part: np.array([i for i, picture in enumerate(pictures) if picture.part == part])
         for part in {picture.part for picture in pictures}
     }
-    if "" in ready:
+    if "" in given:
         return cut(owner, y, sizes, generator, stratify=True)
-    if "train" not in ready:
-        raise InputError(f"{owner}: no picture of the training part can be read")
-    wanted = {part: size for part, size in sizes.items() if part not in ready and size is not None}
-    if not wanted:
-        return {part: ready[part] for part in ("train", *sizes) if part in ready}
-    remarks.append(f"taken out of the training part: {', '.join(wanted)}")
-    places = cut(owner, y[ready["train"]], wanted, generator, stratify=True)
-    drawn = ready | {part: ready["train"][rows] for part, rows in places.items()}
-    return {part: drawn[part] for part in ("train", *sizes) if part in drawn}
+    if "train" not in given:
+        raise InputError(f"{owner}: no image of the training part can be read")
+    missing = {part: size for part, size in sizes.items() if part not in given and size is not None}
+    if not missing:
+        return {part: given[part] for part in ("train", *sizes) if part in given}
+    remarks.append(f"taken out of the training part: {', '.join(missing)}")
+    places = cut(owner, y[given["train"]], missing, generator, stratify=True)
+    parts = given | {part: given["train"][rows] for part, rows in places.items()}
+    return {part: parts[part] for part in ("train", *sizes) if part in parts}

@@ -25,39 +25,39 @@ def minibatches(
     *,
     start: int = 0,
 ) -> Iterator[tuple[ndarray, ndarray]]:
-    """Go through a data set once, some samples at a time.
+    """Iterate over a data set once, in minibatches.
 
     Parameters
     ----------
     dataset : ArrayDataset, any object with ``__len__`` and ``__getitem__``, or what `as_dataset` takes
         Items are pairs (x, target). Arrays, tensors and numbers are stacked as they are; PIL images
-        become float32 arrays of shape (channels, height, width) with values in [0, 1], as
-        torchvision's ``ToTensor`` makes them.
+        become float32 arrays of shape (channels, height, width) with values in [0, 1], like those of
+        torchvision's ``ToTensor``.
     batch_size : int
-        Samples in a minibatch; the last one is smaller where the length is no multiple of it.
+        Samples in a minibatch; the last one is smaller if the number of samples is not a multiple of it.
     generator : numpy.random.Generator, optional
-        Shuffles. Without one the samples come in their order.
+        Shuffles the samples. By default they keep their order.
     drop_last : bool
-        Whether a last minibatch that is not full is left out.
+        Whether to leave out a last minibatch that is not full.
     start : int
-        How many minibatches to pass over without loading them.
+        How many minibatches to skip without loading them.
 
     Returns
     -------
     iterator of (x, target)
-        Arrays of their own: changing them does not change the data set.
+        The arrays are copies: changing them does not change the data set.
 
     Raises
     ------
     InputError
-        If the data set is empty or is none, `batch_size` or `start` does not fit, no minibatch would be
-        left, or, while iterating, a sample differs from the first of its minibatch in shape or dtype.
+        If the data set is empty or not a data set, `batch_size` or `start` does not fit, no minibatch would
+        be left, or, while iterating, a sample differs from the first of its minibatch in shape or dtype.
 
     Notes
     -----
-    Exactly one permutation is drawn, when the function is called. The order of an epoch is therefore a
-    function of the generator's state at its start: with that state and the number of minibatches done
-    (`start`), an interrupted epoch goes on exactly where it stood.
+    The call draws exactly one permutation. The order of an epoch therefore depends only on the generator's
+    state before the call: with that state and the number of completed minibatches as `start`, an interrupted
+    epoch continues exactly where it stopped.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def minibatches(
 
 
 def count_minibatches(dataset: Dataset | Mapping[str, Any], batch_size: int, drop_last: bool = False) -> int:
-    """Return how many minibatches `minibatches` gives.
+    """Return the number of minibatches that `minibatches` yields.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def count_minibatches(dataset: Dataset | Mapping[str, Any], batch_size: int, dro
     batch_size : int
         Samples in a minibatch.
     drop_last : bool
-        Whether a last minibatch that is not full is left out.
+        Whether to leave out a last minibatch that is not full.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def count_minibatches(dataset: Dataset | Mapping[str, Any], batch_size: int, dro
     Raises
     ------
     InputError
-        If the data set is empty or is none, `batch_size` is not a positive integer, or no minibatch
+        If the data set is empty or not a data set, `batch_size` is not a positive integer, or no minibatch
         would be left.
 
     Examples
@@ -122,7 +122,7 @@ def _size(batch_size: int) -> int:
 
 
 def _gather(dataset: Dataset, indices: Int[ndarray, " n"]) -> tuple[ndarray, ndarray]:
-    # Only this very class: a subclass may have a __getitem__ of its own.
+    # Not for subclasses, which may override __getitem__.
     if type(dataset) is ArrayDataset:
         return dataset.x[indices], dataset.y[indices]
     places = indices.tolist()

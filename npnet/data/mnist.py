@@ -14,15 +14,15 @@ from npnet.data import files
 from npnet.data._images import check_held_out, outside, unit_range
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
-from npnet.data.formats import ImageFormat
 from npnet.data.idx import read_idx
+from npnet.data.image_format import ImageFormat
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError
 
 FOLDER = Path("MNIST", "raw")
 URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-# Of the packed files, and of the same files unpacked.
+# Of the compressed files, and of the same files decompressed.
 MD5 = {
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
     "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
@@ -41,29 +41,30 @@ def mnist(
     validation: Size | None = None,
     generator: Generator | None = None,
 ) -> Splits[ArrayDataset]:
-    """Return MNIST: 60 000 handwritten digits to learn from and 10 000 to test with.
+    """Return MNIST: 60 000 training and 10 000 test images of handwritten digits.
 
-    The files are looked for in ``MNIST/raw`` of the data folder, packed or unpacked, and downloaded
-    (11 MB) where they are not there.
+    The files are read from ``MNIST/raw`` in the data folder, compressed or not. Missing files are
+    downloaded (11 MB in all).
 
     Parameters
     ----------
     folder : path, optional
         The data folder; see `npnet.data.data_folder`.
     validation : float or int, optional
-        What part of the training part becomes the validation part, stratified: a fraction or a number.
+        Size of the validation part, taken from the training part and stratified by class: a fraction or a
+        number of samples.
     generator : numpy.random.Generator, optional
-        Decides which; needed with `validation`.
+        Decides which samples are taken; required with `validation`.
 
     Returns
     -------
     Splits
-        x float32 of shape (n, 1, 28, 28), the published bytes divided by 255; y the digit.
+        x is float32 of shape (n, 1, 28, 28), the published bytes divided by 255; y is the digit.
 
     Raises
     ------
     MissingError
-        If a file is not there and cannot be downloaded.
+        If a file is missing and cannot be downloaded.
     InputError
         If a file is damaged or not the published one.
 
@@ -80,12 +81,12 @@ def mnist(
 
 
 def present(place: Path) -> bool:
-    """Tell whether all files are there."""
+    """Return whether all files exist."""
     return all(_find(place, name) is not None for name in MD5 if name.endswith(".gz"))
 
 
 def read(place: Path, md5: Mapping[str, str], url: str) -> tuple[ArrayDataset, ArrayDataset]:
-    """Read the training and the test part; files of other checksums are for tests."""
+    """Read the training and the test part; tests pass the checksums of small files."""
     return _part(place, "train", md5, url), _part(place, "t10k", md5, url)
 
 
@@ -98,7 +99,7 @@ def _obtain(place: Path, name: str, md5: Mapping[str, str], url: str) -> Path:
     found = _find(place, name)
     if found is None:
         found = place / FOLDER / name
-        from npnet.data.download import download  # noqa: PLC0415 - seldom needed, and loads much
+        from npnet.data.download import download  # noqa: PLC0415 - slow to import, seldom needed
 
         download(url + name, found, md5[name])
     return found

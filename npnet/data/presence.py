@@ -1,4 +1,4 @@
-"""Whether a data set can be used without downloading anything."""
+"""Whether a data set can be used without a download."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from os import PathLike
 
 from npnet import check
 from npnet.data.cifar import CIFAR10, CIFAR100
-from npnet.data.files import data_folder, named
+from npnet.data.files import data_folder, is_named
 from npnet.data.mnist import present as mnist_present
 from npnet.data.signs import present as signs_present
 from npnet.errors import InputError
@@ -21,7 +21,7 @@ _PRESENT = {
 
 
 def present(name: str, folder: str | PathLike[str] | None = None) -> bool:
-    """Tell whether all files of a data set are in the data folder; what is in them is not looked at.
+    """Return whether all files of a data set are in the data folder, without reading them.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def present(name: str, folder: str | PathLike[str] | None = None) -> bool:
     Raises
     ------
     InputError
-        If the name is unknown, or the folder is no path.
+        If the name is unknown, or the folder is not a path.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def present(name: str, folder: str | PathLike[str] | None = None) -> bool:
     try:
         place = data_folder(folder)
     except InputError:
-        if named(folder):
+        if is_named(folder):
             raise
-        return name == "digits"  # without a home folder nothing was ever put there
+        return name == "digits"  # without a home folder there is no data folder
     return _PRESENT[name](place)

@@ -1,4 +1,4 @@
-"""What was found in somebody's own data."""
+"""A report on the user's own data: the columns found, and remarks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from npnet._words import counted
 from npnet.errors import InputError
 from npnet.table import html_table, table
 
-MOST_ROWS = 40  # of a table that is shown; the others are counted
+MOST_ROWS = 40  # rows of the table that are shown; the others are counted
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in raw data: a title, a table and remarks; `str` draws it, a notebook shows it.
+    """A report on raw data: a title, a table and remarks, printed as text or shown in a notebook.
 
     Parameters
     ----------
@@ -25,12 +25,12 @@ class Report:
     rows : tuple of tuples
         One value for each column.
     remarks : tuple of str
-        What was left out, filled or noticed.
+        What was left out, filled in or looked suspicious.
 
     Raises
     ------
     InputError
-        If a row has not one value for each column.
+        If a row does not have one value for each column.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class Report:
             check.instance("Report", name, getattr(self, name), tuple, "a tuple")
         for name in ("columns", "remarks"):
             if not all(isinstance(text, str) for text in getattr(self, name)):
-                raise InputError(f"Report: {name} must be texts")
+                raise InputError(f"Report: {name} must be strings")
         for row in self.rows:
             if not isinstance(row, tuple) or len(row) != len(self.columns):
                 raise InputError(
@@ -68,7 +68,7 @@ class Report:
         return "\n".join([*parts, *(f"- {remark}" for remark in self._remarks())])
 
     def _repr_html_(self) -> str:
-        """Return it for a notebook."""
+        """Return the report as HTML, for a notebook."""
         drawn = html_table(self.columns, self.rows[:MOST_ROWS], title=self.title) if self.rows else ""
         items = "".join(f"<li>{escape(remark)}</li>" for remark in self._remarks())
         heading = "" if self.rows else f"<p>{escape(self.title)}</p>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
@@ -12,12 +13,13 @@ from jaxtyping import Int64, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
+from npnet._regular import open_regular
 from npnet._words import counted
 from npnet.data import files
 from npnet.data._images import check_held_out, unit_range
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
-from npnet.data.formats import ImageFormat
+from npnet.data.image_format import ImageFormat
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError, MissingError
@@ -25,10 +27,10 @@ from npnet.errors import InputError, MissingError
 FOLDER = "sign_mnist"
 SOURCE = "https://www.kaggle.com/datasets/datamunge/sign-language-mnist"
 ROWS = {"sign_mnist_train.csv": 27455, "sign_mnist_test.csv": 7172}
-LETTERS = "ABCDEFGHIKLMNOPQRSTUVWXY"  # J and Z are signed by a motion, which no photograph shows
+LETTERS = "ABCDEFGHIKLMNOPQRSTUVWXY"  # J and Z are signed with a motion, which a photograph cannot show
 
 _HEADER = ["label", *(f"pixel{i}" for i in range(1, 785))]
-_BYTES = {str(byte): byte for byte in range(256)}  # quicker than int(), and " 1", "+1", "01" are none
+_BYTES = {str(byte): byte for byte in range(256)}  # faster than int(), and refuses " 1", "+1" and "01"
 _J, _Y = 9, 24  # published labels count the letters of the alphabet from A = 0
 
 
@@ -38,9 +40,9 @@ def signs(
     validation: Size | None = None,
     generator: Generator | None = None,
 ) -> Splits[ArrayDataset]:
-    """Return Sign Language MNIST: 27 455 photographs to learn from and 7 172 to test with, 24 letters.
+    """Return Sign Language MNIST: 27 455 training and 7 172 test photographs of 24 letters.
 
-    Its licence asks for an account, so it is not downloaded: the two CSV files are to be put into
+    Its source requires an account, so it is not downloaded: put its two CSV files into the folder
     ``sign_mnist`` of the data folder.
 
     Parameters
@@ -55,15 +57,15 @@ def signs(
     Returns
     -------
     Splits
-        x float32 of shape (n, 1, 28, 28), the published bytes divided by 255. y counts the 24 letters
-        there are, from A = 0 to Y = 23; the published labels have a gap at J.
+        x is float32 of shape (n, 1, 28, 28), the published bytes divided by 255. y numbers the 24 letters
+        from A = 0 to Y = 23; the published labels leave out J's number, 9.
 
     Raises
     ------
     MissingError
-        If a file is not there; the message says where it is to be had, and where it belongs.
+        If a file is missing; the message says where to get it and where to put it.
     InputError
-        If a file does not hold what is published; the message names the file and the row.
+        If a file differs from the published one; the message names the file and the line.
 
     References
     ----------
@@ -78,7 +80,7 @@ def signs(
 
 
 def present(place: Path) -> bool:
-    """Tell whether both files are there."""
+    """Return whether both files exist."""
     return all(files.exists(place / FOLDER / file) for file in ROWS)
 
 
@@ -100,18 +102,18 @@ def read_signs(path: str | PathLike[str]) -> tuple[UInt8[ndarray, "n 28 28"], In
     MissingError
         If there is no such file.
     InputError
-        If it is no regular file, a column is missing, or a row has not 785 whole numbers, the first a
-        label and the others 0..255; the message names the file and the line.
+        If it is not a regular file, a column is missing, or a row is not a label followed by 784 whole
+        numbers 0..255; the message names the file and the line.
     """
     path = files.as_path("read_signs", "path", path)
     try:
-        files.check_readable(path)
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        raw = open_regular("", path, files.MOST_BYTES)
+        with io.TextIOWrapper(raw, newline="", encoding="utf-8-sig") as file:
             rows = np.frombuffer(b"".join(_rows(path, file)), dtype=np.uint8).reshape(-1, 785)
     except MissingError:
         raise MissingError(
             f"{path} is missing; get sign_mnist_train.csv and sign_mnist_test.csv from {SOURCE} "
-            f"(it asks for an account) and put them into {path.parent}"
+            f"(an account is required) and put them into {path.parent}"
         ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read: {files.reason(error)}") from None
@@ -123,7 +125,7 @@ def _rows(path: Path, file: Iterator[str]) -> Iterator[bytes]:
     lines = csv.reader(file)
     _check_header(path, next(lines, []))
     for fields in lines:
-        if fields:  # an empty line is none
+        if fields:  # skips empty lines
             yield _row(f"{path}: line {lines.line_num}", fields)
 
 
@@ -159,5 +161,5 @@ def _part(path: Path, rows: int) -> ArrayDataset:
     pixels, labels = read_signs(path)
     if len(pixels) != rows:
         raise InputError(f"{path} must have {rows} rows after the header, as published, got {len(pixels)}")
-    labels -= labels > _J  # closes the gap
+    labels -= labels > _J  # closes the gap at J
     return ArrayDataset(unit_range(pixels[:, None]), labels)

@@ -1,10 +1,9 @@
-"""Cut a data set into parts, at random and by class."""
+"""Split a data set into parts at random, stratified by class."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isclose
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -22,36 +21,35 @@ Size = int | float  # a number of samples, or a fraction of them
 def split(
     dataset: ArrayDataset, sizes: Sequence[Size], generator: Generator, stratify: bool = True
 ) -> tuple[ArrayDataset, ...]:
-    """Cut a data set into parts: every sample goes to exactly one of them.
+    """Split a data set into parts; every sample goes to exactly one part.
 
     Parameters
     ----------
     dataset : ArrayDataset
     sizes : sequence of float, or of int
-        One for each part: fractions that sum to 1, or numbers of samples that sum to all of them.
+        One for each part: fractions that sum to 1, or numbers of samples that sum to the length.
     generator : numpy.random.Generator
-        Decides which sample goes where; the same state gives the same parts.
+        Assigns the samples to parts; the same state gives the same parts.
     stratify : bool
-        Whether each class is spread over the parts in proportion to their sizes; y must then hold
+        Whether each class is divided among the parts in proportion to their sizes; y must then hold
         integer labels.
 
     Returns
     -------
     tuple of ArrayDataset
-        As many parts as there are sizes. Within a part the samples keep the order they had.
+        One part for each size. Within a part the samples keep their order.
 
     Raises
     ------
     InputError
-        If the sizes do not fit, a part would be empty, or labels are needed and y holds none.
+        If the sizes do not fit, a part would be empty, or `stratify` is True and y does not hold labels.
 
     Notes
     -----
-    Stratified: the nₖ samples of class k are put in random order and given places (i + uₖ)/nₖ on the
-    line from 0 to 1, i = 0 … nₖ − 1, with one random offset uₖ in [0, 1) for the class. Each class is then
-    spread evenly over the whole line, and so are all classes together. The line is cut where the sizes
-    say: part sizes come out exactly, and the number of a class in a part to within a few samples,
-    however large it is.
+    To stratify, the nₖ samples of class k are shuffled and placed at (i + uₖ)/nₖ in [0, 1), for
+    i = 0 … nₖ − 1, with one random offset uₖ in [0, 1) for each class. Each class is then distributed evenly
+    over the interval, and the interval is divided in proportion to the sizes. So each part has exactly its
+    size, and its number of samples of each class is proportional to within a few samples.
 
     Examples
     --------
@@ -66,22 +64,22 @@ def split(
     check.generator("split", generator)
     stratify = check.flag("split", "stratify", stratify)
     cuts = np.cumsum(_counts(len(dataset), sizes))[:-1]
-    line = _line_up(dataset.y, generator) if stratify else generator.permutation(len(dataset))
-    return tuple(dataset.subset(np.sort(part)) for part in np.split(line, cuts))
+    order = _stratified_order(dataset.y, generator) if stratify else generator.permutation(len(dataset))
+    return tuple(dataset.subset(np.sort(part)) for part in np.split(order, cuts))
 
 
 def hold_out(
     dataset: ArrayDataset, size: Size | None, generator: Generator | None
 ) -> tuple[ArrayDataset, ArrayDataset | None]:
-    """Take a part out of a data set, stratified by class: a validation part out of the training part.
+    """Split a held-out part off a data set, stratified by class; a validation part, for example.
 
     Parameters
     ----------
     dataset : ArrayDataset
     size : float, int or None
-        A fraction between 0 and 1, or a number of samples; None takes nothing out.
+        A fraction between 0 and 1, or a number of samples; None holds nothing out.
     generator : numpy.random.Generator or None
-        Decides which samples are taken; needed unless `size` is None.
+        Decides which samples are held out; required unless `size` is None.
 
     Returns
     -------
@@ -90,7 +88,7 @@ def hold_out(
     Raises
     ------
     InputError
-        If the size does not leave samples on both sides, or a generator is needed and none is given.
+        If one of the parts would be empty, or a generator is required and missing.
 
     Examples
     --------
@@ -105,35 +103,25 @@ def hold_out(
     if generator is None:
         raise InputError("hold_out: generator must be given where a part is held out, got None")
     check.generator("hold_out", generator)
-    whole = len(dataset) if is_integer(size) else 1
-    if not is_size(size) or not 0 < size < whole:
+    whole = len(dataset) if check.is_integer(size) else 1
+    if not check.is_real(size) or not 0 < size < whole:
         raise InputError(
             f"hold_out: size must be a fraction between 0 and 1 or a number of samples "
             f"below {len(dataset)}, got {check.described(size)}"
         )
-    size = int(size) if is_integer(size) else float(size)  # a small integer of NumPy's would wrap around
+    size = int(size) if check.is_integer(size) else float(size)  # whole − size may overflow np.uint8
     rest, held_out = split(dataset, (whole - size, size), generator)
     return rest, held_out
 
 
-def is_integer(size: object) -> bool:
-    """Tell whether a size is a number of samples."""
-    return isinstance(size, Integral) and not isinstance(size, bool)
-
-
-def is_size(size: object) -> bool:
-    """Tell whether something is a number at all."""
-    return isinstance(size, Real) and not isinstance(size, bool)
-
-
 def _counts(n: int, sizes: Sequence[Size]) -> list[int]:
-    """Turn fractions into numbers of samples, each rounded up or down, together n."""
+    """Return the sizes as numbers of samples that sum to n, with fractions rounded up or down."""
     given: list[Any] = list(sizes) if isinstance(sizes, tuple | list | ndarray) else []
     counts, fits = [], False
-    if all(is_integer(size) for size in given):
+    if all(check.is_integer(size) for size in given):
         counts = [int(size) for size in given]
         fits = sum(counts) == n
-    elif all(is_size(size) for size in given) and isclose(sum(given), 1, abs_tol=1e-9):
+    elif all(check.is_real(size) for size in given) and isclose(sum(given), 1, abs_tol=1e-9):
         bounds = np.rint(np.cumsum([0.0, *(float(size) for size in given)]) * n).astype(int)
         counts, fits = np.diff(bounds).tolist(), True
     if not counts or not fits:
@@ -146,8 +134,8 @@ def _counts(n: int, sizes: Sequence[Size]) -> list[int]:
     return counts
 
 
-def _line_up(y: ndarray, generator: Generator) -> Int[ndarray, " n"]:
-    """Order samples at random so that every stretch holds the classes in their proportions."""
+def _stratified_order(y: ndarray, generator: Generator) -> Int[ndarray, " n"]:
+    """Return a random order in which every section holds the classes in their proportions."""
     check.class_labels("split with stratify=True", y)
     place = np.empty(len(y))
     for label in np.unique(y):

@@ -1,4 +1,4 @@
-"""Training, validation and test part, and what is known about them."""
+"""The training, validation and test parts of a data set, and their description."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from npnet import check
 from npnet._words import counted
 from npnet.data._targets import standardized_targets
 from npnet.data.dataset import ArrayDataset, Dataset
-from npnet.data.formats import ImageFormat, RowFormat
+from npnet.data.image_format import ImageFormat
 from npnet.data.report import Report
+from npnet.data.row_format import RowFormat
 from npnet.data.standardize import Standardization, standardize
 from npnet.errors import InputError
 from npnet.table import html_table, table
@@ -21,40 +22,39 @@ D = TypeVar("D", bound=Dataset)
 
 
 _ADJECTIVES = {"train": "training", "validation": "validation", "test": "test"}
-_MOST_CLASSES = 20  # that a table shows
+_MOST_CLASSES = 20  # columns of class counts in a table
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Splits(Generic[D]):
-    """The parts of a data set: one to learn from, one to choose by, one to judge by.
+    """The training, validation and test parts of a data set.
 
     Parameters
     ----------
     train : Dataset
-        What is learnt from.
+        The samples to train on.
     validation : Dataset, optional
-        What early stopping and choices between settings look at.
+        The samples for early stopping and for choosing settings.
     test : Dataset, optional
-        Looked at once, in the end.
+        The samples for the final evaluation.
     classes : tuple of str
-        The name of each class, in the order of the labels; empty where there are no classes.
+        The name of each class, in the order of the labels; empty if there are no classes.
     name : str
-        What the data set is called.
+        The name of the data set.
     standardization : Standardization, optional
-        The map that brought x to its present form, if one was applied.
+        The map that was applied to x, if any.
     format : RowFormat or ImageFormat, optional
-        What the raw data looked like, so that data yet to come can go the same way.
+        The format of the raw data, which encodes future data in the same way.
     report : Report, optional
-        What was found in it.
+        What was found in the raw data.
     target_standardization : Standardization, optional
-        In regression the map that brought y to its present form, if one was applied; its `undo` gives the
-        target's own units back.
+        In regression, the map that was applied to y, if any; its `undo` gives the original units.
 
     Raises
     ------
     InputError
-        If an argument is of another kind, parts held in arrays differ in sample shape or dtype, or a label
-        names no class.
+        If an argument has the wrong type, parts held in arrays differ in sample shape or dtype, or a label is
+        not the index of a class.
 
     Examples
     --------
@@ -87,18 +87,18 @@ class Splits(Generic[D]):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of one sample: ``splits.input_shape[0]`` is a table's number of features."""
+        """The shape of one sample; ``splits.input_shape[0]`` is the number of features of a table."""
         x = self.train.x[0] if isinstance(self.train, ArrayDataset) else self.train[0][0]
         return tuple(int(size) for size in np.shape(x))
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What the numbers of one sample are called, where they have names."""
+        """The names of the features, or () if they have none."""
         return self.format.features if isinstance(self.format, RowFormat) else ()
 
     @property
     def task(self) -> str:
-        """What there is to learn: "classification" or "regression"."""
+        """The task of the targets: "classification" or "regression"."""
         if self.classes:
             return "classification"
         target = self.train.y[0] if isinstance(self.train, ArrayDataset) else self.train[0][1]
@@ -112,18 +112,18 @@ class Splits(Generic[D]):
         return f"Splits({name}{counts} samples of shape {self.input_shape}; {what})"
 
     def __str__(self) -> str:
-        """Return what is known about them, as a table."""
+        """Return a table of the parts, followed by the report if there is one."""
         text = [repr(self), table(*self._table())]
         return "\n".join([*text, *([] if self.report is None else ["", str(self.report)])])
 
     def _repr_html_(self) -> str:
-        """Return the same for a notebook."""
+        """Return the same as HTML, for a notebook."""
         columns, rows = self._table()
         drawn = html_table(columns, rows, title=repr(self))
         return drawn if self.report is None else f"{drawn}\n{self.report._repr_html_()}"
 
     def _table(self) -> tuple[list[str], list[list[object]]]:
-        """Return a line for each part, with the number of samples of each class if there are not too many."""
+        """Return a row for each part, with its number of samples of each class if there are few classes."""
         shown = self.classes if len(self.classes) <= _MOST_CLASSES else ()
         rows: list[list[object]] = []
         for title, part in self.parts().items():
@@ -134,21 +134,21 @@ class Splits(Generic[D]):
         return ["part", "samples", *shown], rows
 
     def parts(self) -> dict[str, D]:
-        """Return the parts there are, by name."""
+        """Return the parts that are not None, by name."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {title: part for title, part in named.items() if part is not None}
 
     def standardized(self) -> Splits[ArrayDataset]:
-        """Return the parts standardised by the training part's statistics; see `standardize`.
+        """Return the parts standardised with the training part's statistics; see `standardize`.
 
-        In regression the targets are standardised too: a network that starts near 0 would be long on its way
-        to numbers in the thousands. Integers, and targets of nothing but 0 and 1, as of several labels at
-        once, stay.
+        In regression the targets are standardised too: a network's outputs start near 0 and would need many
+        steps to reach targets in the thousands. Integer targets, and multi-label targets of only 0 and 1,
+        stay as they are.
 
         Raises
         ------
         InputError
-            If they are standardised already, not held in arrays, or numbers are not finite.
+            If the parts are standardised already, not held in arrays, or hold numbers that are not finite.
         """
         if self.standardization is not None:
             raise InputError("Splits: the parts must not be standardised twice")
@@ -162,21 +162,21 @@ class Splits(Generic[D]):
             return splits
         report = self.report
         if report is not None:
-            report = replace(report, remarks=(*report.remarks, self._on_target(of_target)))
+            report = replace(report, remarks=(*report.remarks, self._target_remark(of_target)))
         return replace(splits, target_standardization=of_target, report=report)
 
-    def _on_target(self, standardization: Standardization) -> str:
-        """Say in a line how the loss is to be read."""
+    def _target_remark(self, standardization: Standardization) -> str:
+        """Return a remark on how to read the loss of a standardised target."""
         name = repr(self.format.target) if isinstance(self.format, RowFormat) else "y"
         means = ", ".join(f"{mean:g}" for mean in standardization.mean[:3])
         shown = means if len(standardization.mean) <= 3 else f"{means}, …"
         return (
-            f"target {name} is standardised: a squared error of 1 is what its mean ({shown}) alone reaches; "
+            f"target {name} is standardised: always predicting its mean ({shown}) has a squared error of 1; "
             "predict of a saved model answers in the target's own units"
         )
 
     def keep(self, *classes: str) -> Splits[ArrayDataset]:
-        """Return the samples of the named classes alone, labelled 0, 1, … in the order of the names.
+        """Return only the samples of the named classes, labelled 0, 1, … in the order of the names.
 
         Raises
         ------
@@ -184,8 +184,8 @@ class Splits(Generic[D]):
             If a name is unknown or given twice, the parts are not held in arrays, or one of them has no
             sample left.
         """
-        texts = all(isinstance(name, str) for name in classes)
-        if not classes or not texts or len(set(classes) & set(self.classes)) < len(classes):
+        are_names = all(isinstance(name, str) for name in classes)
+        if not classes or not are_names or len(set(classes) & set(self.classes)) < len(classes):
             raise InputError(
                 f"Splits: classes must be different ones of {', '.join(self.classes)}, got {classes}"
             )
@@ -197,7 +197,7 @@ class Splits(Generic[D]):
             if not (y >= 0).any():
                 raise InputError(f"Splits: {title} must hold samples of {', '.join(classes)}, got none")
             kept[title] = ArrayDataset(part.x[y >= 0], y[y >= 0])
-        return replace(self._with(kept, classes=classes), report=None)  # which tells of all classes
+        return replace(self._with(kept, classes=classes), report=None)  # the report is about all classes
 
     def _arrays(self) -> dict[str, ArrayDataset]:
         arrays: dict[str, ArrayDataset] = {}
@@ -234,7 +234,7 @@ class Splits(Generic[D]):
                 check.instance("Splits", name, part, Dataset, kind)  # type: ignore[type-abstract] # a protocol
         classes: Any = self.classes
         if not isinstance(classes, tuple) or not all(isinstance(name, str) for name in classes):
-            raise InputError(f"Splits: classes must be a tuple of texts, got {check.described(classes)}")
+            raise InputError(f"Splits: classes must be a tuple of strings, got {check.described(classes)}")
         if len(set(classes)) < len(classes):
             raise InputError(f"Splits: classes must have different names, got {classes!r:.200}")
         check.instance("Splits", "name", self.name, str, "text")

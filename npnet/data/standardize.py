@@ -1,4 +1,4 @@
-"""Standardisation with the statistics of the training part."""
+"""Standardise data with the statistics of the training part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from npnet._words import counted
 from npnet.data.dataset import ArrayDataset
 from npnet.errors import InputError
 
-_ROWS_AT_A_TIME = 256  # bounds the memory taken beside a large data set
+_ROWS_AT_A_TIME = 256  # bounds the memory for temporary float64 arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,14 +24,14 @@ class Standardization:
     Parameters
     ----------
     mean, deviation : array of float64, shape (c,)
-        One of each for every channel, that is for every place along axis 1 of x.
+        The mean and standard deviation of each channel, which is axis 1 of x.
 
     Raises
     ------
     InputError
-        If they are not as many finite numbers, or a deviation is not positive.
+        If they differ in length, a number is not finite, or a deviation is not positive.
     DTypeError
-        If one is no array of numbers.
+        If one is not an array of numbers.
 
     Examples
     --------
@@ -57,35 +57,35 @@ class Standardization:
             raise InputError(f"Standardization: deviation must be positive, got {self.deviation.min()}")
 
     def __call__(self, x: Num[ndarray, "n c *size"]) -> Float[ndarray, "n c *size"]:
-        """Return (x − mean) / deviation, in the dtype of x; whole numbers become float32.
+        """Return (x − mean) / deviation, in the dtype of x; integers become float32.
 
-        Computed in float64 and rounded once, so that it does not matter how far from 0 the numbers lie.
+        The result is computed in float64 and rounded once, so that a large mean costs no accuracy.
 
         Raises
         ------
         InputError
-            If x has not one channel for each of the statistics.
+            If the number of channels of x differs from that of the statistics.
         DTypeError
-            If x is no array of numbers.
+            If x is not an array of numbers.
         """
         mean, deviation = self._along("x", x)
         return _in_float64(x, lambda rows: (rows - mean) / deviation)
 
     def undo(self, z: Float[ndarray, "n c *size"]) -> Float[ndarray, "n c *size"]:
-        """Return z · deviation + mean: what was standardised, as when it is to be shown.
+        """Return z · deviation + mean, the data before standardisation.
 
         Raises
         ------
         InputError
-            If z has not one channel for each of the statistics.
+            If the number of channels of z differs from that of the statistics.
         DTypeError
-            If z is no array of numbers.
+            If z is not an array of numbers.
         """
         mean, deviation = self._along("z", z)
         return _in_float64(z, lambda rows: rows * deviation + mean)
 
     def _along(self, name: str, x: ndarray) -> tuple[ndarray, ndarray]:
-        """Give mean and deviation per channel the axes of x."""
+        """Return mean and deviation, reshaped to broadcast along axis 1 of x."""
         check.array("standardize", name, x, "iuf")
         if x.ndim < 2 or x.shape[1] != len(self.mean):
             raise InputError(
@@ -99,36 +99,36 @@ class Standardization:
 def standardize(
     train: ArrayDataset, *others: ArrayDataset
 ) -> tuple[tuple[ArrayDataset, ...], Standardization]:
-    """Give every channel of the training part mean 0 and deviation 1, and map other parts alike.
+    """Scale each channel of the training part to mean 0 and deviation 1, and other parts by the same map.
 
-    z[n,c] = (x[n,c] − μ[c]) / σ[c], with μ and σ the mean and the standard deviation (over n, not n − 1)
-    of channel c **in the training part alone**: a validation or test part must not have a say in how
-    a model sees its data.
+    z[n,c] = (x[n,c] − μ[c]) / σ[c], where μ and σ are the mean and the standard deviation (divided by n, not
+    n − 1) of channel c **in the training part alone**: validation and test data must not influence the
+    preprocessing.
 
     Parameters
     ----------
     train : ArrayDataset, x of shape (n, c) or (n, c, ...)
-        Axis 1 holds features or channels; all other axes are averaged over.
+        Axis 1 holds features or channels; statistics are taken over all other axes.
     *others : ArrayDataset
         Validation and test parts.
 
     Returns
     -------
     parts : tuple of ArrayDataset
-        Train and the others, standardised; float32 and float64 stay so, whole numbers become float32.
+        Train and the others, standardised; float32 and float64 stay so, integers become float32.
     standardization : Standardization
-        The map that was applied, for data yet to come.
+        The map that was applied, to use on future data.
 
     Raises
     ------
     InputError
-        If x has no axis 1, a number is not finite, or another part has other channels.
+        If x has no axis 1, a number is not finite, or the parts differ in their number of channels.
 
     Notes
     -----
-    A channel that never varies has σ = 0 and is divided by 1 instead, so that it becomes 0 everywhere.
-    Means, deviations and differences are computed in float64, and the result is rounded once: the offset
-    of the numbers does not matter, as long as float64 can tell them apart.
+    A constant channel has σ = 0 and is divided by 1 instead, so that it becomes 0 everywhere. Means,
+    deviations and differences are computed in float64, and the result is rounded once: a large offset costs
+    no accuracy as long as float64 can represent the differences.
 
     Examples
     --------
@@ -153,7 +153,7 @@ def standardize(
 
 
 def _check_finite(name: str, x: ndarray) -> None:
-    """Require finite numbers: one that is not would make its whole channel NaN."""
+    """Require finite numbers: a single other one would make its whole channel NaN."""
     for start in range(0, len(x), _ROWS_AT_A_TIME) if x.dtype.kind == "f" else ():
         rows = x[start : start + _ROWS_AT_A_TIME]
         if not np.isfinite(rows).all():
@@ -166,13 +166,13 @@ def _check_finite(name: str, x: ndarray) -> None:
 
 
 def _statistics(x: ndarray) -> Standardization:
-    """Return mean and deviation of each channel, from two passes in float64 over some rows at a time."""
+    """Return mean and deviation of each channel, in two float64 passes over blocks of rows."""
     axes = (0, *range(2, x.ndim))
     per_channel = x.size / x.shape[1]
-    # Differences from the first sample are small where the numbers are large but close to each other.
+    # Differences from the first sample stay small if the numbers are large but close to each other.
     first = x[:1].astype(np.float64).mean(axis=axes, keepdims=True)
     low, high = (f(x, axis=axes, keepdims=True).astype(np.float64) for f in (np.min, np.max))
-    with np.errstate(over="ignore", invalid="ignore"):  # met below
+    with np.errstate(over="ignore", invalid="ignore"):  # checked below
         scale = np.maximum(high - first, first - low)
         scale[scale == 0] = 1
         totals, squares = np.zeros((2, *first.shape))
@@ -183,12 +183,10 @@ def _statistics(x: ndarray) -> Standardization:
             squares += np.square((rows - first) / scale - mean).sum(axis=axes, keepdims=True)
         deviation = np.sqrt(squares / per_channel) * scale
         mean = first + mean * scale
-    # Compared exactly: the mean of equal numbers is rounded, which would leave a tiny false deviation.
+    # Compared exactly: the rounded mean of equal numbers would leave a tiny false deviation.
     deviation[(low == high) | (deviation == 0)] = 1
     if not np.isfinite([mean, deviation]).all():
-        raise InputError(
-            "standardize: x of train must hold numbers of which float64 can hold the differences"
-        )
+        raise InputError("standardize: x of train must hold numbers whose differences float64 can represent")
     return Standardization(mean.reshape(-1), deviation.reshape(-1))
 
 
@@ -198,7 +196,7 @@ def _rows(x: ndarray) -> Iterator[ndarray]:
 
 
 def _in_float64(x: ndarray, f: Callable[[ndarray], ndarray]) -> ndarray:
-    """Apply a function in float64 to some rows at a time, and round what it gives to the dtype of x."""
+    """Apply a function in float64 to blocks of rows, and round the result to the dtype of x."""
     y = np.empty(x.shape, _float_dtype(x))
     for start, rows in zip(range(0, len(x), _ROWS_AT_A_TIME), _rows(x), strict=True):
         y[start : start + _ROWS_AT_A_TIME] = f(rows)

@@ -1,10 +1,10 @@
-"""The operations as their textbook sums, in plain loops: slow, obvious, and right by reading.
+"""The operations as textbook sums in plain loops: slow, but simple enough to verify by reading.
 
-Each function below is its equation, one loop for each index. Nothing is shared with
-`npnet.functional`: no unfolding, no windows, no matrix product. So where the two agree, both are right
-or both are wrong in different ways at once. Names, arguments and meaning are the same; what is
-returned is the output alone. For `linear`, `conv2d` and `max_pool2d` the gradients stand here too: the
-same loops once more, each term of the sum sending its gradient back to the numbers it was made of.
+Each function is its equation, with one loop for each index. It shares no code with `npnet.functional`: no
+im2col, no window views, no matrix product. So it is unlikely that both make the same mistake, and agreement
+between the two is evidence for both. Names, arguments and meaning are the same, but only the output is
+returned. `linear`, `conv2d` and `max_pool2d` also have their gradients here, in the same loops: each term of
+the sum adds its gradient to the numbers it was computed from.
 """
 
 from npnet.definition.batch_norm import batch_norm

@@ -1,4 +1,4 @@
-"""One number for both directions, or one for each."""
+"""Sizes given as one integer for both axes or as a pair."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Pair = int | tuple[int, int]
 
 
 def pair(value: Any) -> tuple[int, int]:
-    """Return (vertical, horizontal)."""
-    both = value if isinstance(value, tuple | list) else (value, value)
-    if len(both) == 1:
-        both = (both[0], both[0])
-    if len(both) != 2:
-        raise InputError(f"definition: a size must be an integer or a pair of them, got {value!r:.60}")
-    return check.integer("definition", "a size", both[0]), check.integer("definition", "a size", both[1])
+    """Return a size as a pair (vertical, horizontal)."""
+    sizes = value if isinstance(value, tuple | list) else (value, value)
+    if len(sizes) == 1:
+        sizes = (sizes[0], sizes[0])
+    if len(sizes) != 2:
+        raise InputError(f"definition: a size must be an integer or a pair of integers, got {value!r:.60}")
+    return check.integer("definition", "a size", sizes[0]), check.integer("definition", "a size", sizes[1])

@@ -22,19 +22,19 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Float[ndarray, "n c *d"]:
-    """Bring every channel to mean 0 and variance 1, then scale and shift it.
+    """Normalise every channel to mean 0 and variance 1, then scale and shift it.
 
     y[n,c,…] = (x[n,c,…] − μ[c]) / √(σ²[c] + ε) · w[c] + b[c]
 
-    In training μ[c] is the mean of channel c's m numbers in the minibatch, 1/m Σ x, and σ²[c] their
-    variance, 1/m Σ (x − μ)². The running statistics then move towards μ and towards the unbiased
-    m/(m−1) σ² by the fraction `momentum`. Otherwise the running statistics are μ and σ² themselves.
+    In training, μ[c] is the mean of the m numbers of channel c in the minibatch, 1/m Σ x, and σ²[c] their
+    variance, 1/m Σ (x − μ)². The running statistics then move by the fraction `momentum` towards μ and
+    towards the unbiased variance m/(m−1) σ². Outside training, μ and σ² are the running statistics.
 
     Parameters
     ----------
     x : array, shape (n, c, *d)
     running_mean, running_var : arrays, shape (c,), or None
-        State: updated in place in training.
+        Updated in place in training.
     weight, bias : arrays, shape (c,), optional
     training : bool
     momentum, eps : float
@@ -46,8 +46,7 @@ def batch_norm(
     Raises
     ------
     InputError
-        If running statistics are needed and absent, or a channel has a single number to take the
-        variance of.
+        If running statistics are needed and absent, or a channel has only one number in training.
 
     Examples
     --------

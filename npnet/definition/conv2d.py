@@ -1,4 +1,4 @@
-"""Convolution as its sum."""
+"""Convolution as a sum over its kernel."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def conv2d(
     dilation: Pair = 1,
     groups: int = 1,
 ) -> Float[ndarray, "*n out_channels out_h out_w"]:
-    """Slide every kernel over every image.
+    """Slide every kernel over every image, and sum the products at each position.
 
     y[n,o,p,q] = b[o] + Σ_c Σᵢ Σⱼ x[n, g·C + c, p·s + i·d − a, q·s + j·d − a] W[o,c,i,j]
 
-    with stride s, dilation d and padding a. Output channel o belongs to group g, which sees the C input
-    channels from g·C on; with one group that is all of them. Outside the image x counts as 0.
+    with stride s, dilation d and padding a. Output channel o belongs to group g, which uses the C input
+    channels from g·C on; with one group, these are all channels. Outside the image x is 0.
 
     Parameters
     ----------
@@ -37,13 +37,13 @@ def conv2d(
     bias : array, shape (out_channels,), optional
     stride, dilation : int or pair of ints
     padding : int, pair of ints, "same" or "valid"
-        Rows and columns of zeros on each side. "same" keeps h and w, at stride 1; where the number to
-        be added is odd, the extra row or column is the last.
+        Rows and columns of zeros on each side. "same" keeps h and w at stride 1; if the number of added rows
+        or columns is odd, the extra one comes last.
     groups : int
 
     Returns
     -------
-    y : array, shape (n, out_channels, out_h, out_w), without n where x has none
+    y : array, shape (n, out_channels, out_h, out_w), without n if x has none
 
     Examples
     --------
@@ -76,14 +76,14 @@ def conv2d_backward(
     dilation: Pair = 1,
     groups: int = 1,
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """Give each term of ``conv2d`` its share of ∂L/∂y.
+    """Return the gradients of ``conv2d``, term by term.
 
-    The term x[…] W[…] of y[n,o,p,q] adds ∂L/∂y[n,o,p,q] · W[…] to the gradient of that very x, and
-    ∂L/∂y[n,o,p,q] · x[…] to the gradient of that very W; b[o] gets Σ_n Σ_p Σ_q ∂L/∂y[n,o,p,q].
+    The term x[…] W[…] of y[n,o,p,q] adds ∂L/∂y[n,o,p,q] · W[…] to the gradient of its x, and
+    ∂L/∂y[n,o,p,q] · x[…] to the gradient of its W. The gradient of b[o] is Σ_n Σ_p Σ_q ∂L/∂y[n,o,p,q].
 
     Parameters
     ----------
-    grad_y : array, shape (n, out_channels, out_h, out_w), without n where x has none
+    grad_y : array, shape (n, out_channels, out_h, out_w), without n if x has none
     x : array, shape (n, c, h, w) or (c, h, w)
     weight : array, shape (out_channels, c / groups, kh, kw)
     stride, padding, dilation, groups
@@ -122,7 +122,7 @@ def conv2d_backward(
 def _conv2d_terms(
     x: ndarray, weight: ndarray, stride: Pair, padding: Pair | str, dilation: Pair, groups: int
 ) -> Iterator[tuple[Place, Place, Place]]:
-    """Yield for every product in ``conv2d`` the places of its y, its x and its weight."""
+    """Yield for every product in ``conv2d`` the indices of its y, its x and its weight."""
     out_channels, c_of_group, kh, kw = weight.shape
     (stride_h, stride_w), (dilation_h, dilation_w) = pair(stride), pair(dilation)
     (top, _), (left, _) = _conv2d_padding(padding, dilation, (kh, kw))
@@ -138,7 +138,7 @@ def _conv2d_terms(
 def _conv2d_size(
     x: ndarray, weight: ndarray, stride: Pair, padding: Pair | str, dilation: Pair
 ) -> tuple[int, int]:
-    """Return how many positions the kernel has, downwards and sideways."""
+    """Return the numbers of vertical and horizontal positions of the kernel."""
     sides = _conv2d_padding(padding, dilation, weight.shape[2:])
     out_h, out_w = (
         (size + sum(side) - d * (kernel - 1) - 1) // s + 1
@@ -152,7 +152,7 @@ def _conv2d_size(
 def _conv2d_padding(
     padding: Pair | str, dilation: Pair, kernel: tuple[int, ...]
 ) -> tuple[tuple[int, int], ...]:
-    """Return the zeros (before, after) the rows and (before, after) the columns."""
+    """Return the padding (top, bottom), (left, right)."""
     if padding == "same":
         missing = [d * (k - 1) for d, k in zip(pair(dilation), kernel, strict=True)]
         return tuple((m // 2, m - m // 2) for m in missing)

@@ -1,4 +1,4 @@
-"""The affine map as its sum."""
+"""The affine map as a sum over its inputs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def linear_backward(
     x: Float[ndarray, "*n in_features"],
     weight: Float[ndarray, "out_features in_features"],
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """Give each term of ``linear`` its share of ∂L/∂y.
+    """Return the gradients of ``linear``, term by term.
 
     The term x[n,i] W[o,i] of y[n,o] adds ∂L/∂y[n,o] · W[o,i] to ∂L/∂x[n,i] and ∂L/∂y[n,o] · x[n,i]
     to ∂L/∂W[o,i]; the term b[o] adds ∂L/∂y[n,o] to ∂L/∂b[o].

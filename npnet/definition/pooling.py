@@ -21,26 +21,27 @@ def max_pool2d(
     dilation: Pair = 1,
     ceil_mode: bool = False,
 ) -> Float[ndarray, "*n c out_h out_w"]:
-    """Take the largest number of every window.
+    """Take the maximum of every window.
 
     y[n,c,p,q] = maxᵢ maxⱼ x[n, c, p·s + i·d − a, q·s + j·d − a]
 
-    with stride s, dilation d and padding a, over the positions inside the image. A NaN in the window is
-    its maximum.
+    with stride s, dilation d and padding a, over the positions inside the image. If the window holds a NaN,
+    the maximum is NaN.
 
     Parameters
     ----------
     x : array, shape (n, c, h, w) or (c, h, w)
     kernel_size : int or pair of ints
     stride : int or pair of ints, optional
-        The kernel size unless given.
+        The kernel size by default.
     padding, dilation : int or pair of ints
     ceil_mode : bool
-        Whether a window may reach over the end, as long as it begins inside the image or before it.
+        Whether a window may extend beyond the end, provided it starts inside the image or its left or top
+        padding.
 
     Returns
     -------
-    y : array, shape (n, c, out_h, out_w), without n where x has none
+    y : array, shape (n, c, out_h, out_w), without n if x has none
 
     Examples
     --------
@@ -69,14 +70,14 @@ def max_pool2d_backward(
     dilation: Pair = 1,
     ceil_mode: bool = False,
 ) -> Float[ndarray, "*n c h w"]:
-    """Send each ∂L/∂y to where the maximum was found; windows that share a maximum add up there.
+    """Route each ∂L/∂y to the maximum of its window; the gradients of windows with the same maximum add up.
 
-    Of equal maxima, the first in row-major order of the window gets the gradient; of several NaNs the
-    last one does, as in PyTorch.
+    Of equal maxima, the first in row-major order of the window gets the gradient; of several NaNs the last
+    one does, as in PyTorch.
 
     Parameters
     ----------
-    grad_y : array, shape (n, c, out_h, out_w), without n where x has none
+    grad_y : array, shape (n, c, out_h, out_w), without n if x has none
     x : array, shape (n, c, h, w) or (c, h, w)
     kernel_size, stride, padding, dilation, ceil_mode
         As given to ``max_pool2d``.
@@ -119,24 +120,25 @@ def avg_pool2d(
     y[n,c,p,q] = 1/D · Σᵢ Σⱼ x[n, c, p·s + i − a, q·s + j − a]
 
     with stride s and padding a, over the positions inside the image. D is `divisor_override` if given;
-    otherwise the number of positions of the window that lie inside the padded image
-    (`count_include_pad`) or inside the image itself.
+    otherwise it is the number of the window's positions inside the padded image, or, without
+    `count_include_pad`, inside the image itself.
 
     Parameters
     ----------
     x : array, shape (n, c, h, w) or (c, h, w)
     kernel_size : int or pair of ints
     stride : int or pair of ints, optional
-        The kernel size unless given.
+        The kernel size by default.
     padding : int or pair of ints
     ceil_mode : bool
-        Whether a window may reach over the end, as long as it begins inside the image or before it.
+        Whether a window may extend beyond the end, provided it starts inside the image or its left or top
+        padding.
     count_include_pad : bool
     divisor_override : int, optional
 
     Returns
     -------
-    y : array, shape (n, c, out_h, out_w), without n where x has none
+    y : array, shape (n, c, out_h, out_w), without n if x has none
 
     Examples
     --------
@@ -152,14 +154,16 @@ def avg_pool2d(
         )[0]
         return image
     inside_rows, inside_columns = _pool_windows(x, kernel_size, stride, padding, 1, ceil_mode)
-    counted = inside_rows, inside_columns
+    counted_rows, counted_columns = inside_rows, inside_columns
     if count_include_pad:
-        counted = _pool_windows(x, kernel_size, stride, padding, 1, ceil_mode, margin=padding)
+        counted_rows, counted_columns = _pool_windows(
+            x, kernel_size, stride, padding, 1, ceil_mode, margin=padding
+        )
     y = np.zeros((*x.shape[:2], len(inside_rows), len(inside_columns)), x.dtype)
     for n, c, p, q in np.ndindex(y.shape):
         for row, column in product(inside_rows[p], inside_columns[q]):
             y[n, c, p, q] += x[n, c, row, column]
-        y[n, c, p, q] /= divisor_override or len(counted[0][p]) * len(counted[1][q])
+        y[n, c, p, q] /= divisor_override or len(counted_rows[p]) * len(counted_columns[q])
     return y
 
 
@@ -172,9 +176,9 @@ def _pool_windows(
     ceil_mode: bool,
     margin: Pair = 0,
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Return for every window the rows it covers, and the columns, as far as they lie inside.
+    """Return the rows of every window and the columns of every window that are inside the image.
 
-    Inside means: inside the image, with a margin around it.
+    With a margin, positions in the margin around the image count as inside.
     """
     rounded = ceil if ceil_mode else floor
     windows: list[list[list[int]]] = []

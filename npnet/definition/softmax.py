@@ -1,4 +1,4 @@
-"""Softmax and the likelihood of labels, number by number."""
+"""Softmax, log-softmax and the negative log-likelihood, number by number."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from npnet.errors import InputError
 def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> Float[ndarray, "*n"]:
     """Turn scores into probabilities: y[k] = exp(x[k]) / Σⱼ exp(x[j]) along the axis `dim`.
 
-    The largest score m is subtracted first; exp(−m) then stands in the numerator and in the
-    denominator and cancels, while nothing overflows.
+    The largest score m is subtracted first, so that nothing overflows; the factor exp(−m) cancels between
+    numerator and denominator.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> Float[ndarray, "*n"]:
 
 
 def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> Float[ndarray, "*n"]:
-    """Give the logarithm of softmax: y[k] = x[k] − log Σⱼ exp(x[j]) along the axis `dim`.
+    """Return the logarithm of softmax: y[k] = x[k] − log Σⱼ exp(x[j]) along the axis `dim`.
 
-    The largest score m is taken out of the sum, log Σⱼ exp(x[j]) = m + log Σⱼ exp(x[j] − m), so that
+    The largest score m is factored out of the sum, log Σⱼ exp(x[j]) = m + log Σⱼ exp(x[j] − m), so that
     nothing overflows.
 
     Parameters
@@ -84,19 +84,19 @@ def nll_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Float[ndarray, "*r"]:
-    """Charge each example minus the log-probability of its class: loss[n] = −w[t] x[n,t], t = target[n].
+    """Return the negative log-probability of each sample's class: loss[n] = −w[t] x[n,t], t = target[n].
 
-    The mean is weighted too: Σₙ loss[n] / Σₙ w[target[n]]. Examples whose target is `ignore_index` have
-    loss 0 and are not counted.
+    The mean is weighted: Σₙ loss[n] / Σₙ w[target[n]]. Samples whose target is `ignore_index` have loss 0
+    and are not counted.
 
     Parameters
     ----------
     x : array, shape (n, c, *d) or (c,)
         Log-probabilities.
     target : array of integers, shape (n, *d) or ()
-        The class of each example, 0 … c − 1.
+        The class of each sample, 0 … c − 1.
     weight : array, shape (c,), optional
-        The weight w of each class, 1 unless given.
+        The weight w of each class; 1 by default.
     ignore_index : int
     reduction : "none", "mean" or "sum"
 
@@ -143,7 +143,7 @@ def nll_loss(
 
 
 def _lanes(x: Shaped[ndarray, "*n"], dim: int) -> Iterator[list[tuple[int, ...]]]:
-    """Yield the places along the axis `dim`, for every choice of the other indices."""
+    """Yield the indices along the axis `dim`, for each combination of the other indices."""
     if x.ndim == 0:
         yield [()]
         return

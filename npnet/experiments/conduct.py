@@ -43,7 +43,7 @@ class Result:
     Raises
     ------
     InputError
-        If an argument is none of this.
+        If an argument has the wrong type or value.
     """
 
     status: str

@@ -1,4 +1,4 @@
-"""What whoever runs an experiment can ask for."""
+"""The options of a run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ORDER = (
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What whoever runs an experiment asks for; None leaves what the experiment says.
+    """Options of a run; None keeps the experiment's own setting.
 
     Parameters
     ----------

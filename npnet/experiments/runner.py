@@ -344,7 +344,7 @@ class _Notes:
 
 
 class _Spaced:
-    """Which of very many epochs are told: not all, but one in so many seconds at least.
+    """Selects the epochs to print: not all of very many, but at least one every few seconds.
 
     Examples
     --------

@@ -59,7 +59,7 @@ class Setup:
     Raises
     ------
     InputError
-        If an argument is none of this.
+        If an argument has the wrong type or value.
     """
 
     data: Callable[[Options], Splits[Any]]

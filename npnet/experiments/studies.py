@@ -82,7 +82,7 @@ def draw_curves(
     Raises
     ------
     InputError
-        If an argument is none of this.
+        If an argument has the wrong type or value.
     """
     check.instance("draw_curves", "runner", runner, Runner, "a Runner")
     if not isinstance(panels, Mapping) or not all(isinstance(runs, Mapping) for runs in panels.values()):
@@ -114,7 +114,7 @@ def draw_network(runner: Runner, run: Run) -> None:
     Raises
     ------
     InputError
-        If an argument is none of this.
+        If an argument has the wrong type or value.
     """
     check.instance("draw_network", "runner", runner, Runner, "a Runner")
     check.instance("draw_network", "run", run, Run, "a Run")

@@ -68,7 +68,7 @@ class Explanation:
 
     @property
     def sentence(self) -> str:
-        """What is wrong, in a sentence; mistakes that fit as well are told with "or"."""
+        """What is wrong, in a sentence; mistakes that fit equally well are joined by "or"."""
         if self.findings:
             return "; or ".join(finding.sentence for finding in self.findings)
         if not self.where:

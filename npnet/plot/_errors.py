@@ -1,4 +1,4 @@
-"""An axis of accuracies that is scaled by the error rate, so that small errors are told apart."""
+"""An axis of accuracies that is scaled by the error rate, so that small errors can be told apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runs in the folder of a recipe have reached; whatever else lies there is passed over."""
+"""Read the results of past runs in a recipe's folder; other files are ignored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from npnet._words import one_line, shortened
 from npnet.run import RESULT
 
-LARGEST = 1 << 22  # bytes of a result.json; one of ours has some thousands
+LARGEST = 1 << 22  # bytes of a result.json; a run's result has some thousands
 LONGEST = 500  # characters of a headline
 SHARE = re.compile(r"(\d+(?:\.\d+)?)(?: ± \d+(?:\.\d+)?)? %")
 
@@ -56,7 +56,7 @@ def best_run(folder: Path) -> Reached | None:
 
 
 def shares(text: str) -> list[float]:
-    """Return the shares in a text, in per cent; what stands behind ± is none.
+    """Return the percentages in a text, without the uncertainties after ±.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def shares(text: str) -> list[float]:
 
 
 def _read(file: Path) -> Any:
-    """Return what is in a file of JSON; None if it is none, or cannot be one of ours."""
+    """Return the content of a JSON file; None if it is not JSON or not a run's result."""
     try:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:  # a pipe would never answer

@@ -2,7 +2,7 @@
 
 Model: `npnet.models.lenet5` for three channels and 100 classes: 6 and 16 kernels of 5×5, each with ReLU and
 2×2 max-pooling, then 400-120-84-100; 69 656 parameters. Loss: cross-entropy. Data and training of either
-setting are told in `cifar100-logreg`; both start from the same weights:
+setting are described in `cifar100-logreg`; both start from the same weights:
 
 - As in the source: pixels in [0, 1], a random 10 000 of the 50 000 for validation; SGD, lr 0.01, minibatches
   of 128, ten epochs; judged with the weights of the last one.

@@ -14,8 +14,8 @@ The source reports no figure for it that we know of; 1 % is right by guessing. I
 `cifar100-mlp` and `cifar100-lenet`.
 
 What to expect: one weight for each number and class can say what colours stand where, and not much else. So
-classes are told that have a colour and a place of their own, such as a plain under its sky, and hardly those
-that are told by their form.
+it recognises classes with a typical colour and position, such as a plain under its sky, and hardly any that
+differ only in shape.
 """
 
 from __future__ import annotations

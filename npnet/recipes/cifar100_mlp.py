@@ -1,6 +1,6 @@
 """A fully connected network on CIFAR-100, in the setting of the source and in one of ours.
 
-Data and training of either setting are told in `cifar100-logreg`; loss: cross-entropy.
+Data and training of both settings are described in `cifar100-logreg`; loss: cross-entropy.
 
 - As in the source: 3072-1024-100 with tanh, `npnet.models.mlp`; pixels in [0, 1], a random 10 000 of the 50
   000 for validation; SGD, lr 0.01, minibatches of 128, ten epochs; judged with the weights of the last one.

@@ -72,7 +72,7 @@ def fcann2_train(
     Raises
     ------
     InputError
-        If an argument is none of this.
+        If an argument has the wrong type or value.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def fcann2_classify(
     MissingError
         If there are no parameters and nothing was trained yet.
     InputError
-        If an argument is none of this.
+        If an argument has the wrong type or value.
 
     Examples
     --------

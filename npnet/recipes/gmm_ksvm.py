@@ -62,7 +62,7 @@ class KSVMWrap:
     Raises
     ------
     InputError
-        If an argument is none of this.
+        If an argument has the wrong type or value.
 
     References
     ----------

@@ -67,7 +67,7 @@ def written_gradients(
     Raises
     ------
     InputError
-        If an argument is none of this.
+        If an argument has the wrong type or value.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from npnet._words import counted
 from npnet.data import ArrayDataset, Dataset, Splits, minibatches
-from npnet.data.convert import dataset_of, in_dtype, is_array, is_pair_of_arrays, of_text
+from npnet.data.convert import advice_on_text, dataset_of, in_dtype, is_array, is_pair_of_arrays
 from npnet.errors import DTypeError, InputError
 from npnet.train.engine import Engine
 
@@ -117,7 +117,7 @@ def check_no_text(where: str, x: ndarray, target: ndarray) -> None:
 
 def _described(name: str, values: ndarray) -> str:
     """Return the dtype of values that are not numbers, with how to convert text."""
-    return f"text; {of_text(name, values)}" if values.dtype.kind in "UST" else str(values.dtype)
+    return f"text; {advice_on_text(name, values)}" if values.dtype.kind in "UST" else str(values.dtype)
 
 
 def check_targets(

@@ -120,7 +120,7 @@ def test_jax_has_the_threads_asked_for_or_does_not_take_part(number):
     )
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    refused = f"{number + 1} threads were asked for, {number} counted"
+    refused = f"{number + 1} threads were requested, {number} were counted"
     assert done.stdout.splitlines() == ["None", refused, "None"]
 
 
@@ -165,6 +165,6 @@ def test_peers_that_are_asked_for_take_part(training):
 
 
 def test_the_aim_is_for_training_steps_of_lenet5():
-    assert peers.aims(LENET5[0], training=True) == {peers.AUTOGRAD: 0.15}
-    assert peers.aims(LENET5[0], training=False) == {}
-    assert peers.aims(WORKS[0], training=True) == {}
+    assert peers.targets(LENET5[0], training=True) == {peers.AUTOGRAD: 0.15}
+    assert peers.targets(LENET5[0], training=False) == {}
+    assert peers.targets(WORKS[0], training=True) == {}

@@ -15,7 +15,7 @@ def test_the_ratio_is_to_the_fastest():
     assert found.against == "fast"
     assert found.value == pytest.approx(0.5, rel=0.02)
     assert found.low < found.value < found.high
-    assert found.carries
+    assert found.is_reliable
 
 
 def test_only_rounds_that_all_took_part_in_count():
@@ -23,14 +23,14 @@ def test_only_rounds_that_all_took_part_in_count():
     assert (found.value, found.rounds) == (pytest.approx(0.1), 6)
 
 
-def test_noise_carries_no_ratio():
+def test_a_noisy_ratio_is_not_reliable():
     found = ratio(rounds(2, 1.0), {"a": rounds(4, 1.0, seed=1)})
-    assert not found.carries
+    assert not found.is_reliable
 
 
 def test_few_rounds_carry_no_ratio():
-    assert not ratio([1.0] * (FEWEST - 1), {"a": [2.0] * (FEWEST - 1)}).carries
-    assert ratio([1.0] * FEWEST, {"a": [2.0] * FEWEST}).carries
+    assert not ratio([1.0] * (FEWEST - 1), {"a": [2.0] * (FEWEST - 1)}).is_reliable
+    assert ratio([1.0] * FEWEST, {"a": [2.0] * FEWEST}).is_reliable
 
 
 def test_what_slows_a_whole_round_does_not_widen_the_interval():

@@ -56,7 +56,7 @@ def test_the_slow_have_few_turns_and_no_run_that_does_not_count():
     assert all(name == "fast" for name, _ in diary[-10:])  # in the last rounds
 
 
-def test_garbage_waits_until_everyone_has_had_a_turn():
+def test_garbage_is_not_collected_during_turns():
     enabled = []
 
     def measure(times):

@@ -131,7 +131,7 @@ def test_a_folder_of_images_becomes_a_predicting_model(tmp_path):
     assert len(lines(FOLDER)) <= MOST_LINES
     run(MAKE_FOLDER, tmp_path)
     printed = run(FOLDER, tmp_path)
-    assert "1797 pictures of 10 classes, 8×8, L" in printed
+    assert "1797 images of 10 classes, 8×8, L" in printed
     assert "['3' '7']" in printed
     files = [str(path.relative_to(tmp_path)) for path in sorted((tmp_path / "digits").glob("*/1*.png"))]
     ended = predict("digits.safetensors", *files, folder=tmp_path)

@@ -168,8 +168,8 @@ def test_places_that_are_none(rows, pictures, capsys, tmp_path):
         ([tmp_path / "w.safetensors", "x.csv"], "holds weights alone"),
         ([tmp_path / "runs" / "old", "x.csv"], "takes neither rows nor pictures"),
         ([pictures, tmp_path / "pipe"], "must be a file, got a named pipe"),
-        ([pictures, tmp_path / "model.safetensors"], "damaged or of a kind that is not read"),
-        ([pictures, tmp_path / "train.csv"], "predict: this model answers pictures, got "),
+        ([pictures, tmp_path / "model.safetensors"], "damaged or in an unsupported format"),
+        ([pictures, tmp_path / "train.csv"], "predict: this model takes images, got "),
         ([pictures, tmp_path / "runs"], "runs holds no pictures"),
         ([pictures], "FILE"),
     ):
@@ -221,7 +221,7 @@ def test_one_bad_picture_does_not_keep_the_others_from_an_answer(pictures, capsy
     out, err = capsys.readouterr()
     assert [file in out for file in files] == [True, False, False, True]
     assert err.splitlines() == [
-        f"npnet: image {damaged} is damaged or of a kind that is not read",
+        f"npnet: image {damaged} is damaged or in an unsupported format",
         f"npnet: predict: there is no file {files[2]}",
     ]
 
@@ -239,7 +239,7 @@ def test_files_of_the_wrong_kind_are_told_in_words(rows, capsys):
     picture = str(rows / "3.png")
     image_module.new("L", (4, 4)).save(picture)
     for file, message in (
-        (picture, f"predict: this model answers rows of a CSV file, got {picture}"),
+        (picture, f"predict: this model takes rows of a CSV file, got {picture}"),
         ("nothere.csv", "predict: there is no file nothere.csv"),
         (str(rows), f"predict: {rows} must be a file, got a folder"),
     ):

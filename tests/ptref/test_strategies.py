@@ -212,7 +212,7 @@ def test_choices_of_hypothesis_stay_within_their_limits(data):
 def test_seeded_choices_are_the_seeds():
     def drawn(seed):
         choose = draw.Seeded(np.random.default_rng(seed))
-        return [choose.integer(0, 9) for _ in range(20)], choose.among("abc"), choose.seed()
+        return [choose.integer(0, 9) for _ in range(20)], choose.choice("abc"), choose.seed()
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)

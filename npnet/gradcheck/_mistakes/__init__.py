@@ -2,7 +2,7 @@
 
 Each is a function from the `Evidence` of one wrong gradient to what it finds. A finding must predict the
 gradient that backward gave, or correct it, at every element. Those of one tier are alternatives: if several
-fit, all are told. Later tiers are looked at if none before fits.
+fit, all are named. A later tier is tried only if no earlier one fits.
 """
 
 from __future__ import annotations

@@ -77,16 +77,13 @@ def ties(e: Evidence) -> Iterator[Finding]:
 
 def _tied(x: ndarray) -> ndarray:
     """Return where an element has an equal in its image; where there are no images, in its row."""
-    planes = x.reshape(*x.shape[: max(x.ndim - 2, 0)], -1) if x.ndim > 2 else x
-    order = np.sort(planes, axis=-1)
-    equal = np.zeros(planes.shape, bool)
-    same = order[..., 1:] == order[..., :-1]
-    twice = np.where(same, order[..., 1:], np.nan)
-    flat_planes, flat_twice = planes.reshape(-1, planes.shape[-1]), twice.reshape(-1, max(twice.shape[-1], 1))
-    flat = equal.reshape(flat_planes.shape)
-    for row, values, repeated in zip(flat, flat_planes, flat_twice, strict=True):
-        row[:] = np.isin(values, repeated[~np.isnan(repeated)])
-    return equal.reshape(x.shape)
+    width = int(np.prod(x.shape[-2:])) if x.ndim > 2 else x.shape[-1] if x.ndim else 1
+    rows = x.reshape(-1, width)
+    tied = np.zeros(rows.shape, bool)
+    for row, values in zip(tied, rows, strict=True):
+        different, counts = np.unique(values, return_counts=True)
+        row[:] = np.isin(values, different[counts > 1])
+    return tied.reshape(x.shape)
 
 
 def slices(e: Evidence) -> Iterator[Finding]:

@@ -117,7 +117,7 @@ def test_labels_that_are_not_counted_from_0_keep_their_names():
     [
         (np.ones((10, 2)), np.eye(2)[[0, 1] * 5], r"looks one-hot: write y.argmax\(axis=1\)"),
         (np.ones((10, 4, 4, 3)), [0, 1] * 5, r"write x.transpose\(0, 3, 1, 2\)"),
-        (np.ones((10, 4, 4)), [0, 1] * 5, r"of grey images write x\[:, None\]"),
+        (np.ones((10, 4, 4)), [0, 1] * 5, r"for grey images write x\[:, None\]"),
         (np.ones((10, 2)), [0, 1], "y must be one value for each of 10 samples of x"),
         (np.ma.masked_array(np.ones((10, 2))), [0, 1] * 5, "must be a plain array, got a masked array"),
         (np.ones((10, 2)), np.ma.masked_array([0, 1] * 5), "filled"),
@@ -173,8 +173,11 @@ def test_one_row_alone(rows, raw):
         ({"agee": 3, "colour": "red"}, "rows: column 'age' must be there, got none; did you mean 'agee'?"),
         ({"age": 3, "colour": "green"}, "row 0: column 'colour' must be one of 'blue', 'red', got 'green'"),
         ({"age": "old", "colour": "red"}, "row 0: column 'age' must be a number, got 'old'"),
-        ([{"age": 1}, {"size": 2}], "rows must be dicts of equal keys, 'age', got 'size' in row 1"),
-        ({"age": [1, 2], "colour": ["red"]}, "column 'colour' must have 2 values as the first column, got 1"),
+        ([{"age": 1}, {"size": 2}], "rows must be dicts with equal keys, 'age', got 'size' in row 1"),
+        (
+            {"age": [1, 2], "colour": ["red"]},
+            "column 'colour' must have 2 values like the first column, got 1",
+        ),
         ("nowhere.csv", "there is no file nowhere.csv"),
         (3, "rows must be rows of values: .* got 3"),
         ([], "rows must be rows of values"),

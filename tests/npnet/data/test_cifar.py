@@ -85,7 +85,9 @@ def test_an_archive_that_is_there_is_used_and_stays(small_cifar, server, pack, m
 def test_a_wrong_archive_is_refused_and_not_kept(small_cifar, server, pack, md5):
     folder, release = small_cifar(CIFAR10)
     release = serve(server, pack, folder, release, md5)
-    with pytest.raises(InputError, match="did not deliver the published file of MD5 0000; nothing was kept"):
+    with pytest.raises(
+        InputError, match="did not deliver the published file with MD5 0000; nothing was kept"
+    ):
         load(folder, replace(release, archive_md5="0000"))
     assert list(folder.iterdir()) == []
 

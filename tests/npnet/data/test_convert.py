@@ -96,7 +96,7 @@ def test_what_is_no_pair_of_arrays_stays_what_it_is():
         ({"x": X}, "data must be .* got dict"),
         ("iris", "data must be .* got 'iris'"),
         (None, "data must be .* got None"),
-        ((pair for pair in []), "gone through once only must be made a list first"),
+        ((pair for pair in []), "make a list of an iterator first"),
         ((X, Y[:3]), r"as many targets as samples, got shapes \(6, 2\) and \(3,\)"),
         ((X[:0], Y[:0]), "must be x and y with as many targets"),
         (
@@ -111,13 +111,13 @@ def test_what_is_no_pair_of_arrays_stays_what_it_is():
         ((X * 1j, Y), "data's x must hold numbers, got a complex128 array"),
         (
             (Frame({"a": X[:, 0], "town": list("abcdef")}), Series(Y)),
-            r"^as_dataset: data's x must hold numbers, got others in column town; npnet.data.arrays",
+            r"^as_dataset: data's x must hold numbers, got other values in column town; npnet.data.arrays",
         ),
         ((X.astype(str), Y), r"got text; numbers written as text become numbers by x.astype\(float\)"),
         (([["a", 1.0]] * 6, Y), r"got text; npnet.data.arrays\(x, y\) gives splits .* for columns of text"),
         (
             (X, Series([0, 1, None, 0, 1, 2], object)),
-            r"data's y must hold numbers.*missing.*which npnet.data.arrays\(x, y\) takes",
+            r"data's y must hold numbers.*missing.*npnet.data.arrays\(x, y\) accepts both",
         ),
     ],
 )
@@ -197,6 +197,6 @@ def test_nothing_is_touched_that_fits():
 
 def test_bytes_of_images_meet_a_hint():
     data = ArrayDataset(np.full((2, 3), 200, np.uint8), np.array([0, 1]))
-    assert "learnt better as x / 255" in in_dtype(data, FLOAT, "labels")[1][0]
+    assert "x / 255 trains better" in in_dtype(data, FLOAT, "labels")[1][0]
     marks = ArrayDataset(np.ones((2, 3), np.uint8), np.array([0, 1]))
     assert "255" not in in_dtype(marks, FLOAT, "labels")[1][0]

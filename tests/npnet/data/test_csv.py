@@ -154,7 +154,7 @@ def test_columns_are_chosen(path, which):
 
 def test_names_of_rows_are_refused_with_what_to_write(path):
     rows = [[f"person {i}", *row] for i, row in enumerate(rows_of(300))]
-    message = r"at most 256 different ones, got 'name' 300; .* drop=\['name'\]"
+    message = r"at most 256 different values, got 'name' 300; .* drop=\['name'\]"
     with pytest.raises(InputError, match=message):
         data.csv(write(path, rows, ["name", *HEADER]), "kind")
     assert len(data.csv(path, "kind", drop="name").features) == 4
@@ -211,7 +211,7 @@ def test_classes_or_numbers_are_learnt(path, values, task, classes):
 
 def test_whole_numbers_learnt_as_numbers_are_told(path):
     rows = [[(i * 7) % 80, i] for i in range(80)]
-    told = "'y' is learnt as a number; task='classification' would learn its different values as classes"
+    told = "'y' is learnt as a number; task='classification' makes each of its values a class"
     assert told in str(data.csv(write(path, rows, ["x", "y"]), "y"))
     assert told not in str(data.csv(path, "y", task="regression"))
     letters = [[i, i % 26] for i in range(104)]
@@ -221,8 +221,8 @@ def test_whole_numbers_learnt_as_numbers_are_told(path):
 @pytest.mark.parametrize(
     ("values", "task", "message"),
     [
-        (["a"] * 20, None, "at least two classes, got 'a' alone"),
-        ([1] * 20, None, "at least two classes, got '1' alone"),
+        (["a"] * 20, None, "at least two classes, got only 'a'"),
+        ([1] * 20, None, "at least two classes, got only '1'"),
         ([f"name {i}" for i in range(20)], None, "got 20 different values in 20 rows; task='regression'"),
         (["a", "b"] * 10, "regression", "line 2: target 'y' must be a number, got 'a'"),
         (
@@ -341,8 +341,8 @@ def test_whether_there_is_a_header_can_be_said(path):
         (b"", "is empty"),
         (b"\n\n", "is empty"),
         (b"a,b\n", "must have at least one row after the header, got none"),
-        (b"a,b\n1,2\n1,2,3\n", "line 3 must have 2 fields, as the header has, got 3"),
-        (b"a,b\n1,2\n\n1\n", "line 4 must have 2 fields, as the header has, got 1"),
+        (b"a,b\n1,2\n1,2,3\n", "line 3 must have 2 fields, like the header, got 3"),
+        (b"a,b\n1,2\n\n1\n", "line 4 must have 2 fields, like the header, got 1"),
         (b"a,b,a\n1,2,3\n", "the header must name each column once, got 'a' more than once"),
         (b"a\n1\n2\n", "must have at least two columns, got one, 'a'"),
         (b"a,b\n1,\x002\n", "line 2 holds a zero byte"),
@@ -435,7 +435,7 @@ def test_a_class_without_a_training_sample_is_told(path):
     rows = [[i**2, "rare" if i < 1 else "ab"[i % 2]] for i in range(30)]
     write(path, rows, ["x", "y"])
     told = [
-        "no sample to learn from: rare" in str(data.csv(path, "y", generator=np.random.default_rng(seed)))
+        "no training sample: rare" in str(data.csv(path, "y", generator=np.random.default_rng(seed)))
         for seed in range(10)
     ]
     assert any(told)
@@ -450,9 +450,9 @@ def test_a_class_without_a_training_sample_is_told(path):
     [
         (
             [f"${i % 12}" for i in range(60)],
-            "column 'p': 12 texts such as '$0', each a feature of its own; to learn them as numbers write 0",
+            "column 'p': 12 texts such as '$0', each a feature of its own; to use them as numbers write 0",
         ),
-        ([f'"1,{i:03}"' for i in range(60)], "60 texts such as '1,000', each a feature of its own; to learn"),
+        ([f'"1,{i:03}"' for i in range(60)], "60 texts such as '1,000', each a feature of its own; to use"),
         ([f"{i} %" for i in range(60)], "60 texts such as '0 %'"),
         ([f"1'{i:03}.50 CHF" for i in range(60)], "write 1000.50"),
         (

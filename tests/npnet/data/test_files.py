@@ -46,7 +46,7 @@ def homeless(monkeypatch):
 @pytest.mark.usefixtures("homeless")
 def test_without_a_home_folder_the_message_says_what_to_name():
     for ask in (data_folder, mnist, cifar10, signs, lambda: data_folder("~nouser/data")):
-        with pytest.raises(InputError, match=r"data_folder: folder must be named .* NPNET_DATA, .* --data"):
+        with pytest.raises(InputError, match=r"data_folder: folder must be given, .* NPNET_DATA, .* --data"):
             ask()
     assert data_folder("here") == Path("here")
 
@@ -82,7 +82,7 @@ ODD = {
     "a folder": (Path.mkdir, "must be a file, got a folder"),
     "a pipe": (place_pipe, "must be a file, got a named pipe"),
     "a link to a device": (lambda path: path.symlink_to("/dev/zero"), "must be a file, got a device"),
-    "a huge file": (place_huge, f"must have at most {MOST_BYTES} bytes, got 1000000000000"),
+    "a huge file": (place_huge, "must be of at most 256 MiB, got 953674 MiB"),
 }
 
 
@@ -92,7 +92,7 @@ ODD = {
 def test_what_is_no_file_to_be_read_is_refused_at_once(tmp_path, odd, reader):
     place, message = ODD[odd]
     place(tmp_path / "a")
-    with pytest.raises(InputError, match=f"a (cannot be read: it )?{message}"):
+    with pytest.raises(InputError, match=f"a {message}"):
         READERS[reader](tmp_path / "a")
 
 
@@ -111,11 +111,11 @@ def test_paths_the_system_cannot_follow_are_refused(tmp_path, reader):
     (tmp_path / "b").symlink_to("a")
     for path in (tmp_path / "a", tmp_path / ("n" * 300), tmp_path / ("d/" * 3000)):
         assert not exists(path)
-        with pytest.raises(InputError, match="cannot be read: "):
+        with pytest.raises(InputError, match="cannot read "):
             READERS[reader](path)
     (tmp_path / "file").touch()
     for path in (tmp_path / "file" / "a", tmp_path / "nothing"):
-        with pytest.raises(MissingError, match="is missing"):
+        with pytest.raises(MissingError, match=r"there is no file|is missing; get"):
             READERS[reader](path)
 
 
@@ -138,7 +138,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, rights_bind):
     if not rights_bind:
         pytest.skip("the superuser may read all")
     (tmp_path / "a").touch(mode=0)
-    with pytest.raises(InputError, match="a cannot be read: Permission denied"):
+    with pytest.raises(InputError, match=r"cannot read .*a: Permission denied"):
         read_bytes(tmp_path / "a")
 
 

@@ -72,7 +72,7 @@ def test_pictures_are_brought_to_one_size(root, size, shape):
 def test_pictures_of_different_sizes_need_one(root):
     grey(3, (5, 5)).save(root / "dark" / "x.png")
     with pytest.raises(
-        InputError, match=r"size must be given, such as size=64, as pictures differ: .* is 6×4, .* 5×5"
+        InputError, match=r"size must be given, such as size=64, as images differ: .* is 6×4, .* 5×5"
     ):
         data.image_folder(root)
 
@@ -153,7 +153,7 @@ def test_parts_that_are_cut_already(root, tmp_path):
         "test": 4,
     }
     assert splits.classes == ("dark", "light")
-    assert "the parts are those of the folders train, Val, test" in str(splits)
+    assert "the parts are the folders train, Val, test" in str(splits)
     shutil.rmtree(whole / "Val")
     splits = data.image_folder(whole, validation=0.25)
     assert {name: len(part) for name, part in splits.parts().items()} == {
@@ -179,7 +179,7 @@ def test_hidden_and_other_files_are_passed_over(root):
     (root / "list.csv").write_text("no picture")
     splits = data.image_folder(root)
     assert splits.classes == ("dark", "light")
-    assert "1 file passed over that does not end like a picture" in str(splits)
+    assert "1 file skipped without the suffix of an image" in str(splits)
 
 
 def test_folders_within_a_class_belong_to_it_and_circles_end(root):
@@ -232,7 +232,7 @@ def test_too_many_pixels_are_refused_before_they_are_unpacked(root):
 
 def test_all_pictures_together_must_fit(root, monkeypatch):
     monkeypatch.setattr(sys.modules["npnet.data.image_folder"], "MOST_BYTES", 20 * 3 * 64 * 4 - 1)
-    with pytest.raises(InputError, match="size must be smaller: 20 pictures would take"):
+    with pytest.raises(InputError, match="size must be smaller: 20 images would take"):
         data.image_folder(root, 8)
     data.image_folder(root, 7)
 
@@ -245,7 +245,7 @@ def test_folders_that_are_none(root, tmp_path):
     with pytest.raises(InputError, match="a folder for each of two classes or more, got none"):
         data.image_folder(root / "dark")
     (root / "empty").mkdir()
-    with pytest.raises(InputError, match="empty must hold pictures, got none; it would be the class 'empty'"):
+    with pytest.raises(InputError, match="empty must hold images, got none; it would be the class 'empty'"):
         data.image_folder(root)
     (root / "empty" / "x.png").write_text("no picture")
     with pytest.raises(InputError, match="none of 'empty' can be read"):

@@ -192,7 +192,11 @@ def test_a_tensor_of_a_graph_is_refused():
     ("dataset", "arguments", "message"),
     [
         ([], {}, "dataset must hold at least one sample"),
-        (iter([1]), {}, "dataset must be .* __getitem__ .* got list_iterator; .* must be made a list first"),
+        (
+            iter([1]),
+            {},
+            "dataset must be .* __getitem__ .* got list_iterator; make a list of an iterator first",
+        ),
         (
             numbered(4).x,
             {},

@@ -115,7 +115,7 @@ def test_a_number_that_is_none_is_named(value, part):
 
 def test_numbers_beyond_float64_are_refused():
     x = np.array([[1.7e308], [-1.7e308]])
-    with pytest.raises(InputError, match="of which float64 can hold the differences"):
+    with pytest.raises(InputError, match="whose differences float64 can represent"):
         standardize(ArrayDataset(x, np.zeros(2)))
 
 

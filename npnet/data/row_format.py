@@ -1,8 +1,7 @@
-"""What raw data looks like, kept so that data yet to come goes the way the training data went."""
+"""The format of a model's raw table, kept with it so that future rows are encoded like the training data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from os import PathLike
@@ -15,7 +14,7 @@ from numpy import ndarray
 from npnet import check
 from npnet._regular import path_of
 from npnet.data._csv_file import read_csv
-from npnet.data._image_file import MODES, SUFFIXES, pixels_of, read_pixels
+from npnet.data._image_file import SUFFIXES
 from npnet.data._table import (
     ColumnCells,
     Table,
@@ -28,28 +27,25 @@ from npnet.data._table import (
 )
 from npnet.errors import InputError
 
-MOST_PIXELS = 2**24  # of an image that a model looks at
-TEXTS = (".csv", ".tsv", ".txt", ".json", ".xlsx")  # what files are called that hold no picture
-
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a raw table, and what becomes of it.
+    """A column of a raw table, and how it is encoded.
 
     Parameters
     ----------
     name : str
     categories : tuple of str, optional
-        The texts that stand in it: it becomes one number for each, 1 for the text of the row and 0 for the
-        others. Without them it is a column of numbers, and stays one.
+        The texts the column may hold, which are one-hot encoded: one feature for each text. By default the
+        column is numeric, and is one feature.
     fill : float, optional
-        What stands for a missing number; without it missing values are refused. A missing text is 0 for all
-        categories.
+        Replaces a missing number; by default missing numbers are refused. A missing text is encoded as 0 in
+        all categories.
 
     Raises
     ------
     InputError
-        If something is of another kind.
+        If an argument has the wrong type.
 
     Examples
     --------
@@ -70,7 +66,7 @@ class Column:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What the numbers are called that the column becomes."""
+        """The names of the features that the column becomes."""
         if self.categories is None:
             return (self.name,)
         return tuple(f"{self.name}={category}" for category in self.categories)
@@ -85,7 +81,9 @@ class Column:
         numbers = numbers_of(cells, decimal)
         if numbers is None:
             assert not isinstance(cells, ndarray)
-            wrong = next(i for i, code in enumerate(cells.codes) if _no_number(cells.values[code], decimal))
+            wrong = next(
+                i for i, code in enumerate(cells.codes) if number_of(cells.values[code], decimal) is None
+            )
             raise self._misfit(table, wrong, "a number", cells.values[cells.codes[wrong]])
         infinite = np.flatnonzero(np.isinf(numbers))
         if infinite.size:
@@ -123,21 +121,21 @@ class Column:
 
 @dataclass(frozen=True)
 class RowFormat:
-    """What the rows of a table look like that a model learnt from: maps raw rows to x.
+    """The format of the table a model was trained on: maps raw rows to x.
 
     Parameters
     ----------
     columns : tuple of Column
-        In the order in which the model sees them.
+        In the order of the model's input.
     target : str
-        The column that was learnt; "" where it has no name.
-    decimal : str
-        What stands before the decimals of a number written as text, "." or ",".
+        The name of the target column, or "".
+    decimal : "." or ","
+        The decimal separator of numbers written as text.
 
     Raises
     ------
     InputError
-        If something is of another kind, or two columns have the same name.
+        If an argument has the wrong type, or two columns have the same name.
 
     Examples
     --------
@@ -170,7 +168,7 @@ class RowFormat:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What the numbers of x are called; a column of texts is one for each category."""
+        """The names of the features of x; a text column has one feature for each category."""
         return tuple(chain.from_iterable(column.features for column in self.columns))
 
     def __call__(self, rows: Any, *, owner: str = "RowFormat") -> ndarray:
@@ -179,14 +177,14 @@ class RowFormat:
         Parameters
         ----------
         rows : path of a CSV file, frame, dict, sequence of dicts, array, or sequence of rows
-            Where columns have names they may stand in any order, and there may be more of them.
+            Named columns may be in any order, and additional columns are ignored.
         owner : str
-            Whom messages name.
+            The name of the function, for messages.
 
         Raises
         ------
         InputError
-            If a column is missing, or holds what it did not hold in training.
+            If a column is missing, or holds a value that its `Column` does not allow.
         """
         if isinstance(rows, str | PathLike):
             path = path_of(owner, rows)
@@ -194,7 +192,7 @@ class RowFormat:
         return self.encode(table_of(owner, "rows", rows, self.names), "rows")
 
     def read(self, path: Path, *, owner: str = "RowFormat") -> Table:
-        """Read a CSV file; one whose first line holds a number has no header.
+        """Read a CSV file; if its first line holds a number, it has no header.
 
         Raises
         ------
@@ -202,16 +200,16 @@ class RowFormat:
             If it cannot be read.
         """
         if path.suffix.lower() in SUFFIXES:
-            raise InputError(f"{owner}: this model answers rows of a CSV file, got {path}")
+            raise InputError(f"{owner}: this model takes rows of a CSV file, got {path}")
         return read_csv(owner, path, None, None, None)[0]
 
     def encode(self, table: Table, where: str) -> ndarray:
-        """Return a table as x; `where` is what messages call it.
+        """Return a table as x; `where` names the table in messages.
 
         Raises
         ------
         InputError
-            As when called.
+            As for a call.
         """
         missing = [name for name in self.names if name not in table.columns]
         if missing:
@@ -230,7 +228,7 @@ class RowFormat:
         return np.concatenate(parts, axis=1)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` makes the format of again, in dicts, lists, texts and numbers."""
+        """Return the format as dicts, lists, strings and numbers, which `from_json` reads."""
         columns = [
             {"name": column.name}
             | ({} if column.fill is None else {"fill": column.fill})
@@ -241,7 +239,7 @@ class RowFormat:
 
     @classmethod
     def numbered(cls, features: int) -> RowFormat:
-        """Return the format of rows of numbers whose columns have no names but "0", "1", ….
+        """Return the format of numeric rows whose columns are called "0", "1", ….
 
         Raises
         ------
@@ -253,12 +251,12 @@ class RowFormat:
 
     @classmethod
     def from_json(cls, value: Any) -> RowFormat:
-        """Return the format that `to_json` wrote down.
+        """Return the format that `to_json` wrote.
 
         Raises
         ------
         InputError
-            If it is something else.
+            If the value is not one of its results.
         """
         columns = value.get("columns") if isinstance(value, dict) else None
         if not isinstance(columns, list) or not all(isinstance(column, dict) for column in columns):
@@ -267,114 +265,9 @@ class RowFormat:
         def column(entry: dict[str, Any]) -> Column:
             categories = entry.get("categories")
             kept = tuple(categories) if isinstance(categories, list) else categories
-            return Column(entry.get("name"), kept, entry.get("fill"))  # type: ignore[arg-type] # checked there
+            return Column(entry.get("name"), kept, entry.get("fill"))  # type: ignore[arg-type] # Column checks it
 
         return cls(tuple(map(column, columns)), value.get("target"), value.get("decimal"))
-
-
-@dataclass(frozen=True)
-class ImageFormat:
-    """What images look like to a model: maps pictures to x.
-
-    Parameters
-    ----------
-    height, width : int
-        Images of another size are brought to this one, smoothly; the ratio of their sides is not kept.
-    mode : "RGB" or "L"
-        Three channels, or one of grey.
-
-    Raises
-    ------
-    InputError
-        If a size is not positive or the mode is another.
-
-    Examples
-    --------
-    >>> format = ImageFormat(8, 8, "L")
-    >>> format(np.full((16, 16), 255, np.uint8)).shape
-    (1, 1, 8, 8)
-    >>> ImageFormat.from_json(format.to_json()) == format
-    True
-    """
-
-    height: int
-    width: int
-    mode: str = "RGB"
-
-    def __post_init__(self) -> None:
-        for name in ("height", "width"):
-            size = check.integer("ImageFormat", name, getattr(self, name), least=1, most=MOST_PIXELS)
-            object.__setattr__(self, name, size)
-        if self.height * self.width > MOST_PIXELS:
-            pixels = self.height * self.width
-            raise InputError(f"ImageFormat: height times width must be at most {MOST_PIXELS}, got {pixels}")
-        check.choice("ImageFormat", "mode", self.mode, tuple(MODES))
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """The shape of one sample of x."""
-        return MODES[self.mode], self.height, self.width
-
-    def __call__(self, images: Any, *, owner: str = "ImageFormat") -> ndarray:
-        """Return images as x, float32 in [0, 1] of shape (n, c, h, w), not standardised.
-
-        Parameters
-        ----------
-        images : path, image of Pillow, array, or sequence of these
-            An array is of shape (h, w), (h, w, c), (n, h, w) or (n, h, w, c), or has its channels before h;
-            bytes 0…255 or floating-point numbers 0…1.
-        owner : str
-            Whom messages name.
-
-        Raises
-        ------
-        InputError
-            If something is none of these, or a file cannot be read or is damaged.
-        """
-        several = _several(images)
-        if not several:
-            raise InputError(f"{owner}: images must be at least one image, got none")
-        x = np.empty((len(several), *self.shape), np.float32)
-        for i, image in enumerate(several):
-            x[i] = self.one(image, owner=owner)
-        return x
-
-    def one(self, image: Any, *, owner: str = "ImageFormat") -> ndarray:
-        """Return one image as float32 in [0, 1] of shape (c, h, w).
-
-        Raises
-        ------
-        InputError
-            As when called.
-        """
-        if isinstance(image, str | PathLike):
-            path = path_of(owner, image)
-            if path.suffix.lower() in TEXTS:
-                raise InputError(f"{owner}: this model answers pictures, got {path}")
-            return read_pixels(owner, path, (self.height, self.width), self.mode)
-        return pixels_of(owner, image, (self.height, self.width), self.mode)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` makes the format of again."""
-        return {"kind": "images", "height": self.height, "width": self.width, "mode": self.mode}
-
-    @classmethod
-    def from_json(cls, value: Any) -> ImageFormat:
-        """Return the format that `to_json` wrote down.
-
-        Raises
-        ------
-        InputError
-            If it is something else.
-        """
-        if not isinstance(value, dict):
-            raise InputError(f"ImageFormat: format must be an object, got {check.described(value)}")
-        settings: dict[str, Any] = {name: value.get(name) for name in ("height", "width", "mode")}
-        return cls(**settings)
-
-
-def _no_number(value: Any, decimal: str) -> bool:
-    return number_of(value, decimal) is None
 
 
 def _check_texts(owner: str, name: str, value: Any) -> None:
@@ -384,15 +277,6 @@ def _check_texts(owner: str, name: str, value: Any) -> None:
         or len(set(value)) < len(value)
         or not value
     ):
-        raise InputError(f"{owner}: {name} must be a tuple of different texts, got {check.described(value)}")
-
-
-def _several(images: Any) -> Sequence[Any]:
-    """Return images one by one; an array may hold one or many."""
-    if isinstance(images, list | tuple):
-        return images
-    if isinstance(images, ndarray) and images.dtype.kind in "buif":
-        colour = images.ndim == 3 and (images.shape[-1] in (1, 3, 4) or images.shape[0] in (1, 3, 4))
-        if images.ndim == 4 or (images.ndim == 3 and not colour):
-            return list(images)
-    return [images]
+        raise InputError(
+            f"{owner}: {name} must be a tuple of different strings, got {check.described(value)}"
+        )
