@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SOURCES := pyproject.toml README.md $(shell find npnet ptref -name '*.py')
 
-.PHONY: help train test parity lint format typecheck nightly test-lowest benchmarks clean
+.PHONY: help train test parity lint format typecheck nightly faults fuzz test-lowest benchmarks clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,12 @@ format: $(VENV)/.dev  ## lay the code out
 
 nightly: $(VENV)/.wheel  ## run the property tests with 10 000 examples each
 	NPNET_PROFILE=nightly $(BIN)/pytest -n auto tests/ptref
+
+faults: $(VENV)/.dev  ## kill, starve and damage training runs, and count what is lost
+	$(BIN)/python -m tests.faults
+
+fuzz: $(VENV)/.dev  ## feed every reader and the command line with damaged input
+	$(BIN)/python -m tests.fuzz
 
 test-lowest:  ## run the engine's tests with the oldest libraries allowed
 	$(PYTHON) -m venv .venv-lowest

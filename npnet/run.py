@@ -4,10 +4,12 @@
 
     runs/digits/2026-05-09T08-24-00Z/
         settings.json        everything needed to do it again
+        options.json         what was asked for, to resume it
         metrics.jsonl        one line for each epoch
         result.json          how it ended: "running", "finished", "interrupted" or "failed", and the figures
         model.safetensors    the weights
         *.png                the figures
+        checkpoints/         the state of training, until the run has finished
 
 Files appear whole or not at all: each is written under another name first and then renamed.
 """
@@ -26,6 +28,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from npnet import check
+from npnet._lock import Lock
+from npnet._regular import open_regular
 from npnet._words import shortened
 from npnet.errors import InputError
 
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SETTINGS, METRICS, RESULT, MODEL = "settings.json", "metrics.jsonl", "result.json", "model.safetensors"
+OPTIONS, CHECKPOINTS = "options.json", "checkpoints"
+MOST_BYTES = 2**20  # of a JSON file that is read
 LONGEST_NAME = 64  # characters; no file of a run has a longer name, nor has it while it is being written
 LONGEST_SHOWN = 160  # characters of a path that a message shows
 
@@ -88,6 +94,36 @@ class RunFolder:
                 f"the output folder {_shown(parent)} cannot be written ({_reason(error)}); "
                 "name another with --out"
             ) from error
+
+    @classmethod
+    def reopen(cls, path: str | os.PathLike[str]) -> RunFolder:
+        """Return the folder of a run that has not finished, to go on in it.
+
+        Raises
+        ------
+        InputError
+            If it is not such a folder, or the run has finished.
+        """
+        folder = cls.__new__(cls)
+        folder.path, folder._made = check.path("RunFolder", "path", path), []  # noqa: SLF001 - its own
+        read_json(folder.path / OPTIONS)
+        if read_json(folder.path / RESULT).get("status") == "finished":
+            raise InputError(f"the run in {_shown(folder.path)} has finished; there is nothing to resume")
+        return folder
+
+    def checkpoints(self, name: str) -> Path:
+        """Return the folder for the checkpoints of one training, and for what else it needs to go on.
+
+        Raises
+        ------
+        InputError
+            If the name is not that of a file.
+        """
+        return self.path / CHECKPOINTS / _file_name("RunFolder", "name", name)
+
+    def remove_checkpoints(self) -> None:
+        """Remove the checkpoints, which a finished run does not need."""
+        shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         """Write values to a file that a person can read too.
@@ -164,18 +200,25 @@ class RunFolder:
                 made.rmdir()
 
     def __enter__(self) -> RunFolder:  # noqa: PYI034 - the shape checks cannot resolve Self
+        self._lock = Lock(self.path / ".lock")
         try:
+            self._take_lock()
             self.write_json(RESULT, {"status": "running"})
+            (self.path / METRICS).unlink(missing_ok=True)  # of a run that is resumed; they are noted again
         except BaseException:  # there is no __exit__ then
+            self._lock.release()
             self.discard()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Leave no folder of a run that learnt nothing, and let any other say that it did not end well."""
+        with suppress(OSError):
+            self._lock.path.unlink()
+        self._lock.release()
         if error is None:
             return
-        if not os.path.lexists(self.path / METRICS):
+        if not os.path.lexists(self.path / METRICS) and not self._has_steps():
             self.discard()
             return
         status = "interrupted" if isinstance(error, KeyboardInterrupt | BrokenPipeError) else "failed"
@@ -185,6 +228,17 @@ class RunFolder:
             with suppress(OSError), (self.path / RESULT).open("r+b") as file:
                 file.write(json.dumps({"status": status}, separators=(",", ":")).encode())
                 file.truncate()
+
+    def _take_lock(self) -> None:
+        with _errors_name(self.path):
+            free = self._lock.acquire()
+        if not free:
+            raise InputError(f"the run in {_shown(self.path)} goes on already, in {self._lock.holder()}")
+
+    def _has_steps(self) -> bool:
+        """Return whether a checkpoint of a training beyond its beginning is there."""
+        steps = (path.stem.removeprefix("step-") for path in self.path.glob(f"{CHECKPOINTS}/*/step-*.*"))
+        return any(step.isdigit() and int(step) for step in steps)
 
     def _make_new(self, parent: Path) -> Path:
         """Make a folder named after the time, and those above it that are missing."""
@@ -201,6 +255,59 @@ class RunFolder:
                 self._made.append(path)
                 break
         return path
+
+
+def newest_unfinished(out: str | os.PathLike[str]) -> Path:
+    """Return the newest folder under `out` of a run that has not finished and that nobody is working on.
+
+    Parameters
+    ----------
+    out : path
+        Where runs are collected.
+
+    Returns
+    -------
+    path : path
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    parent = check.path("newest_unfinished", "out", out)
+    for path in sorted(parent.glob(f"*/*/{OPTIONS}"), key=lambda path: path.parent.name, reverse=True):
+        lock = Lock(path.with_name(".lock"))
+        with suppress(InputError):
+            if not (lock.path.exists() and not lock.is_free()):
+                return RunFolder.reopen(path.parent).path
+    raise InputError(f"there is no run in {_shown(parent)} that could be resumed")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the values in a file that `RunFolder.write_json` has written.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    values : dict
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it holds something else.
+    """
+    with open_regular("resume", path, MOST_BYTES) as file:
+        content = file.read(MOST_BYTES + 1)
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{_shown(path)} is not JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{_shown(path)} must hold values by name, got {check.described(values)}")
+    return values
 
 
 def _try_writing(folder: Path) -> None:

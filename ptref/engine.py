@@ -29,8 +29,9 @@ from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
 from npnet.parallel import cores, plan
 from npnet.parallel import generators_for as shard_generators
-from npnet.train import Outcome
+from npnet.train import BatchResult
 from ptref.convert import to_torch
+from ptref.resume import Resumable
 
 FUSED = ("SGD", "Adam", "AdamW")  # one kernel for a whole update, on the CPU as well
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -46,7 +47,7 @@ ELEMENT_LOSSES = (
 # ---- the engine ----------------------------------------------------------------------------------------
 
 
-class TorchEngine:
+class TorchEngine(Resumable):
     """A PyTorch module, what it is judged by, and what moves its parameters.
 
     Parameters
@@ -122,7 +123,7 @@ class TorchEngine:
         """Whether there is a batch norm."""
         return any(isinstance(part, BATCH_NORMS) for part in self.module.modules())
 
-    def learn(self, x: ndarray, target: ndarray, generator: Generator) -> Outcome:
+    def forward_backward(self, x: ndarray, target: ndarray, generator: Generator) -> BatchResult:
         """Run forward and backward; the gradients are the tensors that the parameters hold."""
         rows = self._rows(len(x))
         if self.noise is not None:
@@ -148,7 +149,7 @@ class TorchEngine:
         """Run the module in evaluation mode."""
         return _array(self._evaluated(x))
 
-    def judge(self, x: ndarray, target: ndarray) -> Outcome:
+    def evaluate(self, x: ndarray, target: ndarray) -> BatchResult:
         """Run module and loss forward in evaluation mode."""
         y = self._evaluated(x)
         return self._outcome(self.loss(y, self._tensor(target)), y, target)
@@ -157,14 +158,6 @@ class TorchEngine:
         """Step the schedule."""
         if self.schedule is not None:
             self.schedule.step()
-
-    def weights(self) -> dict[str, Tensor]:
-        """Return copies of parameters and buffers."""
-        return {name: tensor.detach().clone() for name, tensor in self.module.state_dict().items()}
-
-    def load(self, weights: dict[str, Any]) -> None:
-        """Put parameters and buffers back."""
-        self.module.load_state_dict(weights)
 
     def _evaluated(self, x: ndarray) -> Tensor:
         rows = self._rows(len(x))
@@ -196,12 +189,12 @@ class TorchEngine:
 
     def _outcome(
         self, loss: Tensor, y: Tensor, target: ndarray, grads: dict[str, Any] | None = None
-    ) -> Outcome:
+    ) -> BatchResult:
         """Return what a minibatch gave, with a mean in place of a sum."""
         value, divisor = float(loss.detach()), self._divisor(y, target)
         if getattr(self.loss, "reduction", "mean") == "sum":
             value = value / divisor if divisor else np.nan
-        return Outcome(value, divisor, _array(y), grads or {})
+        return BatchResult(value, divisor, _array(y), grads or {})
 
     def _divisor(self, y: Tensor, target: ndarray) -> float:
         """Return what the loss's mean divides by; see `npnet.nn.Loss.divisor`."""

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from npnet.data import ArrayDataset, Splits, minibatches
 from npnet.errors import InputError, MissingError
 from npnet.experiments import Options
-from npnet.train import History, Told, judge
+from npnet.train import History, ProgressMode, evaluate_engine
 from ptref.engine import TorchEngine, torch_threads
 from ptref.train import fit
 
@@ -171,7 +171,7 @@ def learn_last_layer(
             for name in ("train", "validation", "test")
         )
         history = _learn(network.fc, (train, validation), options)
-        accuracy = judge(_engine(network.fc), test).accuracy
+        accuracy = evaluate_engine(_engine(network.fc), test).accuracy
     assert accuracy is not None
     tuned = FineTuned(whole, pretrained, history, accuracy, time.perf_counter() - began)
     report(f"PyTorch: {tuned.headline()}, {tuned.seconds:.1f} s")
@@ -230,7 +230,7 @@ def _learn(last: nn.Module, seen: tuple[ArrayDataset, ArrayDataset], options: Op
     )  # fmt: skip
 
 
-def _bar(options: Options) -> Told:
+def _bar(options: Options) -> ProgressMode:
     """Say how much is told beside the lines of the recipe."""
     return "bar" if options.progress else False
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer, lr_scheduler
 
 from npnet import cli
-from npnet.train import Data, Epoch, History, State, Told, run
+from npnet.train import Data, Epoch, History, ProgressMode, State, run
 from ptref.engine import TorchEngine, process
 
 
@@ -42,7 +42,11 @@ def fit(
     schedule: lr_scheduler.LRScheduler | None = None,
     patience: int | None = None,
     drop_last: bool = False,
-    progress: Told = True,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = 300.0,
+    detect_anomaly: bool = False,
+    progress: ProgressMode = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
     on_step: Callable[[State], Any] | None = None,
     on_backward: Callable[[State], Any] | None = None,
@@ -61,6 +65,8 @@ def fit(
         Made with the module's parameters.
     data, epochs, batch_size, generator, patience, drop_last, progress, on_epoch, on_step, on_backward
         As in `npnet.fit`; gradients in ``state.grads`` are tensors.
+    checkpoint, resume, checkpoint_seconds, detect_anomaly
+        As in `npnet.fit`. Of several processes, the first one writes the checkpoints.
     schedule : schedule of ``torch.optim.lr_scheduler``, optional
         Steps after each epoch.
 
@@ -93,6 +99,10 @@ def fit(
         generator=generator,
         patience=patience,
         drop_last=drop_last,
+        checkpoint=checkpoint,
+        resume=resume,
+        checkpoint_seconds=checkpoint_seconds,
+        detect_anomaly=detect_anomaly,
         progress=progress if process()[0] == 0 else False,
         on_epoch=on_epoch,
         on_step=on_step,

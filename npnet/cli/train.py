@@ -16,15 +16,20 @@ from npnet.cli._signals import ends_like_ctrl_c
 from npnet.errors import InputError, MissingError
 
 if TYPE_CHECKING:
-    from npnet.experiments import Experiment, Result
+    from npnet.experiments import Experiment, Options, Result
 
 DEFAULT_RECIPE = "digits"
+NOT_WITH_RESUME = (
+    "recipe", "only", "sizes", "quick", "epochs", "batch_size", "lr", "seed", "data", "engine", "device",
+    "threads",
+)  # fmt: skip
 EXAMPLES = f"""\
 examples:
   npnet train                                     {DEFAULT_RECIPE}, in some seconds
   npnet train mnist-lenet --epochs 3              three epochs instead of the recipe's own
   npnet train mnist-lenet --engine both           npnet and PyTorch side by side
   npnet train mnist-deep --only "784-100-10"      one of its networks
+  npnet train --resume                            go on with the newest run that was interrupted
 """
 
 
@@ -50,6 +55,14 @@ def add_parser(commands: _SubParsersAction[Parser]) -> None:
         default=DEFAULT_RECIPE,
         metavar="RECIPE",
         help=f"The recipe to run, one that `npnet recipes` lists. Without a name it is {DEFAULT_RECIPE}.",
+    )
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="RUN",
+        help="Go on with a run that was interrupted or killed: RUN is its folder; without a name it is the "
+        "newest unfinished run in --out. The run ends with the same bits as if it had never stopped.",
     )
     _add_parts(parser.add_argument_group("what is run"))
     _add_training(parser.add_argument_group("how it is trained"))
@@ -171,9 +184,26 @@ def _train(chosen: Namespace) -> int:
 
 
 def _run(chosen: Namespace) -> int:
+    recipe, options, folder = _new_run(chosen) if chosen.resume is None else _unfinished_run(chosen)
+    with _threads(options.threads):
+        result = recipe.run(options, chosen.out, _ignore if chosen.quiet else say, resume=folder)
+    if result.status == "interrupted":
+        complain(
+            f"interrupted; what was learnt until then is in {result.folder}, and npnet train --resume goes "
+            "on with it",
+            INTERRUPTED,
+        )
+    elif not chosen.quiet:
+        for line in _what_next(result):
+            say(line)
+    say(result.headline)
+    return INTERRUPTED if result.status == "interrupted" else 0
+
+
+def _new_run(chosen: Namespace) -> tuple[Experiment, Options, None]:
+    """Return the recipe and the options asked for."""
     from npnet.experiments import Options  # noqa: PLC0415 - not every command needs them
 
-    recipe = _chosen_recipe(chosen)
     options = Options(
         seed=chosen.seed or 0,
         epochs=chosen.epochs,
@@ -187,15 +217,33 @@ def _run(chosen: Namespace) -> int:
         threads=chosen.threads,
         engine_options=_engine_options(chosen),
     )
-    with _threads(chosen.threads):
-        result = recipe.run(options, chosen.out, _ignore if chosen.quiet else say)
-    if result.status == "interrupted":
-        complain(f"interrupted; what was learnt until then is in {result.folder}", INTERRUPTED)
-    elif not chosen.quiet:
-        for line in _what_next(result):
-            say(line)
-    say(result.headline)
-    return INTERRUPTED if result.status == "interrupted" else 0
+    return _chosen_recipe(chosen), options, None
+
+
+def _unfinished_run(chosen: Namespace) -> tuple[Experiment, Options, Path]:
+    """Return recipe and options of a run that is to be resumed, and its folder."""
+    from npnet import recipes  # noqa: PLC0415 - as above
+    from npnet.experiments import Options  # noqa: PLC0415 - as above
+    from npnet.run import OPTIONS, RunFolder, newest_unfinished, read_json  # noqa: PLC0415 - as above
+
+    own = {"recipe": DEFAULT_RECIPE, "engine": engines.NUMPY, "quick": False}
+    others = [name for name in NOT_WITH_RESUME if getattr(chosen, name) != own.get(name)]
+    if others:
+        raise InputError(
+            f"--resume goes on with the recipe and the options of the run, got also {', '.join(others)}"
+        )
+    path = RunFolder.reopen(chosen.resume).path if chosen.resume else newest_unfinished(chosen.out)
+    asked = read_json(path / OPTIONS)
+    try:
+        recipe = recipes.get(asked["recipe"])
+        recipe = recipe.only(*asked["only"]) if asked["only"] else recipe
+        recipe = recipe.with_sizes(*asked["sizes"]) if asked["sizes"] else recipe
+        options = Options(**asked["options"], progress=not chosen.quiet)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path / OPTIONS} does not hold the options of a run ({error})") from None
+    if not chosen.quiet:
+        say(f"resuming {path}")
+    return recipe, options, path
 
 
 def _backends() -> dict[str, engines.Backend]:

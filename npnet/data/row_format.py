@@ -104,10 +104,12 @@ class Column:
         for i, text in enumerate(texts):
             if text is None:
                 continue
-            if text not in places:
+            if text in places:
+                rows[i, places[text]] = 1
+                continue
+            for row in np.flatnonzero(codes == i)[:1]:  # a text may stand in rows alone that were left out
                 expected = f"one of {shown_names(self.categories)}"
-                raise self._misfit(table, int(np.flatnonzero(codes == i)[0]), expected, text)
-            rows[i, places[text]] = 1
+                raise self._misfit(table, int(row), expected, text)
         encoded: ndarray = rows[codes]
         return encoded
 

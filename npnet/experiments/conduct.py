@@ -112,6 +112,8 @@ def conduct(experiment: Experiment, options: Options, folder: RunFolder, report:
         "as_written": options.as_written and experiment.whole,
     }
     folder.write_json(RESULT, ended | dict(result.values))
+    if result.status == "finished":
+        folder.remove_checkpoints()
     return result
 
 

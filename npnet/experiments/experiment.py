@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from npnet.experiments.options import ORDER, TRAINING, Options, set_fields
 from npnet.experiments.runner import Report, Runner
 from npnet.experiments.setup import Setup
 from npnet.experiments.studies import judge_setups
-from npnet.run import RunFolder
+from npnet.run import OPTIONS, RunFolder
 from npnet.table import table
 
 Study = Callable[[Runner], tuple[str, Mapping[str, Any]]]
@@ -205,7 +205,14 @@ class Experiment:
 
     # ---- running it ------------------------------------------------------------------------------------
 
-    def run(self, options: Options, out: str | Path = "runs", report: Report = print) -> Result:
+    def run(
+        self,
+        options: Options,
+        out: str | Path = "runs",
+        report: Report = print,
+        *,
+        resume: str | Path | None = None,
+    ) -> Result:
         """Run the experiment and leave a folder of it under `out`.
 
         Parameters
@@ -215,6 +222,8 @@ class Experiment:
             Where runs are collected; found unwritable before anything is done.
         report : callable
             Takes lines about how it goes.
+        resume : path, optional
+            The folder of an interrupted run of this experiment, with these options, to go on in.
 
         Returns
         -------
@@ -234,14 +243,25 @@ class Experiment:
         self.check_options(*(name for name in options.changed() if name != "engine_options"))
         for name, settings in options.engines().items():
             engines.get(name).check(settings)
-        folder = RunFolder(out, self.name)
+        folder = RunFolder(out, self.name) if resume is None else RunFolder.reopen(resume)
         try:
             with folder:
+                folder.write_json(OPTIONS, self._asked(options))
                 return conduct(self, options, folder, report)
         except InputError as error:
             if folder.path.exists():
                 error.args = (f"{error}; what was learnt until then is in {folder.path}", *error.args[1:])
             raise
+
+    def _asked(self, options: Options) -> dict[str, Any]:
+        """Return what was asked for, from which `npnet train --resume` makes the same run."""
+        asked = {each.name: getattr(options, each.name) for each in fields(options)}
+        return {
+            "recipe": self.name,
+            "only": [] if self.whole else [setup.name for setup in self.setups],
+            "sizes": [] if self.whole else list(self.sizes),
+            "options": {name: value for name, value in asked.items() if name != "progress"},
+        }
 
 
 def _check_setups(setups: Any) -> None:

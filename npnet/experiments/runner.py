@@ -15,14 +15,22 @@ from numpy.random import Generator
 
 from npnet import checkpoint, engines, nn
 from npnet.data import Dataset, Splits
-from npnet.errors import InputError
+from npnet.errors import InputError, MissingError
 from npnet.experiments.options import Options
 from npnet.experiments.run import Run, judged_part
 from npnet.experiments.setup import Setup
 from npnet.run import METRICS, MODEL, RunFolder
 from npnet.saved import save
 from npnet.table import table
-from npnet.train import Engine, Epoch, Tally, judge, run
+from npnet.train import (
+    Engine,
+    Epoch,
+    ResumableEngine,
+    RunningMetrics,
+    evaluate_engine,
+    read_checkpoint,
+    run,
+)
 
 if TYPE_CHECKING:
     from npnet.experiments.experiment import Experiment
@@ -73,6 +81,7 @@ class Runner:
         self.runs: dict[str, Run] = {}
         self.figures: list[Path] = []
         self.interrupted = False
+        self._trainings = 0
         self.seconds_drawing = 0.0
         self._made_once: dict[Any, Any] = earlier[0]._made_once if earlier else {}  # noqa: SLF001 - its own kind
 
@@ -157,7 +166,9 @@ class Runner:
         splits = self.splits(setup, options) if splits is None else splits
         model = setup.model(np.random.default_rng(weights_seed)) if model is None else model
         generator = np.random.default_rng(training_seed) if generator is None else generator
-        notes = _Notes(self, setup, model, every_epoch=every_epoch)
+        checkpoints = self._next_checkpoints()
+        notes = _Notes(self, setup, model, checkpoints, every_epoch=every_epoch)
+        notes.resume()
         with self._kept_on_failure(model, splits, notes):
             began = time.perf_counter()
             with self._engine(setup, model) as engine:
@@ -169,6 +180,8 @@ class Runner:
                     generator=generator,
                     patience=setup.patience,
                     keep_best=setup.keep_best,
+                    checkpoint=checkpoints if isinstance(engine, ResumableEngine) else None,
+                    resume=isinstance(engine, ResumableEngine),
                     progress="bar" if options.progress else False,  # the lines are those of `report`
                     on_epoch=lambda epoch: notes.add(epoch, engine),
                 )
@@ -181,7 +194,16 @@ class Runner:
         self.interrupted |= history.interrupted
         return done
 
-    def judge(self, trained: Run, part: Dataset) -> Tally:
+    def _next_checkpoints(self) -> Path:
+        """Return the folder for the checkpoints of the next training.
+
+        A run that is resumed trains the same, one after another: what has finished is read, and what has not
+        goes on.
+        """
+        self._trainings += 1
+        return self.folder.checkpoints(f"{self.options.engine}-{self._trainings:04d}")
+
+    def judge(self, trained: Run, part: Dataset) -> RunningMetrics:
         """Return loss and accuracy of a run on a part of its data, by the engine that trained it."""
         return self._judged(trained.setup, trained.model, part)
 
@@ -207,9 +229,9 @@ class Runner:
             self._made_once[key] = make()
         return self._made_once[key]
 
-    def _judged(self, setup: Setup, model: nn.Layer, part: Dataset) -> Tally:
+    def _judged(self, setup: Setup, model: nn.Layer, part: Dataset) -> RunningMetrics:
         with self._engine(setup, model) as engine:
-            return judge(engine, part)
+            return evaluate_engine(engine, part)
 
     @contextmanager
     def _engine(self, setup: Setup, model: nn.Layer) -> Iterator[Engine]:
@@ -278,8 +300,11 @@ class Runner:
 class _Notes:
     """What is noted and told of each epoch of a run, and which weights are kept on the way."""
 
-    def __init__(self, runner: Runner, setup: Setup, model: nn.Layer, *, every_epoch: bool) -> None:
+    def __init__(
+        self, runner: Runner, setup: Setup, model: nn.Layer, checkpoints: Path, *, every_epoch: bool
+    ) -> None:
         self.runner, self.setup, self.every_epoch = runner, setup, every_epoch
+        self.checkpoints = checkpoints
         self.epochs = 0  # finished ones
         self._wanted = () if setup.snapshot_epochs is None else setup.snapshot_epochs(setup.epochs)
         self.snapshots = {0: model.state_dict()} if 0 in self._wanted else {}
@@ -288,15 +313,34 @@ class _Notes:
 
     def add(self, epoch: Epoch, engine: Engine) -> None:
         """Take an epoch that is finished into account."""
-        self.epochs = epoch.epoch
         if epoch.epoch in self._wanted:
             self.snapshots[epoch.epoch] = _arrays(engine.weights())
+            if self.checkpoints.is_dir():
+                checkpoint.save(self._snapshot(epoch.epoch), self.snapshots[epoch.epoch])
+        self._note(epoch)
+        if self.every_epoch and self._told.now(epoch.epoch):
+            self.runner.report(epoch.line(self.setup.epochs))
+
+    def resume(self) -> None:
+        """Take the epochs into account that finished before the run was interrupted."""
+        try:
+            finished = read_checkpoint(self.checkpoints).history.epochs
+        except MissingError:
+            return
+        for epoch in finished:
+            self._note(epoch)
+            if epoch.epoch in self._wanted:
+                self.snapshots[epoch.epoch] = checkpoint.load(self._snapshot(epoch.epoch))[0]
+
+    def _snapshot(self, epoch: int) -> Path:
+        return self.checkpoints / f"weights-{epoch:09d}.safetensors"
+
+    def _note(self, epoch: Epoch) -> None:
+        self.epochs = epoch.epoch
         if self._noted.now(epoch.epoch):
             name = {"network": self.setup.name} if self.setup.name else {}
             line = {**name, "engine": self.runner.engine, **asdict(epoch)}
             self.runner.folder.append_jsonl(METRICS, line)
-        if self.every_epoch and self._told.now(epoch.epoch):
-            self.runner.report(epoch.line(self.setup.epochs))
 
 
 class _Spaced:

@@ -1,32 +1,41 @@
-"""The training loop: one for everything that learns.
+"""Training: one loop for every engine.
 
-`fit` trains a model of npnet. What it does is `run`, which knows nothing of models: it asks an `Engine`
-to learn from a minibatch and to judge one, and does everything around that, the same way for every
-engine: shuffling, counting, early stopping, keeping the best weights, ending cleanly when interrupted.
+`fit` trains a model of npnet. It calls `run`, which knows nothing of models: an `Engine` runs minibatches and
+updates parameters, and `run` does everything else, the same way for every engine: shuffling, metrics, early
+stopping, keeping the best weights, checkpoints, and a clean end when interrupted.
 """
 
 from npnet.nn.step import Step, plain_step
 from npnet.train._data import Data
-from npnet.train._progress import Told
-from npnet.train.engine import Engine, NumPyEngine, Outcome
-from npnet.train.history import Epoch, History, State, Tally
-from npnet.train.loop import evaluate, fit, judge, predict, run
+from npnet.train._progress import ProgressMode
+from npnet.train.anomaly import AnomalyError
+from npnet.train.checkpoint import Checkpoint, read_checkpoint
+from npnet.train.engine import BatchResult, CheckingEngine, Engine, NumPyEngine, ResumableEngine
+from npnet.train.evaluation import evaluate, evaluate_engine, predict
+from npnet.train.history import Epoch, History
+from npnet.train.loop import fit, run
+from npnet.train.state import RunningMetrics, State
 
 __all__ = [
+    "AnomalyError",
+    "BatchResult",
+    "CheckingEngine",
+    "Checkpoint",
     "Data",
     "Engine",
     "Epoch",
     "History",
     "NumPyEngine",
-    "Outcome",
+    "ProgressMode",
+    "ResumableEngine",
+    "RunningMetrics",
     "State",
     "Step",
-    "Tally",
-    "Told",
     "evaluate",
+    "evaluate_engine",
     "fit",
-    "judge",
     "plain_step",
     "predict",
+    "read_checkpoint",
     "run",
 ]

@@ -1,10 +1,10 @@
-"""What training asks of its settings before it begins, and of its loss while it runs."""
+"""The settings of a run, checked before it begins."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,23 +13,26 @@ from numpy.random import Generator
 from npnet import check
 from npnet.data import Dataset
 from npnet.errors import InputError
-from npnet.train._data import check_samples_finite
-from npnet.train._progress import Told
-from npnet.train.engine import Engine
-from npnet.train.history import State, Tally
+from npnet.train._progress import ProgressMode
+from npnet.train.state import RunningMetrics
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The numbers and callbacks of a run, as plain Python has them."""
+    """The numbers and callbacks of a run, as plain Python types."""
 
     epochs: int
     batch_size: int
     generator: Generator
+    seed: int | None
     patience: int | None
     keep_best: bool
     drop_last: bool
-    progress: Told
+    checkpoint: Path | None
+    resume: bool
+    checkpoint_seconds: float
+    detect_anomaly: bool
+    progress: ProgressMode
     on_epoch: Callable[..., Any] | None
     on_step: Callable[..., Any] | None
     on_backward: Callable[..., Any] | None
@@ -39,8 +42,12 @@ class Settings:
             self._put(name, check.integer("fit", name, getattr(self, name), least=1))
         if self.patience is not None:
             self._put("patience", check.integer("fit", "patience", self.patience, least=1))
-        for name in ("keep_best", "drop_last"):
+        for name in ("keep_best", "drop_last", "resume", "detect_anomaly"):
             self._put(name, check.flag("fit", name, getattr(self, name)))
+        seconds = check.number("fit", "checkpoint_seconds", self.checkpoint_seconds, above=0.0)
+        self._put("checkpoint_seconds", seconds)
+        if self.resume and self.checkpoint is None:
+            raise InputError("fit: resume=True needs checkpoint, the folder to go on from, got none")
         if not (isinstance(self.progress, str) and self.progress == "bar"):
             self._put("progress", check.flag("fit", "progress", self.progress))
         for name in ("on_epoch", "on_step", "on_backward"):
@@ -50,9 +57,15 @@ class Settings:
     def _put(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
+    def description(self) -> dict[str, Any]:
+        """Return the settings that must be the same for a run to be resumed."""
+        seed = "in a Generator" if self.seed is None else self.seed
+        names = ("batch_size", "patience", "keep_best", "drop_last")
+        return {"seed": seed} | {name: getattr(self, name) for name in names}
+
 
 def generator_of(generator: Any) -> Generator:
-    """Return a source of randomness: the one given, or one of the seed given, which is 0 by default."""
+    """Return the generator given, or one of the seed given, which is 0 by default."""
     if isinstance(generator, Generator):
         return generator
     if generator is None:
@@ -66,29 +79,26 @@ def generator_of(generator: Any) -> Generator:
         ) from None
 
 
+def seed_of(generator: Any) -> int | None:
+    """Return the seed that `generator_of` uses; None if it was given a generator."""
+    return None if isinstance(generator, Generator) else int(generator or 0)
+
+
 def check_patience(patience: int | None, validation: Dataset | None) -> None:
-    """Require something to be patient by."""
+    """Require validation data for early stopping."""
     if patience is not None and validation is None:
         raise InputError("fit: patience needs validation data to judge by, got none")
 
 
-def check_finite(loss: float, engine: Engine, state: State, what: str, part: Dataset) -> None:
-    """Require a loss that is a number; training on would only lose what was learnt."""
-    if math.isfinite(loss):
-        return
-    check_samples_finite("training" if what == "loss" else "validation", part)
-    state.history.diverged = True
-    kept = state.history.best_epoch or state.fallback.epoch
-    raise InputError(
-        f"fit: the {what} became {loss} in epoch {state.epoch + 1}, after step {state.step}; "
-        f"try a smaller learning rate (it was {engine.lr:g}), and inputs of mean 0 and deviation 1. "
-        f"The model has the weights {f'of epoch {kept}' if kept else 'it began with'}"
-    )
+def check_epochs_left(finished: int, epochs: int) -> None:
+    """Require that a run to be resumed is not longer than asked for."""
+    if finished > epochs:
+        raise InputError(f"fit: epochs must be at least {finished}, which the checkpoint has, got {epochs}")
 
 
-def check_counted(tally: Tally, what: str) -> None:
+def check_counted(metrics: RunningMetrics, what: str) -> None:
     """Require that something in a pass through the data counted."""
-    if not tally.divisor:
+    if not metrics.divisor:
         raise InputError(
             f"fit: the {what} data must hold a label that counts, got labels that are all ignored, or whose "
             "classes have the weight 0"

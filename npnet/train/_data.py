@@ -1,4 +1,4 @@
-"""The data of a run: which parts there are, in the model's dtype, and looked at before anything is learnt."""
+"""The data of a run: its parts, converted to the model's dtype, and checked before training."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from npnet.data.convert import advice_on_text, dataset_of, in_dtype, is_array, i
 from npnet.errors import DTypeError, InputError
 from npnet.train.engine import Engine
 
-CHUNK = 4_000_000  # elements looked at in one go
-NOISE = 0  # the seed of what is drawn while trying out
+CHUNK = 4_000_000  # elements checked at a time
+SEED = 0  # for layers that draw random numbers in a trial run
 
 Data = Splits[Any] | tuple[Any, ...] | Dataset | dict[str, Any]
 
@@ -40,7 +40,7 @@ def parts(data: Any) -> tuple[Dataset, Dataset | None]:
 
 
 def one_part(owner: str, data: Any) -> Dataset:
-    """Return the one data set that is to be judged."""
+    """Return a single data set; splits are refused."""
     if isinstance(data, Splits):
         names = ", ".join(f"splits.{name}" for name in data.parts())
         raise InputError(f"{owner}: dataset must be one part of the splits: {names}")
@@ -65,17 +65,18 @@ def _check_two(data: tuple[Any, ...]) -> None:
 def prepared(
     engine: Engine, name: str, part: Dataset, batch_size: int, *, drop_last: bool | None = None
 ) -> tuple[Dataset, list[str]]:
-    """Return a part in the model's dtype and a line for each conversion; refuse unsuitable data.
+    """Return a part in the model's dtype, with a line for each conversion; refuse what does not fit.
 
-    One minibatch is run; arrays are checked completely. `drop_last` is given for the training part alone.
+    One minibatch is run through model and loss. Of data held in arrays, all samples and labels are checked.
+    `drop_last` is given for the training part alone.
     """
     x, target = next(iter(minibatches(part, min(batch_size, len(part)))))
     check_no_text(f"fit: {name}", x, target)
-    given = part
+    original = part
     part, notes = in_dtype(part, engine.dtype, engine.targets, name)
     if isinstance(part, ArrayDataset):
-        _check_all_finite(name, part, given)
-    if part is not given:
+        _check_all_finite(name, part, original)
+    if part is not original:
         x, target = next(iter(minibatches(part, min(batch_size, len(part)))))
     y = _outputs(engine, x)
     if engine.targets == "numbers" and isinstance(part, ArrayDataset) and (*target.shape, 1) == y.shape:
@@ -83,14 +84,14 @@ def prepared(
         notes = [*notes, f"{name} y of shape (n,) is read as (n, 1), like the model's outputs"]
     check_targets(f"fit: {name}", part, target, y, engine.targets, engine.ignore_index)
     _check_counts(name, part, engine)
-    engine.judge(x, target)
+    engine.evaluate(x, target)
     if drop_last is not None:
         _check_last(engine, part, batch_size, drop_last=drop_last)
     return part, notes
 
 
 def as_columns(part: ArrayDataset) -> ArrayDataset:
-    """Return data with a number for each sample as data with a row of one number for each."""
+    """Return data with targets of shape (n, 1) in place of (n,)."""
     return ArrayDataset(part.x, part.y[:, np.newaxis])
 
 
@@ -107,7 +108,7 @@ def _outputs(engine: Engine, x: ndarray) -> ndarray:
 
 
 def check_no_text(where: str, x: ndarray, target: ndarray) -> None:
-    """Require numbers, of which text can be made."""
+    """Require numbers; the message says how to convert text."""
     if target.dtype.kind not in "biuf":
         raise DTypeError(f"{where} y must hold numbers, got {_described('y', target)}")
     if x.dtype.kind not in "biuf":
@@ -115,17 +116,17 @@ def check_no_text(where: str, x: ndarray, target: ndarray) -> None:
 
 
 def _described(name: str, values: ndarray) -> str:
-    """Return the kind of values that are no numbers, with what makes numbers of text."""
+    """Return the dtype of values that are not numbers, with how to convert text."""
     return f"text; {advice_on_text(name, values)}" if values.dtype.kind in "UST" else str(values.dtype)
 
 
 def check_targets(
     where: str, part: Dataset, target: ndarray, y: ndarray, targets: str, ignore_index: int | None
 ) -> None:
-    """Require targets that fit the outputs y of a minibatch, saying how to make them of what is nearly such.
+    """Require targets that fit the outputs y of a minibatch; the message says how to convert near misses.
 
-    Of data held in arrays all labels are looked at: the loss would refuse a wrong one too, but later, and
-    without saying where in the data it stands.
+    Of data held in arrays all labels are checked. The loss would refuse a wrong one too, but later, and
+    without its index in the data.
     """
     if targets == "labels":
         labels = part.y if isinstance(part, ArrayDataset) else target
@@ -135,7 +136,7 @@ def check_targets(
 
 
 def _check_counts(name: str, part: Dataset, engine: Engine) -> None:
-    """Require a label that is not ignored, as far as can be seen at once."""
+    """Require a label that is not ignored, of data held in arrays."""
     ignored = engine.ignore_index
     if ignored is None or not isinstance(part, ArrayDataset) or part.y.dtype.kind not in "iu":
         return
@@ -195,7 +196,7 @@ def _check_labels(where: str, labels: ndarray, outputs: int, ignore_index: int) 
 
 
 def _check_numbers(where: str, target: ndarray, y: ndarray) -> None:
-    """Require targets in the shape of the outputs: (n, 1) against (n,) is a mistake, nothing is broadcast."""
+    """Require targets in the shape of the outputs; (n,) is not broadcast to (n, 1)."""
     if target.shape == y.shape:
         return
     shapes = f"{where} y must have the shape of the model's outputs, {('n', *y.shape[1:])}, got "
@@ -210,7 +211,7 @@ def _check_numbers(where: str, target: ndarray, y: ndarray) -> None:
 
 
 def _check_last(engine: Engine, part: Dataset, batch_size: int, *, drop_last: bool) -> None:
-    """Where samples bear on each other, as in batch norm: try a last minibatch of one sample."""
+    """Where a layer couples samples, as batch norm does, try a last minibatch of one sample."""
     n = len(part)
     alone = n % batch_size == 1 and not (drop_last and n > batch_size)
     if not engine.couples_samples or not (alone or batch_size == 1):
@@ -218,7 +219,7 @@ def _check_last(engine: Engine, part: Dataset, batch_size: int, *, drop_last: bo
     x, target = next(iter(minibatches(part, 1)))
     weights = engine.weights()
     try:
-        engine.learn(x, target, np.random.default_rng(NOISE))
+        engine.forward_backward(x, target, np.random.default_rng(SEED))
     except ValueError as error:  # PyTorch's own too
         raise InputError(
             "fit: batch_size must leave no minibatch of a single sample, of which batch norm has no "
@@ -226,7 +227,7 @@ def _check_last(engine: Engine, part: Dataset, batch_size: int, *, drop_last: bo
             f"batch_size, or leave out the last minibatch with drop_last=True ({error})"
         ) from None
     finally:
-        engine.load(weights)
+        engine.load_weights(weights)
 
 
 # ---- NaN and ∞ -----------------------------------------------------------------------------------------
@@ -265,22 +266,22 @@ def _place(index: tuple[int, ...]) -> str:
     return f"{place}, feature {index[1]}" if len(index) == 2 else f"{place}, position {index[1:]}"
 
 
-def _check_all_finite(name: str, part: ArrayDataset, given: Dataset) -> None:
+def _check_all_finite(name: str, part: ArrayDataset, original: Dataset) -> None:
     for title, array in (("x", part.x), ("y", part.y)):
         found = not_finite(array)
         if found is None:
             continue
-        original = getattr(given, title)[found.where]
-        if np.isfinite(original):
+        value = getattr(original, title)[found.where]
+        if np.isfinite(value):
             raise InputError(
-                f"fit: {name} {title} holds {original:g} at {found.place}, too large for {array.dtype}; "
+                f"fit: {name} {title} holds {value:g} at {found.place}, too large for {array.dtype}; "
                 "standardise it first, as npnet.data.standardize does"
             )
         raise _holds(name, title, found)
 
 
 def check_samples_finite(name: str, part: Dataset) -> None:
-    """Name the first sample that holds NaN or ∞, of data that could not be looked at before training."""
+    """Name the first sample that holds NaN or ∞, of data that could not be checked before training."""
     if isinstance(part, ArrayDataset):
         return
     for i, (x, target) in enumerate(minibatches(part, 1)):

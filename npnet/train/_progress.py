@@ -1,4 +1,4 @@
-"""How training is told to people while it runs: a bar, a line an epoch, a live bar in a notebook."""
+"""How training shows its progress: a bar, a line for each epoch, or a live bar in a notebook."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from npnet._words import counted
-from npnet.train.history import Epoch, History, State, readable, spaced
+from npnet.train.history import Epoch, History, readable, spaced
+from npnet.train.state import State
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 SECONDS_BETWEEN_DRAWINGS = 0.1
-MOST_LINES = 100  # of very many epochs not all are told
+MOST_LINES = 100  # for the epochs of a run; of more epochs, some are left out
 
-Told = bool | Literal["bar"]
+ProgressMode = bool | Literal["bar"]
 
 
 class Reporter:
-    """Tells how training goes on standard error, in the way of the place.
+    """Shows progress on standard error.
 
-    In a terminal there is a bar; in a notebook a bar that is updated in place; elsewhere one line an epoch
-    (of more than a hundred epochs, one line in so many). A closing line says how it ended. What cannot be
-    written, where standard error is closed or absent, is left out: training does not depend on it.
+    In a terminal this is a bar, in a notebook a bar that is updated in place, elsewhere one line for each
+    epoch (at most a hundred lines). A last line says how training ended. If standard error is closed or
+    absent, nothing is shown and training goes on.
 
     Parameters
     ----------
     progress : bool or "bar"
-        Whether to tell anything; "bar" is the bar in a terminal alone, for callers that report the rest.
+        Whether to show progress; "bar" is the bar in a terminal alone, for callers that report the rest.
     epochs : int
-        How many there will be at most.
+        Number of epochs at most.
     images : int
-        How many there are in one epoch.
+        Number of samples in one epoch.
     """
 
-    def __init__(self, progress: Told, epochs: int, images: int) -> None:
+    def __init__(self, progress: ProgressMode, epochs: int, images: int) -> None:
         self.epochs, self.images = epochs, images
         self.speaks = progress is True
         self.bar: Bar | LiveBar | None = None
@@ -48,22 +49,22 @@ class Reporter:
         self._began = self._last_drawn = time.perf_counter()
 
     def notes(self, lines: list[str]) -> None:
-        """Say what was converted."""
+        """Show lines about conversions and checkpoints."""
         for line in lines if self.speaks else ():
             self._say(line)
 
     def step(self, state: State, seconds: float) -> None:
-        """Draw the epoch under way, `seconds` old, unless the last drawing is too recent."""
+        """Draw the current epoch, unless the last drawing is too recent."""
         if self.bar is None or time.perf_counter() - self._last_drawn < SECONDS_BETWEEN_DRAWINGS:
             return
-        tally = state.tally
-        accuracy = "" if tally.accuracy is None else f"accuracy {100 * tally.accuracy:.2f} %"
-        numbers = f"{spaced(tally.seen / seconds)} samples/s  loss {readable(tally.loss)}  {accuracy}"
-        self.bar.show(state.epoch + 1, tally.seen, numbers)
+        metrics = state.metrics
+        accuracy = "" if metrics.accuracy is None else f"accuracy {100 * metrics.accuracy:.2f} %"
+        numbers = f"{spaced(metrics.seen / seconds)} samples/s  loss {readable(metrics.loss)}  {accuracy}"
+        self.bar.show(state.epoch + 1, metrics.seen, numbers)
         self._last_drawn = time.perf_counter()
 
     def epoch(self, epoch: Epoch) -> None:
-        """Tell of an epoch that has ended."""
+        """Show an epoch that has finished."""
         if isinstance(self.bar, LiveBar):
             self.bar.show(epoch.epoch, self.images, epoch.line(self.epochs))
         every = max(1, self.epochs // MOST_LINES)
@@ -71,12 +72,12 @@ class Reporter:
             self._say(epoch.line(self.epochs))
 
     def clear(self) -> None:
-        """Take the bar away, so that lines can be printed; the next step draws it again."""
+        """Remove the bar, so that lines can be printed; the next step draws it again."""
         if self.bar is not None:
             self.bar.clear()
 
     def close(self, history: History) -> None:
-        """Say how it ended."""
+        """Show how training ended."""
         self.clear()
         if self.speaks:
             seconds = time.perf_counter() - self._began
@@ -91,7 +92,7 @@ class Reporter:
 
 
 class Bar:
-    """A line in a terminal with the epoch, images per second, loss and accuracy."""
+    """A line in a terminal with epoch, samples per second, loss and accuracy."""
 
     def __init__(self, epochs: int, images: int) -> None:
         self.epochs, self.images = epochs, images
@@ -113,7 +114,7 @@ class Bar:
             self._works = False
 
     def clear(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._progress is not None:
             try:
                 self._progress.stop()
@@ -122,7 +123,7 @@ class Bar:
             self._progress = self._task = None
 
     def _start(self) -> tuple[Progress, TaskID]:
-        # Loaded here, so that training without a bar does not wait for rich.
+        # Imported here, so that training without a bar does not load rich.
         from rich.console import Console  # noqa: PLC0415 - see above
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
 
@@ -143,7 +144,7 @@ class Bar:
 
 
 class LiveBar:
-    """A bar in a notebook, drawn again in place; lines about what was converted and the end stand with it."""
+    """A bar in a notebook, updated in place, with the lines shown so far above it."""
 
     def __init__(self, epochs: int, images: int) -> None:
         self.epochs, self.images = epochs, images
@@ -165,7 +166,7 @@ class LiveBar:
         self._draw()
 
     def clear(self) -> None:
-        """Take the bar away and leave the lines; there is nothing to take away before it is drawn."""
+        """Remove the bar and leave the lines."""
         if self._bar:
             self._bar = ""
             self._draw()
@@ -180,14 +181,14 @@ class LiveBar:
 
 
 def in_notebook() -> bool:
-    """Tell whether the program runs in a notebook: IPython with a kernel behind it."""
+    """Return whether the program runs in a notebook, that is, in IPython with a kernel."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     shell = get_ipython() if callable(get_ipython) else None
     return getattr(shell, "kernel", None) is not None
 
 
 def _best(history: History) -> str:
-    """Say what the kept epoch came to."""
+    """Return the best epoch and its validation loss as text."""
     if not history.best_epoch or history.diverged:
         return ""
     best = history.epochs[history.best_epoch - 1]
@@ -198,7 +199,7 @@ def _best(history: History) -> str:
 def _is_terminal() -> bool:
     try:
         return bool(sys.stderr.isatty())
-    except (AttributeError, OSError, ValueError):  # none, closed, or an object that only writes
+    except (AttributeError, OSError, ValueError):  # standard error is absent, closed, or has no isatty
         return False
 
 
@@ -206,5 +207,5 @@ def _write(line: str) -> None:
     try:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
-    except (AttributeError, OSError, ValueError):  # nobody listens
+    except (AttributeError, OSError, ValueError):  # standard error is absent or closed
         return

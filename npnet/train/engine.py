@@ -1,8 +1,9 @@
-"""Engines: what learns from a minibatch, be it NumPy's work or another library's."""
+"""Engines: how a minibatch is run forward and backward, and how the parameters are updated."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,21 +15,23 @@ from npnet.errors import InputError
 from npnet.nn import BCELoss, BCEWithLogitsLoss, Layer, Loss, MSELoss
 from npnet.nn.step import Step, check_loss, check_model, plain_step
 from npnet.optim import Optimizer, Schedule
+from npnet.train.anomaly import detect_anomalies, first_not_finite
+from npnet.train.description import described
 
 
-class Outcome(NamedTuple):
-    """What a minibatch gave.
+class BatchResult(NamedTuple):
+    """The result of one minibatch.
 
     Parameters
     ----------
     loss : float
-        A mean, whether the loss averages or sums.
+        The mean loss, also where the loss function sums.
     divisor : float
         What the mean divides by, see `npnet.nn.Loss.divisor`; 0 if nothing in the minibatch counts.
     y : array
         The outputs.
     grads : dict
-        By parameter name; empty where nothing is learnt.
+        Gradients by parameter name; empty in evaluation.
     """
 
     loss: float
@@ -39,7 +42,7 @@ class Outcome(NamedTuple):
 
 @runtime_checkable
 class Engine(Protocol):
-    """What the loop asks of whatever learns, be it NumPy's work or another library's."""
+    """What the training loop needs of an engine, be it NumPy's or another library's."""
 
     @property
     def lr(self) -> float:
@@ -47,7 +50,7 @@ class Engine(Protocol):
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
-        """What samples must be; None if the model takes any."""
+        """The dtype that samples must have; None if the model takes any."""
 
     @property
     def targets(self) -> str:
@@ -55,36 +58,71 @@ class Engine(Protocol):
 
     @property
     def ignore_index(self) -> int | None:
-        """The label that marks what does not count, or None if targets are not class labels."""
+        """The label that marks positions to ignore, or None if targets are not class labels."""
 
     @property
     def couples_samples(self) -> bool:
-        """Whether the samples of a minibatch bear on each other in training, as in batch norm."""
+        """Whether a sample's output depends on the rest of its minibatch in training, as in batch norm."""
 
-    def learn(self, x: ndarray, target: ndarray, generator: Generator) -> Outcome:
-        """Run a minibatch forward and backward, in training mode; nothing is updated yet."""
+    def forward_backward(self, x: ndarray, target: ndarray, generator: Generator) -> BatchResult:
+        """Run a minibatch forward and backward in training mode, without the update."""
 
     def update(self, grads: Mapping[str, Any]) -> None:
-        """Move the parameters by gradients such as `learn` gave."""
+        """Update the parameters, given gradients from `forward_backward`."""
 
     def predict(self, x: ndarray) -> ndarray:
         """Return the outputs for a minibatch, in evaluation mode."""
 
-    def judge(self, x: ndarray, target: ndarray) -> Outcome:
+    def evaluate(self, x: ndarray, target: ndarray) -> BatchResult:
         """Run a minibatch forward through model and loss, in evaluation mode."""
 
     def end_epoch(self) -> None:
-        """Do what is due after an epoch, such as changing the learning rate."""
+        """Finish an epoch, for example by a step of the learning-rate schedule."""
 
     def weights(self) -> dict[str, Any]:
-        """Return copies of all that was learnt."""
+        """Return copies of all parameters and buffers."""
 
-    def load(self, weights: dict[str, Any]) -> None:
-        """Put weights back that `weights` returned."""
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """Restore parameters and buffers that `weights` returned."""
+
+
+@runtime_checkable
+class ResumableEngine(Engine, Protocol):
+    """An engine whose training can be checkpointed and resumed.
+
+    Its weights are NumPy arrays.
+    """
+
+    @property
+    def rank(self) -> int:
+        """The number of this process among those that train together; process 0 writes the checkpoints."""
+
+    def description(self) -> dict[str, str]:
+        """Return what must be the same for a run to be resumed, such as the model, as text by name."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return copies of the state that later steps depend on.
+
+        The values are arrays, numbers, text, None, and lists and dicts of these.
+        """
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore a state that `state_dict` returned."""
+
+
+@runtime_checkable
+class CheckingEngine(Engine, Protocol):
+    """An engine that can look for NaN and ∞."""
+
+    def first_not_finite(self, arrays: Mapping[str, Any]) -> str | None:
+        """Say which value of gradients or weights is the first that is NaN or ∞, and where; None if none."""
+
+    def detect_anomalies(self) -> AbstractContextManager[None]:
+        """Within the block, raise `npnet.train.AnomalyError` where an operation first gives NaN or ∞."""
 
 
 class NumPyEngine:
-    """The engine of npnet: a model, what it is judged by, and what moves its parameters.
+    """The engine of npnet: a model, its loss, and its optimizer.
 
     Parameters
     ----------
@@ -96,14 +134,16 @@ class NumPyEngine:
     schedule : npnet.optim.Schedule, optional
         Steps after each epoch.
     step : Step
-        How a minibatch goes forward and backward.
+        How a minibatch is run forward and backward.
 
     Raises
     ------
     InputError
-        If model, loss or optimizer is something else, the loss gives one value for each sample, or the
-        optimizer moves other arrays, or not all that are to be trained.
+        If an argument has another type, the loss gives one value for each sample, or the optimizer's
+        parameters are not the model's trainable parameters.
     """
+
+    rank = 0
 
     def __init__(
         self,
@@ -126,9 +166,11 @@ class NumPyEngine:
             expected = "a schedule such as optim.StepLR(optimizer, 10)"
             check.instance("fit", "schedule", schedule, Schedule, expected)
         check.function("fit", "step", step, "a function such as train.plain_step")
-        _check_moves(optimizer, model)
+        _check_optimizes(optimizer, model)
         self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
         self.step = step
+
+    # ---- properties --------------------------------------------------------------------------------
 
     @property
     def lr(self) -> float:
@@ -137,7 +179,7 @@ class NumPyEngine:
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
-        """The first parameter's."""
+        """The dtype of the first parameter."""
         return dtype_of(self.model)
 
     @property
@@ -147,60 +189,108 @@ class NumPyEngine:
 
     @property
     def ignore_index(self) -> int | None:
-        """The loss's."""
+        """The loss's `ignore_index`."""
         return getattr(self.loss, "ignore_index", None)
 
     @property
     def couples_samples(self) -> bool:
-        """Whether the model says so."""
+        """Whether the model does."""
         return self.model.couples_samples(training=True)
 
-    def learn(self, x: ndarray, target: ndarray, generator: Generator) -> Outcome:
-        """Run forward and backward as the step does."""
+    # ---- running -----------------------------------------------------------------------------------
+
+    def forward_backward(self, x: ndarray, target: ndarray, generator: Generator) -> BatchResult:
+        """Run the minibatch by means of `step`."""
         value, y, grads = self.step(self.model, self.loss, x, target, generator)
-        return outcome(self.loss, value, y, target, grads)
+        return batch_result(self.loss, value, y, target, grads)
 
     def update(self, grads: Mapping[str, Any]) -> None:
         """Let the optimizer step."""
         self.optimizer.step(grads)
 
     def predict(self, x: ndarray) -> ndarray:
-        """Run the model in evaluation mode, over threads where the step has a way to."""
+        """Run the model in evaluation mode, over threads if the step can."""
         predict = getattr(self.step, "predict", None)
         y: ndarray = self.model(x) if predict is None else predict(self.model, x)
         return y
 
-    def judge(self, x: ndarray, target: ndarray) -> Outcome:
+    def evaluate(self, x: ndarray, target: ndarray) -> BatchResult:
         """Run model and loss forward in evaluation mode."""
         y = self.predict(x)
-        return outcome(self.loss, float(self.loss(y, target)), y, target)
+        return batch_result(self.loss, float(self.loss(y, target)), y, target)
 
     def end_epoch(self) -> None:
         """Step the schedule."""
         if self.schedule is not None:
             self.schedule.step()
 
+    # ---- state -------------------------------------------------------------------------------------
+
     def weights(self) -> dict[str, ndarray]:
         """Return copies of parameters and buffers."""
         return self.model.state_dict()
 
-    def load(self, weights: dict[str, Any]) -> None:
-        """Put parameters and buffers back."""
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """Restore parameters and buffers."""
         self.model.load_state_dict(weights)
 
+    def description(self) -> dict[str, str]:
+        """Return model, loss, optimizer, schedule and step as text."""
+        step = self.step if hasattr(self.step, "__qualname__") else type(self.step)
+        shapes = {name: f"{array.dtype}{list(array.shape)}" for name, array in self.weights().items()}
+        return {
+            "engine": "numpy",
+            "model": repr(self.model),
+            "arrays of the model": " ".join(f"{name}:{shape}" for name, shape in shapes.items()),
+            "frozen parameters": " ".join(sorted(self.model.frozen_parameters)) or "none",
+            "loss": described(self.loss),
+            "optimizer": repr(self.optimizer),
+            "schedule": "none" if self.schedule is None else repr(self.schedule),
+            "step": f"{step.__module__}.{step.__qualname__}",  # another step rounds differently
+        }
 
-def outcome(
+    def state_dict(self) -> dict[str, Any]:
+        """Return copies of the state of model, optimizer and schedule."""
+        schedule = None if self.schedule is None else self.schedule.state_dict()
+        return {"model": self.weights(), "optimizer": self.optimizer.state_dict(), "schedule": schedule}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore model, optimizer and schedule."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+
+    # ---- NaN and ∞ ---------------------------------------------------------------------------------
+
+    def first_not_finite(self, arrays: Mapping[str, Any]) -> str | None:
+        """Say which value is the first that is NaN or ∞, with the layer it belongs to."""
+        found = first_not_finite(arrays)
+        if found is None:
+            return None
+        name, place = found
+        layers = dict(self.model.named_layers())
+        owner = name.rpartition(".")[0]
+        kind = f" of layer '{owner}' {type(layers[owner]).__name__}" if layers.get(owner) and owner else ""
+        return f"'{name}'{kind} holds {place}"
+
+    def detect_anomalies(self) -> AbstractContextManager[None]:
+        """Check the result of every layer and of the loss, forward and backward."""
+        return detect_anomalies(self.model, self.loss)
+
+
+def batch_result(
     loss: Loss, value: float, y: ndarray, target: ndarray, grads: dict[str, Any] | None = None
-) -> Outcome:
-    """Return what a minibatch gave, with a mean in place of a sum."""
+) -> BatchResult:
+    """Return the result of a minibatch, with the mean loss where the loss function sums."""
     divisor = float(loss.divisor(y, target))
     if getattr(loss, "reduction", "mean") == "sum":
         value = value / divisor if divisor else np.nan
-    return Outcome(value, divisor, y, grads or {})
+    return BatchResult(value, divisor, y, grads or {})
 
 
 def dtype_of(model: Layer) -> np.dtype[Any] | None:
-    """Return the dtype of a model's first parameter; None if it has none."""
+    """Return the dtype of a model's first parameter; None if it has no parameters."""
     first = next(iter(model.parameters.values()), None)
     return None if first is None else first.dtype
 
@@ -216,7 +306,7 @@ def targets_of(loss: Loss) -> str:
 
 
 def check_engine(owner: str, engine: Any) -> None:
-    """Require what the loop can ask."""
+    """Require an engine."""
     if isinstance(engine, type) or not isinstance(engine, Engine):
         raise InputError(
             f"{owner}: engine must be an engine such as NumPyEngine(model, loss, optimizer), "
@@ -224,14 +314,14 @@ def check_engine(owner: str, engine: Any) -> None:
         )
 
 
-def _check_moves(optimizer: Optimizer, model: Layer) -> None:
-    """Require an optimizer of this model's parameters, and of all that are not frozen."""
+def _check_optimizes(optimizer: Optimizer, model: Layer) -> None:
+    """Require an optimizer with parameters of this model, and with all that are not frozen."""
     own = {id(array) for array in model.parameters.values()}
-    moved = {id(array) for array in optimizer.parameters.values()}
-    if not moved <= own:
+    updated = {id(array) for array in optimizer.parameters.values()}
+    if not updated <= own:
         raise InputError("fit: optimizer must be made with this model's parameters, got another model's")
-    learnt = [name for name in model.parameters if name not in model.frozen_parameters]
-    left = [name for name in learnt if name not in optimizer.parameters]
+    trained = [name for name in model.parameters if name not in model.frozen_parameters]
+    left = [name for name in trained if name not in optimizer.parameters]
     if left:
         names = ", ".join(repr(name) for name in left)
         raise InputError(

@@ -1,4 +1,4 @@
-"""What training remembers: of a pass, of an epoch, of all epochs, and of the run under way."""
+"""The history of a training run: the metrics of each epoch, and how training ended."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from typing import Any
 
 import numpy as np
 from numpy import ndarray
-from numpy.random import Generator
 
 from npnet import check
-from npnet.errors import InputError
 from npnet.table import html_table, table
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave. Accuracies are in 0…1, and None where targets are not class labels.
+    """The metrics of one epoch. Accuracies are in 0…1, and None where targets are not class labels.
 
-    Loss and accuracy in training are measured while the weights still move, with dropout in place, over
-    all minibatches of the epoch; in validation afterwards, in evaluation mode.
+    Training loss and accuracy are averaged over the minibatches of the epoch while the weights change, in
+    training mode. Validation loss and accuracy are computed after the epoch, in evaluation mode.
 
     Attributes
     ----------
@@ -31,13 +29,13 @@ class Epoch:
     lr : float
         The learning rate in this epoch.
     seconds : float
-        Of training, validation apart.
+        Training time, without validation.
     samples_per_second : float
 
     Raises
     ------
     InputError
-        If something else is given than these numbers.
+        If an argument is not such a number.
     """
 
     epoch: int
@@ -61,17 +59,17 @@ class Epoch:
         object.__setattr__(self, name, value)
 
     def line(self, epochs: int) -> str:
-        """Return the epoch as a line for people.
+        """Return the epoch as one line of text.
 
         Parameters
         ----------
         epochs : int
-            How many there were to be.
+            Number of epochs of the whole run.
 
         Raises
         ------
         InputError
-            If that is no positive integer.
+            If epochs is not a positive integer.
         """
         epochs = check.integer("Epoch", "epochs", epochs, least=1)
 
@@ -86,16 +84,16 @@ class Epoch:
 
 
 def readable(loss: float) -> str:
-    """Write a loss with four decimals; a very large one in powers of ten."""
+    """Format a loss with four decimals, a very large one in scientific notation."""
     return f"{loss:.4f}" if abs(loss) < LARGE else f"{loss:.4e}"
 
 
 def spaced(number: float) -> str:
-    """Write a number without decimals and with its thousands apart."""
+    """Format a number without decimals, its thousands separated by spaces."""
     return f"{round(number):,}".replace(",", " ")
 
 
-LARGE = 1e5  # losses from here on are written in powers of ten
+LARGE = 1e5  # losses from here on are shown in scientific notation
 COLUMNS = {
     "train_loss": "training loss",
     "train_accuracy": "accuracy",
@@ -108,32 +106,33 @@ COLUMNS = {
 
 @dataclass(repr=False)
 class History:
-    """What training gave, epoch by epoch, and how it ended.
+    """The metrics of all epochs, and how training ended.
 
-    Each number of an epoch is there for all of them as an array: `train_loss`, `train_accuracy`,
-    `validation_loss`, `validation_accuracy`, `lr`, `seconds`, `samples_per_second`, and NaN stands for what
-    there was none of. Printed, and in a notebook, a history is a table.
+    Each metric is an array with one value per epoch: `train_loss`, `train_accuracy`, `validation_loss`,
+    `validation_accuracy`, `lr`, `seconds`, `samples_per_second`. Missing values are NaN. Printed, and in a
+    notebook, a history is a table.
 
     Attributes
     ----------
     epochs : list of Epoch
     best_epoch : int or None
-        Whose weights the model has now, 0 being those it began with; None: those of the last step.
+        The epoch whose weights the model has now: 0 for the initial weights, None for those of the last
+        step.
     interrupted : bool
-        Whether Ctrl-C ended it.
+        Whether Ctrl-C or a signal ended it.
     stopped_early : bool
-        Whether patience ended it.
+        Whether early stopping ended it.
     stopped_by_callback : bool
         Whether a callback ended it by returning True.
     diverged : bool
-        Whether a loss that was no longer a number ended it.
+        Whether NaN or ∞ in loss, gradients or weights ended it.
     notes : list of str
-        What was converted before training, a line for each thing.
+        One line for each conversion of the data before training.
 
     Raises
     ------
     InputError
-        If an attribute is of another kind.
+        If an attribute has another type.
 
     Examples
     --------
@@ -171,7 +170,7 @@ class History:
 
     @property
     def train_accuracy(self) -> ndarray:
-        """The accuracy in training of each epoch, in 0…1."""
+        """The training accuracy of each epoch, in 0…1."""
         return self._all("train_accuracy")
 
     @property
@@ -181,7 +180,7 @@ class History:
 
     @property
     def validation_accuracy(self) -> ndarray:
-        """The accuracy on the validation part after each epoch, in 0…1."""
+        """The validation accuracy of each epoch, in 0…1."""
         return self._all("validation_accuracy")
 
     @property
@@ -191,12 +190,12 @@ class History:
 
     @property
     def seconds(self) -> ndarray:
-        """How long each epoch took, validation apart."""
+        """The training time of each epoch, without validation."""
         return self._all("seconds")
 
     @property
     def samples_per_second(self) -> ndarray:
-        """How many samples were learnt from in a second, in each epoch."""
+        """Training samples per second of each epoch."""
         return self._all("samples_per_second")
 
     @property
@@ -212,14 +211,10 @@ class History:
 
     @property
     def kept(self) -> str:
-        """Whose weights the model has now, in words."""
+        """Which weights the model has now, in words."""
         if self.best_epoch is None:
             return "weights of the last step kept"
-        return (
-            "weights of the beginning kept"
-            if self.best_epoch == 0
-            else f"weights of epoch {self.best_epoch} kept"
-        )
+        return "initial weights kept" if self.best_epoch == 0 else f"weights of epoch {self.best_epoch} kept"
 
     def __repr__(self) -> str:
         number = len(self.epochs)
@@ -250,7 +245,7 @@ class History:
         return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
 
     def _table(self) -> tuple[list[str], list[list[object]]]:
-        """Return columns and rows; what no epoch has is left out, the best epoch is marked."""
+        """Return columns and rows; a metric that no epoch has is left out, the best epoch is marked."""
         there = [name for name in COLUMNS if not np.isnan(self._all(name)).all()]
         rows: list[list[object]] = []
         for epoch in self.epochs:
@@ -265,158 +260,3 @@ def _cell(name: str, value: float | None) -> str:
     if name.endswith("accuracy"):
         return f"{100 * value:.2f} %"
     return {"lr": f"{value:.4g}", "seconds": f"{value:.2f}"}.get(name, readable(value))
-
-
-@dataclass
-class Tally:
-    """Sums over the minibatches of one pass through the data.
-
-    Attributes
-    ----------
-    seen : int
-        How many samples.
-    loss_sum : float
-        Sum of the losses of all positions that count, in float64.
-    divisor : float
-        What divides it to give the mean, see `npnet.nn.Loss.divisor`.
-    labelled, correct : int
-        How many labels there were, and how many of them the model met.
-    """
-
-    seen: int = 0
-    loss_sum: float = 0.0
-    divisor: float = 0.0
-    labelled: int = 0
-    correct: int = 0
-
-    def add(
-        self, loss: float, divisor: float, y: ndarray, target: ndarray, ignore_index: int | None = None
-    ) -> None:
-        """Add a minibatch, whose loss is a mean.
-
-        Parameters
-        ----------
-        loss, divisor : float
-            The mean, and what it was divided by. With 0 nothing counts, and the mean, 0/0, is left out.
-        y, target : array
-            Outputs, and what they should have been.
-        ignore_index : int, optional
-            The label that does not count.
-
-        Raises
-        ------
-        InputError
-            If something is of another kind, or outputs and targets are not of as many samples.
-        """
-        loss, divisor = check.real("Tally", "loss", loss), check.real("Tally", "divisor", divisor)
-        for name, array in (("y", y), ("target", target)):
-            check.array("Tally", name, array)
-        if y.ndim == 0 or target.ndim == 0 or len(y) != len(target):
-            shapes = f"{y.shape} and {target.shape}"
-            raise InputError(f"Tally: y and target must be of as many samples, got shapes {shapes}")
-        if ignore_index is not None:
-            ignore_index = check.integer("Tally", "ignore_index", ignore_index)
-        self.seen += len(target)
-        if divisor:
-            self.loss_sum += loss * divisor
-            self.divisor += divisor
-        if target.dtype.kind in "iu" and y.ndim == target.ndim + 1:
-            counted = np.ones(target.shape, bool) if ignore_index is None else target != ignore_index
-            self.labelled += int(counted.sum())
-            self.correct += int(((y.argmax(axis=1) == target) & counted).sum())
-
-    @property
-    def loss(self) -> float:
-        """The mean over all minibatches, the same however the data is cut; NaN where nothing counts."""
-        return self.loss_sum / self.divisor if self.divisor else math.nan
-
-    @property
-    def accuracy(self) -> float | None:
-        """The share of labels met, or None without labels."""
-        return self.correct / self.labelled if self.labelled else None
-
-
-@dataclass
-class Fallback:
-    """The weights to go back to if training fails and no validation loss says which were best.
-
-    The weights after an epoch are worth its training loss, or the loss of the next minibatch if that is
-    larger: the last steps of an epoch may have spoilt them. Those at the beginning are worth the loss of the
-    first minibatch.
-
-    Attributes
-    ----------
-    epoch : int
-        After which the weights were such; 0 at the beginning.
-    loss : float
-        What they are worth.
-    weights : dict or None
-    """
-
-    epoch: int = 0
-    loss: float = math.inf
-    weights: dict[str, Any] | None = field(default=None, repr=False)
-    _offered: tuple[int, float, dict[str, Any]] | None = field(default=None, repr=False)
-
-    def offer(self, epoch: int, loss: float, weights: dict[str, Any]) -> None:
-        """Propose weights, which count once the next minibatch has shown what they are worth."""
-        self._offered = (epoch, loss, weights)
-        if self.weights is None:
-            self.weights = weights
-
-    def confirm(self, loss: float) -> None:
-        """Take the weights proposed, given the loss of the next minibatch, if none were better."""
-        if self._offered is not None:
-            epoch, epoch_loss, weights = self._offered
-            if max(loss, epoch_loss) < self.loss:
-                self.epoch, self.loss, self.weights = epoch, max(loss, epoch_loss), weights
-            self._offered = None
-
-
-@dataclass
-class State:
-    """Everything the loop itself remembers from one minibatch to the next.
-
-    With the weights, the optimizer and the schedule this is the whole state of a run.
-
-    Attributes
-    ----------
-    generator : numpy.random.Generator
-        Shuffles.
-    noise : numpy.random.Generator
-        What layers draw from: apart, so that the order of the data depends on no layer.
-    epoch : int
-        Finished ones.
-    step : int
-        Minibatches done in the epoch under way.
-    loss : float
-        Of the last minibatch: the mean over what counts in it.
-    grads : dict
-        Its gradients by parameter name. What `on_backward` writes there is what the optimizer gets.
-    tally : Tally
-        Of the epoch under way.
-    best_loss : float
-        The lowest validation loss so far.
-    best_weights : dict or None
-        The weights that had it.
-    fallback : Fallback
-        What to go back to without them.
-    history : History
-    """
-
-    generator: Generator
-    noise: Generator
-    epoch: int = 0
-    step: int = 0
-    loss: float = math.nan
-    grads: dict[str, Any] = field(default_factory=dict, repr=False)
-    tally: Tally = field(default_factory=Tally)
-    best_loss: float = math.inf
-    best_weights: dict[str, Any] | None = field(default=None, repr=False)
-    fallback: Fallback = field(default_factory=Fallback)
-    history: History = field(default_factory=History)
-
-    @property
-    def epochs_since_best(self) -> int:
-        """How many epochs have finished without a better validation loss."""
-        return self.epoch - (self.history.best_epoch or 0)

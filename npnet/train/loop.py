@@ -1,30 +1,33 @@
-"""The loop: shuffling, counting, early stopping, keeping the best weights, ending cleanly."""
+"""Training: `fit` for models of npnet, `run` for any engine."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+import signal
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
 from numpy.random import Generator
 
-from npnet import check
 from npnet._quiet import Silence
-from npnet.data import Dataset, count_minibatches, minibatches
-from npnet.data.convert import as_array, in_dtype, is_array
+from npnet.data import Dataset, count_minibatches
 from npnet.errors import InputError
 from npnet.nn import Layer, Loss
-from npnet.nn.step import Step, check_loss, check_model
+from npnet.nn.step import Step
 from npnet.optim import Optimizer, Schedule
-from npnet.train._checks import Settings, check_counted, check_finite, check_patience, generator_of
-from npnet.train._data import Data, check_no_text, check_targets, one_part, parts, prepared
-from npnet.train._interrupt import interrupts_wait
-from npnet.train._progress import Reporter, Told
-from npnet.train.engine import Engine, NumPyEngine, check_engine, dtype_of, outcome, targets_of
-from npnet.train.history import Epoch, History, State, Tally
+from npnet.train._checkpoints import Checkpoints
+from npnet.train._checks import Settings, check_epochs_left, check_patience, generator_of, seed_of
+from npnet.train._data import Data, parts, prepared
+from npnet.train._progress import ProgressMode, Reporter
+from npnet.train._signals import Interrupted, deferred_signals
+from npnet.train._training import Stopped, Training
+from npnet.train.checkpoint import folder_of
+from npnet.train.description import fingerprint
+from npnet.train.engine import Engine, NumPyEngine, ResumableEngine, check_engine
+from npnet.train.evaluation import over_threads
+from npnet.train.history import Epoch, History
+from npnet.train.state import State
 
 
 def fit(
@@ -41,19 +44,23 @@ def fit(
     keep_best: bool = True,
     step: Step | None = None,
     drop_last: bool = False,
-    progress: Told = True,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = 300.0,
+    detect_anomaly: bool = False,
+    progress: ProgressMode = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
     on_step: Callable[[State], Any] | None = None,
     on_backward: Callable[[State], Any] | None = None,
 ) -> History:
     """Train a model: for each minibatch, forward, loss, backward, update.
 
-    After each epoch the validation part is judged, and in the end the model has the weights of the epoch
-    with the lowest validation loss; without validation data, or with ``keep_best=False``, it keeps those of
-    the last step.
+    After each epoch the model is evaluated on the validation data, and in the end it has the weights of the
+    epoch with the lowest validation loss. Without validation data, or with ``keep_best=False``, it keeps
+    those of the last step.
 
-    Ctrl-C ends training after the step under way, and the history says `interrupted`; a second Ctrl-C
-    does not wait for the step. Either way the model keeps what it learnt.
+    Ctrl-C ends training after the current step, and the history says `interrupted`; a second Ctrl-C ends it
+    at once. Either way the model keeps what it has learnt.
 
     Parameters
     ----------
@@ -63,37 +70,50 @@ def fit(
         Made with ``model.parameters``.
     data : Splits, a data set, (x, y), or a pair (training, validation) of these
         x and y are arrays, frames and series, tensors, or lists of numbers; a bunch of scikit-learn's
-        does too. A data set is anything with ``__len__`` and ``__getitem__`` that gives pairs (x, target).
-        What is of another dtype than the model is converted, and said.
+        works too. A data set is anything with ``__len__`` and ``__getitem__`` that gives pairs (x, target).
+        Data of another dtype than the model is converted, with a message.
     epochs : int
-        How often to go through the training data.
+        Number of passes through the training data.
     batch_size : int
-        Samples in a minibatch; the last one is smaller where their number is no multiple of it.
+        Samples in a minibatch; the last one is smaller where their number is not a multiple of it.
     generator : numpy.random.Generator or int, optional
-        Shuffles the training data anew for each epoch, and seeds the noise of dropout. The same seed
-        gives the same bits. An int is a seed; it is 0 by default.
+        Shuffles the training data for each epoch, and seeds the generator that dropout draws from. The same
+        seed gives the same bits. An int is a seed; it is 0 by default.
     schedule : schedule of `npnet.optim`, optional
         Steps after each epoch.
     patience : int, optional
-        Stop early after so many epochs without a lower validation loss.
+        Stop early after this many epochs without a lower validation loss.
     keep_best : bool
         Whether the model ends with the weights of its best epoch; if not, with those of the last one.
     step : Step, optional
-        How a minibatch goes forward and backward: by default over all cores, as `npnet.parallel.Step` does;
-        `npnet.train.plain_step` takes it whole.
+        How a minibatch is run forward and backward: by default over all cores, as `npnet.parallel.Step`
+        does; `npnet.train.plain_step` runs it whole.
     drop_last : bool
-        Whether a last minibatch that is not full is left out of each epoch.
+        Whether to leave out a last minibatch that is not full.
+    checkpoint : path, optional
+        A folder for checkpoints of the run. One is written at the start, after each epoch, within long
+        epochs every `checkpoint_seconds`, at the end, and when Ctrl-C, SIGTERM or SIGHUP ends the run. After
+        very short epochs it is left out where checkpoints would take more than 2 % of the time.
+    resume : bool
+        Whether to go on from the newest checkpoint in the folder. Without a checkpoint there, a new run
+        begins.
+    checkpoint_seconds : float
+        Time between two checkpoints within an epoch.
+    detect_anomaly : bool
+        Whether to check the result of every operation for NaN and ∞, forward and backward, and stop at the
+        first. This takes time; without it, loss, gradients and weights are checked, and the operation is
+        looked for when one of them is not finite.
     progress : bool or "bar"
-        Whether to tell on standard error how it goes: a bar in a terminal or in a notebook, elsewhere a line
-        an epoch, and a line about the end. "bar" is the terminal's bar alone.
+        Whether to show progress on standard error: a bar in a terminal or in a notebook, elsewhere a line
+        for each epoch, and a last line about the end. "bar" is the terminal's bar alone.
     on_epoch : callable, optional
-        Called with each `Epoch` as it is finished; training ends if it returns True.
+        Called with each `Epoch` after it has finished; training ends if it returns True.
     on_step : callable, optional
         Called with the `State` after each update, with the minibatch's ``state.loss`` and ``state.grads``;
-        training ends if it returns True, and the epoch under way does not count.
+        training ends if it returns True, and the current epoch does not count.
     on_backward : callable, optional
         Called with the `State` between backward and update. It may change the arrays in ``state.grads`` or
-        put others there: so gradients are clipped.
+        replace them, for example to clip gradients.
 
     Returns
     -------
@@ -102,18 +122,27 @@ def fit(
     Raises
     ------
     InputError
-        Before training begins, if the data is empty, holds NaN, or the samples do not fit the model or the
-        labels its outputs. During training, if the loss is no longer a number. The model then has the
-        weights of the epoch with the lowest validation loss; without validation data, of the epoch with
-        the lowest training loss, or those it began with if no epoch made that lower.
+        Before training begins, if the data is empty, holds NaN, or does not fit model and loss; or if the
+        checkpoint folder holds another run, is in use, or cannot be written to. During training, if the loss,
+        a gradient or a weight is NaN or ∞, or a checkpoint cannot be written. After NaN or ∞ the model has
+        the weights of the epoch with the lowest validation loss; without validation data, of the epoch with
+        the lowest training loss, or the initial ones if no epoch made that lower.
 
     Notes
     -----
     A loss over all data is Σ losses / Σ divisors, whatever the minibatches; see `npnet.nn.Loss.divisor`. A
-    minibatch in which nothing counts, such as one whose labels are all ignored, is passed over without
-    an update.
+    minibatch in which nothing counts, such as one whose labels are all ignored, is skipped without an update.
 
-    Whatever error ends training, a callback's too, has the history so far: ``error.history``.
+    A run that is resumed ends with the same bits as one that was never interrupted, wherever between two
+    steps it ended, and with any number of threads. For that it must meet the same data, model, loss,
+    optimizer, schedule, batch size, patience and seed as before; a difference is refused and named. Only
+    `epochs` may be larger. If `generator` is a Generator, its state is set to that of the checkpoint. A
+    killed run repeats at most the steps since its last checkpoint, and calls `on_step` and `on_epoch` for
+    them again. State that callbacks and data sets of your own keep is not saved.
+
+    After SIGTERM or SIGHUP a run with checkpoints saves and raises SystemExit with the status 128 + signal.
+
+    Any exception that ends training, also one of a callback, has the history so far: ``error.history``.
 
     Examples
     --------
@@ -129,7 +158,7 @@ def fit(
     >>> float(model.weight[0, 0].round(1)), float(model.bias[0].round(1)), len(history.epochs)
     (2.0, 1.0, 20)
 
-    No gradient above 1, and an end as soon as the loss is low:
+    Clip gradients to 1, and end as soon as the loss is low:
 
     >>> def clip(state):
     ...     for grad in state.grads.values():
@@ -139,7 +168,7 @@ def fit(
     >>> fit(model, nn.MSELoss(), sgd, (x, y), on_backward=clip, on_epoch=low_enough, progress=False)
     History(1 epoch, training loss 0.0001, stopped by a callback)
     """
-    with _over_threads(step) as chosen:
+    with over_threads(step) as chosen:
         return run(
             NumPyEngine(model, loss, optimizer, schedule, chosen),
             data,
@@ -149,23 +178,15 @@ def fit(
             patience=patience,
             keep_best=keep_best,
             drop_last=drop_last,
+            checkpoint=checkpoint,
+            resume=resume,
+            checkpoint_seconds=checkpoint_seconds,
+            detect_anomaly=detect_anomaly,
             progress=progress,
             on_epoch=on_epoch,
             on_step=on_step,
             on_backward=on_backward,
         )
-
-
-@contextmanager
-def _over_threads(step: Step | None) -> Iterator[Any]:
-    """Give a step, by default one over all cores, whose threads end with the block."""
-    if step is not None:
-        yield step
-        return
-    from npnet.parallel import Step as ThreadedStep  # noqa: PLC0415 - import npnet stays light
-
-    with ThreadedStep() as threaded:
-        yield threaded
 
 
 def run(
@@ -178,20 +199,26 @@ def run(
     patience: int | None = None,
     keep_best: bool = True,
     drop_last: bool = False,
-    progress: Told = True,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = 300.0,
+    detect_anomaly: bool = False,
+    progress: ProgressMode = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
     on_step: Callable[[State], Any] | None = None,
     on_backward: Callable[[State], Any] | None = None,
 ) -> History:
-    """Train by means of any engine; everything else is as in `fit`.
+    """Train with any engine; everything else is as in `fit`.
 
-    Two engines run with equal arguments and generators of equal seeds see the same minibatches.
+    With equal arguments and seeds, two engines see the same minibatches.
 
     Parameters
     ----------
     engine : Engine
     data, epochs, batch_size, generator, patience, keep_best, drop_last
         As in `fit`.
+    checkpoint, resume, checkpoint_seconds, detect_anomaly
+        As in `fit`. Checkpoints need a `ResumableEngine`.
     progress, on_epoch, on_step, on_backward
         As in `fit`.
 
@@ -205,140 +232,79 @@ def run(
         As in `fit`.
     """
     check_engine("fit", engine)
-    source = generator_of(generator)
     settings = Settings(
-        epochs, batch_size, source, patience, keep_best, drop_last, progress, on_epoch, on_step, on_backward
+        epochs=epochs,
+        batch_size=batch_size,
+        generator=generator_of(generator),
+        seed=seed_of(generator),
+        patience=patience,
+        keep_best=keep_best,
+        drop_last=drop_last,
+        checkpoint=folder_of(checkpoint),
+        resume=resume,
+        checkpoint_seconds=checkpoint_seconds,
+        detect_anomaly=detect_anomaly,
+        progress=progress,
+        on_epoch=on_epoch,
+        on_step=on_step,
+        on_backward=on_backward,
     )
     training, validation = parts(data)
     check_patience(settings.patience, validation)
     training, validation, notes = _prepared(engine, training, validation, settings)
     noise = np.random.default_rng(settings.generator.integers(0, 2**63, size=4))
     state = State(settings.generator, noise, history=History(notes=notes))
-    # A number too large is met by the check of the loss, not by a warning or an exception of NumPy's.
-    with Silence(), interrupts_wait() as stop_if_asked:
-        steps = count_minibatches(training, settings.batch_size, settings.drop_last)
-        reporter = Reporter(
-            settings.progress, settings.epochs, min(len(training), steps * settings.batch_size)
-        )
-        reporter.notes(notes)
-        try:
-            _learn(engine, training, validation, settings, state, reporter, stop_if_asked)
-        except KeyboardInterrupt:
-            state.history.interrupted = True
-        except _Stopped:
-            state.history.stopped_by_callback = True
-        except BaseException as error:
-            vars(error)["history"] = state.history
-            raise
-        finally:
-            reporter.clear()
-            _keep_best(engine, state, wanted=settings.keep_best)
-        reporter.close(state.history)
+    steps = count_minibatches(training, settings.batch_size, settings.drop_last)
+    reporter = Reporter(settings.progress, settings.epochs, min(len(training), steps * settings.batch_size))
+    description = _description(engine, settings, training, validation)
+    # Silence: overflow and NaN are found by checks, not by warnings or exceptions of NumPy's.
+    with (
+        Silence(),
+        Checkpoints(
+            settings.checkpoint, engine, state, description, settings.checkpoint_seconds, steps
+        ) as checkpoints,
+        deferred_signals(termination=settings.checkpoint is not None) as stop_if_asked,
+    ):
+        run_ = Training(engine, training, validation, settings, state, reporter, checkpoints, stop_if_asked)
+        reporter.notes(notes + _begin(checkpoints, settings))
+        signal_number = _carry_out(run_)
+    if signal_number not in (None, signal.SIGINT):
+        raise SystemExit(128 + signal_number)
     return state.history
 
 
-def _learn(
-    engine: Engine,
-    training: Dataset,
-    validation: Dataset | None,
-    settings: Settings,
-    state: State,
-    reporter: Reporter,
-    stop_if_asked: Callable[[], None],
-) -> None:
-    """Epoch after epoch, learn from each minibatch, judge the validation part, and remember the best."""
-    history = state.history
-    state.fallback.offer(0, -np.inf, engine.weights())
-    while state.epoch < settings.epochs and not history.stopped_early:
-        lr = engine.lr
-        seconds = _learn_epoch(engine, training, settings, state, reporter, stop_if_asked)
-        judged = Tally()
-        if validation is not None:
-            judged = judge(engine, validation, settings.batch_size, stop_if_asked)
-            check_counted(judged, "validation")
-            check_finite(judged.loss, engine, state, "validation loss", validation)
-        finished = _finish_epoch(engine, state, judged, lr, seconds)
-        history.stopped_early = settings.patience is not None and state.epochs_since_best >= settings.patience
-        reporter.epoch(finished)
-        if settings.on_epoch is not None:
-            reporter.clear()
-            _call(settings.on_epoch, finished)
-        stop_if_asked()
+def _begin(checkpoints: Checkpoints, settings: Settings) -> list[str]:
+    """Resume from a checkpoint, or write the first one, and return lines about it."""
+    lines = checkpoints.restore() if settings.resume else []
+    if lines:
+        check_epochs_left(checkpoints.state.epoch, settings.epochs)
+    else:
+        checkpoints.require_none()
+    return lines
 
 
-def _learn_epoch(
-    engine: Engine,
-    training: Dataset,
-    settings: Settings,
-    state: State,
-    reporter: Reporter,
-    stop_if_asked: Callable[[], None],
-) -> float:
-    """Learn from each minibatch once and return how many seconds it took."""
-    began = time.perf_counter()
-    state.step, state.tally = 0, Tally()
-    for x, target in minibatches(training, settings.batch_size, state.generator, settings.drop_last):
-        loss, divisor, y, state.grads = engine.learn(x, target, state.noise)
-        state.tally.add(loss, divisor, y, target, engine.ignore_index)
-        if divisor:  # otherwise nothing counts in this minibatch, and there is nothing to learn from it
-            check_finite(loss, engine, state, "loss", training)
-            state.fallback.confirm(loss)
-            state.loss = loss
-            if settings.on_backward is not None:
-                settings.on_backward(state)
-            engine.update(state.grads)
-        state.step += 1
-        if settings.on_step is not None:
-            _call(settings.on_step, state)
-        reporter.step(state, time.perf_counter() - began)
-        stop_if_asked()
-    check_counted(state.tally, "training")
-    return time.perf_counter() - began
-
-
-def _finish_epoch(engine: Engine, state: State, judged: Tally, lr: float, seconds: float) -> Epoch:
-    """Write the epoch into the history, keep its weights if they are the best, step the schedule."""
-    state.epoch += 1
-    epoch = Epoch(
-        epoch=state.epoch,
-        train_loss=state.tally.loss,
-        train_accuracy=state.tally.accuracy,
-        validation_loss=judged.loss if judged.seen else None,
-        validation_accuracy=judged.accuracy,
-        lr=lr,
-        seconds=seconds,
-        samples_per_second=state.tally.seen / seconds,
-    )
-    state.history.epochs.append(epoch)
-    if epoch.validation_loss is None:
-        if epoch.train_loss < state.fallback.loss:
-            state.fallback.offer(state.epoch, epoch.train_loss, engine.weights())
-    elif epoch.validation_loss < state.best_loss:
-        state.best_loss, state.best_weights = epoch.validation_loss, engine.weights()
-        state.history.best_epoch = state.epoch
-    engine.end_epoch()
-    return epoch
-
-
-def _keep_best(engine: Engine, state: State, *, wanted: bool) -> None:
-    """Give the model the weights of the lowest validation loss; without one, after a failure, others."""
-    if not wanted and not state.history.diverged:
-        state.history.best_epoch = None
-    elif state.best_weights is not None:
-        engine.load(state.best_weights)
-    elif state.history.diverged and state.fallback.weights is not None:
-        state.history.best_epoch = state.fallback.epoch
-        engine.load(state.fallback.weights)
-
-
-class _Stopped(Exception):  # noqa: N818 - no error: a callback has asked for it
-    """A callback has asked for the end of training."""
-
-
-def _call(callback: Callable[[Any], Any], value: Any) -> None:
-    answer = callback(value)
-    if isinstance(answer, bool | np.bool_) and answer:
-        raise _Stopped
+def _carry_out(training: Training) -> int | None:
+    """Train to the end, or to what ends it before, and return the signal that did, if one did."""
+    history, number = training.state.history, None
+    try:
+        training.checkpoints.save()
+        training.run()
+    except KeyboardInterrupt as interrupt:
+        history.interrupted = True
+        if isinstance(interrupt, Interrupted):  # between two steps
+            training.save()
+            number = interrupt.number
+    except Stopped:
+        history.stopped_by_callback = True
+        training.save()
+    except BaseException as error:
+        vars(error)["history"] = history
+        raise
+    finally:
+        training.reporter.clear()
+        training.load_best_weights()
+    training.reporter.close(history)
+    return number
 
 
 def _prepared(
@@ -354,138 +320,17 @@ def _prepared(
     return training, validation, notes
 
 
-# ---- judging -------------------------------------------------------------------------------------------
-
-
-def judge(
-    engine: Engine,
-    dataset: Data,
-    batch_size: int = 256,
-    stop_if_asked: Callable[[], None] = lambda: None,
-) -> Tally:
-    """Pass once through a data set in evaluation mode, by means of any engine.
-
-    Parameters
-    ----------
-    engine : Engine
-    dataset : data set, (x, y), or a bunch
-        As in `fit`.
-    batch_size : int
-        Bears on memory and speed alone.
-    stop_if_asked : callable
-        Called after each minibatch; it may raise.
-
-    Returns
-    -------
-    tally : Tally
-        With loss and accuracy.
-
-    Raises
-    ------
-    InputError
-        If the data set is empty or does not fit.
-    """
-    check_engine("judge", engine)
-    check.function("judge", "stop_if_asked", stop_if_asked)
-    batch_size = check.integer("judge", "batch_size", batch_size, least=1)
-    part, _ = in_dtype(_nonempty("judge", dataset), engine.dtype, engine.targets)
-    tally = Tally()
-    with Silence():
-        for x, target in minibatches(part, batch_size):
-            loss, divisor, y, _ = engine.judge(x, target)
-            tally.add(loss, divisor, y, target, engine.ignore_index)
-            stop_if_asked()
-    return tally
-
-
-def evaluate(model: Layer, loss: Loss, dataset: Data, batch_size: int = 256) -> tuple[float, float | None]:
-    """Return loss and accuracy of a model on a data set, in evaluation mode.
-
-    Parameters
-    ----------
-    model : Layer
-    loss : Loss
-        Whether it averages or sums, its mean over all data is returned: Σ losses / Σ divisors, see
-        `npnet.nn.Loss.divisor`.
-    dataset : data set, (x, y), or a bunch
-        As in `fit`.
-    batch_size : int
-        Bears on memory and speed alone.
-
-    Returns
-    -------
-    loss : float
-        NaN if nothing counts, as where all labels are ignored.
-    accuracy : float in 0…1, or None
-        None where targets are not class labels.
-
-    Raises
-    ------
-    InputError
-        If the data set is empty or does not fit the model.
-    """
-    check_model("evaluate", model)
-    check_loss("evaluate", loss)
-    batch_size = check.integer("evaluate", "batch_size", batch_size, least=1)
-    targets, ignore_index = targets_of(loss), getattr(loss, "ignore_index", None)
-    part, _ = in_dtype(_nonempty("evaluate", dataset), dtype_of(model), targets)
-    check_no_text("evaluate: dataset's", *next(iter(minibatches(part, 1))))
-    tally = Tally()
-    with Silence(), _over_threads(None) as step:
-        for x, target in minibatches(part, batch_size):
-            y = step.predict(model, x)
-            if targets == "numbers" and (*target.shape, 1) == y.shape:
-                target = target[:, np.newaxis]
-            if not tally.seen:
-                check_targets("evaluate: dataset's", part, target, y, targets, ignore_index)
-            mean, divisor, *_ = outcome(loss, float(loss(y, target)), y, target)
-            tally.add(mean, divisor, y, target, ignore_index)
-    return tally.loss, tally.accuracy
-
-
-def predict(model: Layer, dataset: Any, batch_size: int = 256) -> ndarray:
-    """Return the model's outputs for every sample, in evaluation mode and in order.
-
-    Parameters
-    ----------
-    model : Layer
-    dataset : array, frame, tensor, or data set
-        The samples; whatever `fit` takes does too, and its targets are not looked at.
-    batch_size : int
-        Bears on memory and speed alone.
-
-    Returns
-    -------
-    y : array, shape (n, *outputs)
-
-    Raises
-    ------
-    InputError
-        If there is no sample, or they do not fit the model.
-
-    Examples
-    --------
-    >>> from npnet import nn
-    >>> predict(nn.ReLU(), np.array([[-1.0], [2.0]]))
-    array([[0.],
-           [2.]])
-    """
-    check_model("predict", model)
-    batch_size = check.integer("predict", "batch_size", batch_size, least=1)
-    if is_array(dataset):
-        x = as_array("predict", "dataset", dataset)
-        if x.ndim == 0 or not len(x) or x.dtype.kind not in "biuf":
-            raise InputError(
-                f"predict: dataset must hold the numbers of at least one sample, got {check.described(x)}"
-            )
-        dataset = (x, np.zeros(len(x), np.int64))
-    part, _ = in_dtype(_nonempty("predict", dataset), dtype_of(model))
-    with Silence(), _over_threads(None) as step:
-        return np.concatenate([step.predict(model, x) for x, _ in minibatches(part, batch_size)])
-
-
-def _nonempty(owner: str, data: Any) -> Dataset:
-    part = one_part(owner, data)
-    if not len(part):
-        raise InputError(f"{owner}: dataset must hold at least one sample, got an empty one")
-    return part
+def _description(
+    engine: Engine, settings: Settings, training: Dataset, validation: Dataset | None
+) -> dict[str, Any]:
+    """Return what must be the same for a run to be resumed; nothing if there are no checkpoints."""
+    if settings.checkpoint is None:
+        return {}
+    if not isinstance(engine, ResumableEngine):
+        raise InputError(
+            "fit: checkpoint needs an engine with rank, description, state_dict and load_state_dict, got "
+            f"{type(engine).__name__}"
+        )
+    data = {"training data": fingerprint(training), "validation data": fingerprint(validation)}
+    contents = {f"{name} of the {part}": text for part, texts in data.items() for name, text in texts.items()}
+    return {**settings.description(), **engine.description(), **contents}

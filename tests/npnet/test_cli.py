@@ -68,7 +68,7 @@ def test_the_last_line_is_the_test_accuracy(quick):
 def test_a_run_leaves_its_folder_whole(quick):
     ended, folder = quick
     figures = {"confusion_matrix.png", "filters.png", "learning_curves.png", "misclassified.png"}
-    texts = {"metrics.jsonl", "model.safetensors", "result.json", "settings.json"}
+    texts = {"metrics.jsonl", "model.safetensors", "options.json", "result.json", "settings.json"}
     assert {path.name for path in folder.iterdir()} == figures | texts
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ", folder.name)
     for figure in figures:
@@ -191,7 +191,10 @@ def test_a_request_to_end_saves_what_was_learnt(request_to_end, status, first, t
     folder = only_folder(tmp_path)
     assert process.returncode == status
     assert rest.splitlines()[-1].startswith("test accuracy: ")
-    assert complaint == f"npnet: interrupted; what was learnt until then is in {folder}\n"
+    assert complaint == (
+        f"npnet: interrupted; what was learnt until then is in {folder}, and npnet train --resume goes on "
+        "with it\n"
+    )
     assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
     load_weights(folder / "model.safetensors", network(np.random.default_rng(9)))
 

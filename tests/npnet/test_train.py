@@ -8,7 +8,7 @@ import pytest
 from npnet import nn, optim
 from npnet.data import ArrayDataset, Splits, digits, minibatches
 from npnet.errors import InputError
-from npnet.train import NumPyEngine, Tally, evaluate, fit, plain_step, predict, run
+from npnet.train import NumPyEngine, RunningMetrics, evaluate, fit, plain_step, predict, run
 
 # The shape checks take ten times as long as the steps they check, of which there are many here.
 pytestmark = pytest.mark.usefixtures("bare")
@@ -114,7 +114,7 @@ def test_a_summed_loss_is_reported_for_each_sample(splits):
 
 
 def test_labels_to_be_ignored_do_not_count():
-    tally = Tally()
+    tally = RunningMetrics()
     tally.add(0.0, 2.0, np.eye(3), np.array([0, 2, -100]), ignore_index=-100)
     assert tally.accuracy == 0.5
 
@@ -178,9 +178,9 @@ def test_a_step_of_ones_own_takes_the_place_of_the_plain_one(splits):
 
 def test_two_engines_see_the_same_minibatches_whatever_noise_their_layers_draw(splits):
     class Recording(NumPyEngine):
-        def learn(self, x, target, generator):
+        def forward_backward(self, x, target, generator):
             seen.append(target)
-            return super().learn(x, target, generator)
+            return super().forward_backward(x, target, generator)
 
     orders = []
     for dropout in (0.0, 0.5):

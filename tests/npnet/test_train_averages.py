@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from npnet import nn, optim
 from npnet.data import ArrayDataset
 from npnet.errors import InputError
-from npnet.train import NumPyEngine, Tally, evaluate, fit, judge
+from npnet.train import NumPyEngine, RunningMetrics, evaluate, evaluate_engine, fit
 
 pytestmark = pytest.mark.usefixtures("bare")
 
@@ -76,7 +76,7 @@ def test_the_mean_is_the_same_for_every_batch_size(case, batch_size):
     for reduction in ("mean", "sum"):
         loss = kind(**settings, reduction=reduction)
         assert evaluate(nn.Identity(), loss, data, batch_size)[0] == pytest.approx(whole, rel=1e-12)
-        assert judge(learner(loss, x), data, batch_size).loss == pytest.approx(whole, rel=1e-12)
+        assert evaluate_engine(learner(loss, x), data, batch_size).loss == pytest.approx(whole, rel=1e-12)
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, 40, N])
@@ -217,7 +217,7 @@ def test_a_loss_of_ones_own_is_weighed_by_samples_or_as_it_says():
 
 
 def test_a_tally_weighs_by_the_divisor():
-    tally = Tally()
+    tally = RunningMetrics()
     tally.add(1.0, 3.0, np.zeros((2, 1)), np.zeros((2, 1)))
     tally.add(math.nan, 0.0, np.zeros((2, 1)), np.zeros((2, 1)))
     tally.add(5.0, 1.0, np.zeros((2, 1)), np.zeros((2, 1)))

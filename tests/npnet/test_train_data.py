@@ -99,7 +99,7 @@ def test_targets_of_a_regression_become_floats():
 
 def test_the_last_minibatch_can_be_left_out():
     seen = []
-    learn((X, Y), batch_size=25, drop_last=True, on_step=lambda state: seen.append(state.tally.seen))
+    learn((X, Y), batch_size=25, drop_last=True, on_step=lambda state: seen.append(state.metrics.seen))
     assert seen == [25, 50]
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from npnet import nn, optim
 from npnet.errors import InputError
-from npnet.train import Epoch, History, State, evaluate, fit, judge, predict
+from npnet.train import Epoch, History, State, evaluate, evaluate_engine, fit, predict
 from npnet.train.engine import NumPyEngine
-from npnet.train.history import Fallback
+from npnet.train.state import Fallback
 
 pytestmark = pytest.mark.usefixtures("bare")
 
@@ -207,12 +207,12 @@ def test_a_run_that_diverges_later_leaves_those_of_its_best_epoch(keep_best):
 
 def test_weights_are_worth_the_worse_of_their_epoch_and_the_next_minibatch():
     fallback = Fallback()
-    fallback.offer(0, -np.inf, {"w": 0})
+    fallback.propose(0, -np.inf, {"w": 0})
     fallback.confirm(5.0)
-    fallback.offer(1, 1.0, {"w": 1})
+    fallback.propose(1, 1.0, {"w": 1})
     fallback.confirm(2.0)
     assert (fallback.epoch, fallback.loss, fallback.weights) == (1, 2.0, {"w": 1})
-    fallback.offer(2, 0.5, {"w": 2})
+    fallback.propose(2, 0.5, {"w": 2})
     fallback.confirm(1e9)  # the last steps of epoch 2 have spoilt them
     assert (fallback.epoch, fallback.weights) == (1, {"w": 1})
 
@@ -227,7 +227,7 @@ def test_numpy_may_be_told_to_raise():
         loss, _ = evaluate(model, nn.CrossEntropyLoss(), (X * 1e200, Y))
         outputs = predict(model, X * 1e300)
         engine = NumPyEngine(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters))
-        tally = judge(engine, (X * 1e200, Y))
+        tally = evaluate_engine(engine, (X * 1e200, Y))
         with pytest.raises(InputError, match="learning rate"):
             learn((X, Y), lr=1e300, epochs=20)
     assert outputs.shape == (N, 3)

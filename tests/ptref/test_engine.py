@@ -242,7 +242,7 @@ def test_what_moves_weights_in_npnet_moves_them_here():
             planned = schedule.make(optim, own)
             x = np.ones((1, 2), np.float32)
             for _ in range(3):
-                engine.update(engine.learn(x, np.ones((1, 1), np.float32), rng_of_7()).grads)
+                engine.update(engine.forward_backward(x, np.ones((1, 1), np.float32), rng_of_7()).grads)
                 engine.end_epoch()
                 planned.step()
                 assert engine.lr == pytest.approx(own.lr, rel=1e-14)

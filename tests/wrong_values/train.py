@@ -1,5 +1,10 @@
 """Rows for `npnet.train`, `npnet.fit`, and minibatches."""
 
+import atexit
+from functools import cache
+from shutil import rmtree
+from tempfile import mkdtemp
+
 import numpy as np
 
 from npnet import nn, optim
@@ -8,12 +13,13 @@ from npnet.train import (
     Epoch,
     History,
     NumPyEngine,
-    Tally,
+    RunningMetrics,
     evaluate,
+    evaluate_engine,
     fit,
-    judge,
     plain_step,
     predict,
+    read_checkpoint,
     run,
 )
 from tests.wrong_values.table import (
@@ -85,6 +91,10 @@ def for_run():
         "patience": None,
         "keep_best": True,
         "drop_last": False,
+        "checkpoint": None,
+        "resume": False,
+        "checkpoint_seconds": 300.0,
+        "detect_anomaly": False,
         "progress": False,
         "on_epoch": None,
         "on_step": None,
@@ -97,6 +107,14 @@ def engine():
     return NumPyEngine(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters, lr=0.1))
 
 
+@cache
+def written_checkpoint():
+    folder = mkdtemp()
+    atexit.register(rmtree, folder)
+    run(engine(), DATA, epochs=1, progress=False, checkpoint=folder)
+    return folder
+
+
 SETTINGS = {
     "data": [*DATASET, (X, Y, X), (DATA, 3), (DATA, [])],
     "epochs": POSITIVE,
@@ -105,6 +123,10 @@ SETTINGS = {
     "patience": without(POSITIVE, None),
     "keep_best": [*FLAG, None],
     "drop_last": [*FLAG, None],
+    "checkpoint": [3, "", "a\0b", b"runs", ["runs"], {}, True, "/dev/null", "/dev/null/runs"],
+    "resume": [*FLAG, None, True],  # True goes with a folder
+    "checkpoint_seconds": [None, 0, -1.0, float("nan"), float("inf"), "5", True, [5]],
+    "detect_anomaly": [*FLAG, None],
     "progress": PROGRESS,
     "on_epoch": CALLBACK,
     "on_step": CALLBACK,
@@ -123,7 +145,7 @@ def line_of_epoch(epochs):
 
 
 def add_to_tally(loss, divisor, y, target, ignore_index):
-    Tally().add(loss, divisor, y, target, ignore_index)
+    RunningMetrics().add(loss, divisor, y, target, ignore_index)
 
 
 ROWS = [
@@ -154,8 +176,8 @@ ROWS = [
         },
     ),
     Row(
-        "npnet.train.judge",
-        judge,
+        "npnet.train.evaluate_engine",
+        evaluate_engine,
         lambda: {"engine": engine(), "dataset": DATA, "batch_size": 4, "stop_if_asked": lambda: None},
         {"engine": ENGINE, **JUDGED, "stop_if_asked": [None, *FUNCTION]},
     ),
@@ -174,6 +196,12 @@ ROWS = [
             "dataset": [value for value in DATASET if type(value) is not np.ndarray],  # samples alone do
             "batch_size": POSITIVE,
         },
+    ),
+    Row(
+        "npnet.train.read_checkpoint",
+        read_checkpoint,
+        lambda: {"path": written_checkpoint()},
+        {"path": [None, 3, "", "a\0b", b"runs", ["runs"], {}]},
     ),
     Row(
         "npnet.train.History",
@@ -251,7 +279,7 @@ ROWS = [
     ),
     Row("Epoch.line", line_of_epoch, lambda: {"epochs": 3}, {"epochs": POSITIVE}),
     Row(
-        "Tally.add",
+        "RunningMetrics.add",
         add_to_tally,
         lambda: {"loss": 1.0, "divisor": 6.0, "y": X, "target": Y, "ignore_index": None},
         {

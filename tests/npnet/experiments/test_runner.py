@@ -165,13 +165,13 @@ def test_each_engine_leaves_its_weights_and_judges_its_networks(tmp_path):
 
 def test_a_network_is_judged_by_the_engine_that_trained_it(tmp_path, monkeypatch):
     pytest.importorskip("torch")
-    judged, judge = [], runner.judge
+    judged, evaluate = [], runner.evaluate_engine
 
     def noted(engine, part):
         judged.append(type(engine).__name__)
-        return judge(engine, part)
+        return evaluate(engine, part)
 
-    monkeypatch.setattr(runner, "judge", noted)
+    monkeypatch.setattr(runner, "evaluate_engine", noted)
     recipes.get("linreg").run(Options(epochs=2, engine="both"), tmp_path, lambda line: None)
     assert judged == ["NumPyEngine"] * 3 + ["TorchEngine"] * 3
 

@@ -1,0 +1,1 @@
+"""Faults injected into training: kills, full disks, damaged files. `make faults` tries many of each."""
