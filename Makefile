@@ -40,7 +40,7 @@ test-lowest:  ## run the engine's tests with the oldest libraries allowed
 	$(PYTHON) -m venv .venv-lowest
 	$(PYTHON) -c "import re, tomllib; d = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 	    print(*(re.sub('>=([0-9.]+)', r'==\1', r) for r in d['dependencies']), sep='\n')" > .venv-lowest/constraints.txt
-	.venv-lowest/bin/pip install --quiet . beartype hypothesis pytest pytest-randomly pytest-xdist \
+	.venv-lowest/bin/pip install --quiet . beartype hypothesis jaxtyping pytest pytest-randomly pytest-xdist \
 	    --constraint .venv-lowest/constraints.txt
 	NPNET_TEST_INSTALLED=1 .venv-lowest/bin/pytest -n auto tests/npnet
 

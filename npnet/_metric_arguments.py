@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, Integer
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Bool, Int, Integer
 from npnet.errors import DTypeError, InputError
 
 Labels = Any  # an array, a list, a tuple, or a series of pandas

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
 from numpy import ndarray
 
 from npnet._metric_arguments import (
@@ -25,6 +24,7 @@ from npnet._metric_arguments import (
     counted_pairs,
     label_pair,
 )
+from npnet._shapes import Float, Int, Integer
 from npnet._words import counted
 from npnet.table import html_table, table
 

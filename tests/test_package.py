@@ -13,7 +13,17 @@ import pytest
 import npnet
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("torch", "matplotlib", "sklearn", "rich", "safetensors", "pooch")
+HEAVY = (
+    "torch",
+    "matplotlib",
+    "sklearn",
+    "rich",
+    "safetensors",
+    "pooch",
+    "jaxtyping",
+    "npnet.data",
+    "npnet.train",
+)
 
 
 def modules(package_name):
@@ -38,6 +48,14 @@ def test_importing_npnet_imports_nothing_heavy():
     code = f"import sys, npnet; print(*(name for name in {HEAVY} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_annotations_can_be_read_where_jaxtyping_is_not_loaded():
+    code = "import sys, typing, npnet\n"
+    code += "hints = typing.get_type_hints(npnet.functional.linear, include_extras=True)\n"
+    code += "print(*hints['weight'].__metadata__, 'jaxtyping' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["Float", "out_features", "in_features", "False"]
 
 
 def test_every_name_is_there_after_import_npnet():

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float32, UInt8
 from npnet.errors import InputError
 
 

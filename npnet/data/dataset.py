@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Shaped
 from npnet.errors import InputError
 
 

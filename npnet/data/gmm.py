@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int64
 from numpy import ndarray
 from numpy.random import Generator
 from numpy.typing import DTypeLike
 
 from npnet import check
+from npnet._shapes import Float, Int64
 from npnet.errors import InputError
 
 _LOW, _HIGH = -10.0, 10.0  # means are drawn from this interval along both axes

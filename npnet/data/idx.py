@@ -7,10 +7,10 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Num
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Num
 from npnet.data.files import as_path, read_bytes, unzip
 from npnet.errors import InputError
 

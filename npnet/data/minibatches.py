@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._shapes import Int
 from npnet.data._stack import stack
 from npnet.data.convert import dataset_of
 from npnet.data.dataset import ArrayDataset, Dataset

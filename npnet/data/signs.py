@@ -9,11 +9,11 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
 from npnet._regular import open_regular
+from npnet._shapes import Int64, UInt8
 from npnet._words import counted
 from npnet.data import files
 from npnet.data._images import check_held_out, unit_range

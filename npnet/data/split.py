@@ -7,11 +7,11 @@ from math import isclose
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._shapes import Int
 from npnet.data.dataset import ArrayDataset
 from npnet.errors import InputError
 

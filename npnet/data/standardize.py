@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64, Num
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float, Float64, Num
 from npnet._words import counted
 from npnet.data.dataset import ArrayDataset
 from npnet.errors import InputError

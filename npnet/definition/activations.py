@@ -6,10 +6,10 @@ from collections.abc import Callable
 from math import exp, inf, isnan, log
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float
 
 
 def relu(x: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:

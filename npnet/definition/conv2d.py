@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float
 from npnet.definition._pair import Pair, pair
 
 Place = tuple[int, ...]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float
 
 
 def linear(

@@ -6,10 +6,10 @@ from itertools import product
 from math import ceil, floor
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float
 from npnet.definition._pair import Pair, pair
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from math import exp, log, nan
 
 import numpy as np
-from jaxtyping import Float, Integer, Shaped
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float, Integer, Shaped
 from npnet.errors import InputError
 
 

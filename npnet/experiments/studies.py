@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check, metrics, nn, plot
 from npnet import functional as F
+from npnet._shapes import Float
 from npnet.data import ArrayDataset, Dataset, minibatches
 from npnet.errors import InputError
 from npnet.experiments.run import Run

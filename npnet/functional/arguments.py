@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float
 from npnet.errors import InputError
 from npnet.kernels.window import Pair, Window, place_window
 

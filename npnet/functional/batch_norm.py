@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
+from npnet._shapes import Float
 from npnet._types import BackwardMany
 from npnet.errors import InputError
 from npnet.functional.arguments import channels_last

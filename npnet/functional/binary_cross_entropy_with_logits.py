@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
+from npnet._shapes import Float
 from npnet._types import LossBackward
 from npnet.functional._losses import check_broadcast, check_reduction, reduce_losses
 from npnet.functional.sigmoid import sigmoid

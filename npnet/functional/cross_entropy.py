@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
+from npnet._shapes import Float, Integer
 from npnet._types import LossBackward
 from npnet.errors import DTypeError, InputError
 from npnet.functional._losses import (

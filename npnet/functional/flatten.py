@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import prod
 
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float
 from npnet._types import Backward
 from npnet.errors import InputError
 

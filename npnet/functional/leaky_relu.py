@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
+from npnet._shapes import Float
 from npnet._types import Backward
 from npnet.kernels.blocks import elementwise
 from npnet.kernels.masks import choose_where

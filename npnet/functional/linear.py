@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import prod
 
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
+from npnet._shapes import Float
 from npnet._types import BackwardMany
 from npnet._words import counted
 from npnet.errors import InputError

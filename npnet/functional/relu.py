@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Bool, Float
 from npnet._types import Backward
 from npnet.kernels.blocks import elementwise
 from npnet.kernels.masks import keep_where

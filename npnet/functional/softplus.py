@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
+from npnet._shapes import Float
 from npnet._types import Backward
 from npnet.kernels.blocks import elementwise
 

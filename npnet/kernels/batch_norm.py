@@ -15,9 +15,9 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
+from npnet._shapes import Float
 from npnet._types import BackwardMany
 from npnet.kernels import thresholds
 from npnet.kernels.blocks import image_blocks, order_in_memory

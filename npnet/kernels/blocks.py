@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from jaxtyping import Float
 from numpy import ndarray
 
+from npnet._shapes import Float
 from npnet.kernels import thresholds
 from npnet.kernels.pieces import equal_slices, run_pieces, slices_of
 

@@ -20,9 +20,9 @@ between two convolutions.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
+from npnet._shapes import Float
 from npnet._types import BackwardMany
 from npnet.kernels import thresholds
 from npnet.kernels.blocks import divisor, fits_cache

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Integer
 from numpy import ndarray
 
+from npnet._shapes import Float, Integer
 from npnet.kernels.softmax import exponentials
 
 __all__ = ()  # for npnet itself, not for users

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
+from npnet._shapes import Float
 from npnet.kernels import thresholds
 from npnet.kernels.pieces import run_pieces, slices_of
 

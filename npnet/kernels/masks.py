@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
 from numpy import ndarray
+
+from npnet._shapes import Bool, Float
 
 __all__ = ()  # for npnet itself, not for users
 

@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
+from npnet._shapes import Float, Int, UInt8
 from npnet._types import Backward
 from npnet.kernels.blocks import Part, for_image_blocks
 from npnet.kernels.masks import split_where

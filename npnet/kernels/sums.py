@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
+from npnet._shapes import Float
 from npnet.kernels import thresholds
 from npnet.kernels.pieces import slices_of
 

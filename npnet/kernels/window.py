@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
+from npnet._shapes import Float
 from npnet.errors import InputError
 
 __all__ = ()  # for npnet itself, not for users

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float, Integer
 from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float, Integer
 from npnet.errors import InputError
 from npnet.plot._arguments import Names, mapping, names, numbers, share, shares
 from npnet.plot._style import (

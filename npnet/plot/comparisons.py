@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 
+from npnet._shapes import Float
 from npnet.errors import InputError
 from npnet.plot._arguments import MOST_PICTURES, mapping, numbers, share
 from npnet.plot._errors import error_axis

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -19,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float
 from npnet._words import counted
 from npnet.errors import InputError
 from npnet.nn import Dropout, Flatten, Layer, Sequential

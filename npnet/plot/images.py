@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Integer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Float, Integer
 from npnet.errors import InputError
 from npnet.plot._arguments import MOST_PICTURES, Names, names, names_of, numbers, shares
 from npnet.plot._style import (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy import ndarray
 
+from npnet._shapes import Float
 from npnet.errors import InputError
 from npnet.plot._arguments import mapping, numbers
 from npnet.plot._style import SIGNED, drawing, frame, new_figure

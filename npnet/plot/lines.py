@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Num
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Num
 from npnet.errors import InputError
 from npnet.plot._arguments import MOST_PANELS, MOST_PICTURES, mapping, numbers, plain, sequence
 from npnet.plot._style import BLUE, ORANGE, drawing, grid_lines, new_figure

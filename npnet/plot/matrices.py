@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Integer
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Integer
 from npnet.errors import InputError
 from npnet.plot._arguments import Names, names_of
 from npnet.plot._style import BLUE, ORANGE, class_ticks, drawing, longest, new_figure

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Integer, Num
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -20,6 +19,7 @@ from matplotlib.lines import Line2D
 from numpy import ndarray
 
 from npnet import check
+from npnet._shapes import Bool, Integer, Num
 from npnet.errors import InputError
 from npnet.nn import Layer
 from npnet.plot._arguments import Names, names, names_of, numbers, plain, sequence

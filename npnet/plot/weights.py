@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Num
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy import ndarray
 
+from npnet._shapes import Num
 from npnet.errors import InputError
 from npnet.plot._arguments import Names, caption, mapping, names_of, numbers
 from npnet.plot._style import GREY, SIGNED, drawing, frame, grouped, new_figure, panels

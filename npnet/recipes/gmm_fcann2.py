@@ -20,10 +20,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int64
 from numpy import ndarray
 
 from npnet import check, plot
+from npnet._shapes import Float, Int64
 from npnet.errors import MissingError
 from npnet.experiments import Experiment, Run, Runner
 from npnet.recipes.common import gmm

@@ -32,11 +32,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from npnet import check, plot
 from npnet import functional as F
+from npnet._shapes import Float, Integer
 from npnet.errors import InputError
 from npnet.experiments import Experiment, Run, Runner
 from npnet.recipes.common import gmm

@@ -27,11 +27,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 from numpy import ndarray
 
 from npnet import functional as F
 from npnet import plot
+from npnet._shapes import Float32
 from npnet.experiments import Experiment, Runner
 
 KERNELS: Mapping[str, ndarray] = {

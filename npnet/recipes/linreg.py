@@ -34,10 +34,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import check, nn, plot
+from npnet._shapes import Float
 from npnet.data import ArrayDataset, Splits
 from npnet.experiments import AS_IN_SOURCE, Experiment, Options, Run, Runner, Setup, Spec
 from npnet.recipes.common.gmm import loss_panel

@@ -18,10 +18,10 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
 from numpy import ndarray
 
 from npnet import __version__
+from npnet._shapes import Float, Int
 from npnet._words import counted
 from npnet.table import html_table
 from npnet.tracing.operation import Operation, statistics

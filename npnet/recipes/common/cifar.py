@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from npnet import data, nn, plot
+from npnet._shapes import Float
 from npnet.data import ArrayDataset, Splits
 from npnet.experiments import Options, Run, Runner, probabilities
 from npnet.metrics import accuracy
