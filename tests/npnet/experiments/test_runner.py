@@ -189,7 +189,7 @@ def test_what_was_learnt_is_kept_when_judging_fails(tmp_path, monkeypatch):
     def interrupted(engine, part):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "judge", interrupted)
+    monkeypatch.setattr(runner, "evaluate_engine", interrupted)
     with pytest.raises(KeyboardInterrupt):
         recipes.get("digits").run(Options(quick=True, epochs=1), tmp_path, lambda line: None)
     (folder,) = (tmp_path / "digits").iterdir()
