@@ -1,7 +1,7 @@
 """The files that CONTRIBUTING.md lists for each kind of addition are all that it takes.
 
-For each kind there is an example that nothing else in the project builds on. The files that mention it, in
-code rather than in prose, must be those that the table lists, and no others.
+For each kind there is an example. The files that mention it, in code rather than in prose, must be those that
+the table lists, and no others; what only uses the example, as a recipe does, is left out.
 """
 
 import ast
@@ -39,11 +39,12 @@ EXAMPLES = {
     "an engine": ("backend", "", {"TorchBackend"}),
 }
 OPERATION = "an elementwise operation with its layer"
-# Recipes and their tests use what there is. Other tests may look at one example more closely than the tables
+# Recipes and their tests use what there is. The trace shows any layer; it may know more of some. Other tests may look at one example more closely than the tables
 # do; of the operation, which is new, no test outside the table knows anything.
 USERS = (
     "npnet/recipes/",
     "npnet/experiments/",
+    "npnet/tracing/",
     "tests/wrong_values/recipes.py",
     "tests/wrong_values/experiments.py",
 )

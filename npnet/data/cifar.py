@@ -174,9 +174,9 @@ def cifar100(
 def load(
     place: Path, release: Release, validation: Size | None = None, generator: Generator | None = None
 ) -> Splits[ArrayDataset]:
-    """Load a release from the data folder, downloading it first where a file is missing."""
+    """Load a release from the data folder; download it first if a file is missing."""
     if not all(files.exists(place / file) for file in release.files):
-        from npnet.data.download import download_archive  # noqa: PLC0415 - seldom needed, and loads much
+        from npnet.data.download import download_archive  # noqa: PLC0415 - slow to import, seldom needed
 
         download_archive(
             release.url,
