@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
+from npnet import functional
 from npnet import nn as npn
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
@@ -384,21 +385,27 @@ def _mean(dim: object = None, keepdim: bool = False, dtype: object = None) -> La
     return pool if keepdim else npn.Sequential(pool, npn.Flatten())
 
 
+def _namesakes() -> dict[str, type[Layer]]:
+    """Return the layers without parameters by the names of their operations: AvgPool2d by avg_pool2d."""
+    layers = {
+        name.lower(): layer
+        for name in npn.__all__
+        if isinstance(layer := getattr(npn, name), type) and issubclass(layer, Layer)
+    }
+    found = {name: layers.get(name.replace("_", "")) for name in functional.__all__}
+    return {name: layer for name, layer in found.items() if layer and not layer.parameter_names}
+
+
 # Functions and methods of tensors, by name, that a layer stands for. Batch norm is not among them: as a
 # function it carries the mode it was recorded in.
 FUNCTIONS: Mapping[str, Callable[..., Layer]] = {
-    "relu": npn.ReLU,
-    "leaky_relu": npn.LeakyReLU,
-    "tanh": npn.Tanh,
-    "sigmoid": npn.Sigmoid,
+    **_namesakes(),
     "softmax": _normalizing(npn.Softmax),
     "log_softmax": _normalizing(npn.LogSoftmax),
     "dropout": _dropout,
     "mean": _mean,
     "flatten": lambda start_dim=0, end_dim=-1: npn.Flatten(start_dim, end_dim),
     "max_pool2d": _pooling(npn.MaxPool2d),
-    "avg_pool2d": npn.AvgPool2d,
-    "adaptive_avg_pool2d": npn.AdaptiveAvgPool2d,
 }
 HINTS: Mapping[str, str] = {
     "view": "; write flatten(1)",

@@ -26,29 +26,18 @@ from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
 from ptref._fx_tracing import SEPARATOR, Converted, Forward, join, named, raise_together, refusal
 
-# Layers and modules of the same name, and what is required of a module's options that layers lack.
+# A layer with a namesake in torch.nn is converted by the arguments that its `setting_names` list: they have
+# the same names in both. Containers are converted child by child.
 TWINS: Mapping[type[Layer], type[nn.Module]] = {
-    getattr(npn, name): getattr(nn, name)
-    for name in (
-        "AdaptiveAvgPool2d",
-        "AvgPool2d",
-        "BatchNorm1d",
-        "BatchNorm2d",
-        "Conv2d",
-        "Dropout",
-        "Flatten",
-        "Identity",
-        "LeakyReLU",
-        "Linear",
-        "LogSoftmax",
-        "MaxPool2d",
-        "ReLU",
-        "Sigmoid",
-        "Softmax",
-        "Tanh",
-    )
+    layer: getattr(nn, name)
+    for name in npn.__all__
+    if isinstance(layer := getattr(npn, name), type)
+    and issubclass(layer, Layer)
+    and hasattr(nn, name)
+    and layer is not npn.Sequential
 }
 LAYERS: Mapping[type[nn.Module], type[Layer]] = {module: layer for layer, module in TWINS.items()}
+# What is required of a module's options that layers lack.
 REQUIRED: Mapping[str, object] = {"padding_mode": "zeros", "return_indices": False}
 UNREGISTERED = (
     "npnet knows no module that computes the same; write one, and ptref.convert.register tells of it"

@@ -7,8 +7,8 @@ from textwrap import shorten
 from npnet import check
 from npnet.errors import InputError
 from ptref.cases import Row
-from ptref.layers import LAYERS, MODELS
-from ptref.operations import OPERATIONS
+from ptref.networks import CONTAINERS, MODELS
+from ptref.operations import LAYERS, OPERATIONS
 
 LONGEST = 300  # characters of the list of names in a message
 
@@ -21,7 +21,7 @@ def rows() -> list[Row]:
     rows : list of Row
         In the order of the table.
     """
-    return [*OPERATIONS, *LAYERS, *MODELS]
+    return [*OPERATIONS, *LAYERS, *CONTAINERS, *MODELS]
 
 
 def row(name: str, argument: str = "name") -> Row:

@@ -43,7 +43,8 @@ from npnet import check
 from npnet.errors import DTypeError, InputError
 from ptref.cases import Case
 from ptref.draw import DTYPES, FINITE, LAYOUTS, VALUES, Choose, Shape, check_shape, make_array
-from ptref.operations import convolution, pooling
+from ptref.operations.conv2d import convolution
+from ptref.operations.pooling import pooling
 from ptref.rows import row
 
 __all__ = [

@@ -18,7 +18,7 @@ from npnet.data.image_folder import image_folder
 from npnet.data.image_format import ImageFormat
 from npnet.data.minibatches import count_minibatches, minibatches
 from npnet.data.mnist import mnist
-from npnet.data.presence import present
+from npnet.data.published import present
 from npnet.data.report import Report
 from npnet.data.row_format import Column, RowFormat
 from npnet.data.signs import signs

@@ -17,6 +17,7 @@ from npnet.data._pickled import read_pickled
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
 from npnet.data.image_format import ImageFormat
+from npnet.data.published import published
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError
@@ -38,9 +39,10 @@ class Release:
     names_key: str
     classes: int
 
-    def missing(self, place: Path) -> list[str]:
-        """Return the files that are missing."""
-        return [file for file in self.md5 if not files.exists(place / self.folder / file)]
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Where its files lie in the data folder."""
+        return tuple(f"{self.folder}/{file}" for file in self.md5)
 
 
 CIFAR10 = Release(
@@ -83,6 +85,7 @@ CIFAR100 = Release(
 )
 
 
+@published(*CIFAR10.files, download="170 MB")
 def cifar10(
     folder: str | PathLike[str] | None = None,
     *,
@@ -125,6 +128,7 @@ def cifar10(
     return load(data_folder(folder), CIFAR10, validation, generator)
 
 
+@published(*CIFAR100.files, download="169 MB")
 def cifar100(
     folder: str | PathLike[str] | None = None,
     *,
@@ -171,7 +175,7 @@ def load(
     place: Path, release: Release, validation: Size | None = None, generator: Generator | None = None
 ) -> Splits[ArrayDataset]:
     """Load a release from the data folder; download it first if a file is missing."""
-    if release.missing(place):
+    if not all(files.exists(place / file) for file in release.files):
         from npnet.data.download import download_archive  # noqa: PLC0415 - slow to import, seldom needed
 
         download_archive(

@@ -9,10 +9,12 @@ from npnet import check
 from npnet.data._images import check_held_out
 from npnet.data.dataset import ArrayDataset
 from npnet.data.image_format import ImageFormat
+from npnet.data.published import published
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 
 
+@published(download="")
 def digits(
     generator: Generator, *, validation: Size | None = 0.1, standardized: bool = True
 ) -> Splits[ArrayDataset]:

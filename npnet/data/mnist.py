@@ -16,11 +16,12 @@ from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
 from npnet.data.idx import read_idx
 from npnet.data.image_format import ImageFormat
+from npnet.data.published import published
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError
 
-FOLDER = Path("MNIST", "raw")
+FOLDER = "MNIST/raw"
 URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 # Of the compressed files, and of the same files decompressed.
 MD5 = {
@@ -35,6 +36,7 @@ MD5 = {
 }
 
 
+@published(*(f"{FOLDER}/{name}" for name in MD5 if name.endswith(".gz")), download="11 MB")
 def mnist(
     folder: str | PathLike[str] | None = None,
     *,
@@ -78,11 +80,6 @@ def mnist(
     return Splits(
         train, held_out, test, classes=tuple("0123456789"), name="mnist", format=ImageFormat(28, 28, "L")
     )
-
-
-def present(place: Path) -> bool:
-    """Return whether all files exist."""
-    return all(_find(place, name) is not None for name in MD5 if name.endswith(".gz"))
 
 
 def read(place: Path, md5: Mapping[str, str], url: str) -> tuple[ArrayDataset, ArrayDataset]:

@@ -20,6 +20,7 @@ from npnet.data._images import check_held_out, unit_range
 from npnet.data.dataset import ArrayDataset
 from npnet.data.files import data_folder
 from npnet.data.image_format import ImageFormat
+from npnet.data.published import published
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError, MissingError
@@ -34,6 +35,7 @@ _BYTES = {str(byte): byte for byte in range(256)}  # faster than int(), and refu
 _J, _Y = 9, 24  # published labels count the letters of the alphabet from A = 0
 
 
+@published(*(f"{FOLDER}/{file}" for file in ROWS), download=None)
 def signs(
     folder: str | PathLike[str] | None = None,
     *,
@@ -77,11 +79,6 @@ def signs(
     return Splits(
         train, held_out, test, classes=tuple(LETTERS), name="signs", format=ImageFormat(28, 28, "L")
     )
-
-
-def present(place: Path) -> bool:
-    """Return whether both files exist."""
-    return all(files.exists(place / FOLDER / file) for file in ROWS)
 
 
 def read_signs(path: str | PathLike[str]) -> tuple[UInt8[ndarray, "n 28 28"], Int64[ndarray, " n"]]:

@@ -7,6 +7,7 @@ returned. `linear`, `conv2d` and `max_pool2d` also have their gradients here, in
 the sum adds its gradient to the numbers it was computed from.
 """
 
+from npnet.definition.activations import leaky_relu, relu, sigmoid, softplus, tanh
 from npnet.definition.batch_norm import batch_norm
 from npnet.definition.conv2d import conv2d, conv2d_backward
 from npnet.definition.linear import linear, linear_backward
@@ -18,11 +19,16 @@ __all__ = [
     "batch_norm",
     "conv2d",
     "conv2d_backward",
+    "leaky_relu",
     "linear",
     "linear_backward",
     "log_softmax",
     "max_pool2d",
     "max_pool2d_backward",
     "nll_loss",
+    "relu",
+    "sigmoid",
     "softmax",
+    "softplus",
+    "tanh",
 ]

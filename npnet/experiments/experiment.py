@@ -11,6 +11,7 @@ import numpy as np
 
 from npnet import check, engines
 from npnet._words import counted
+from npnet.data.published import PUBLISHED
 from npnet.errors import InputError
 from npnet.experiments.conduct import Result, conduct
 from npnet.experiments.options import ORDER, TRAINING, Options, set_fields
@@ -21,8 +22,6 @@ from npnet.run import RunFolder
 from npnet.table import table
 
 Study = Callable[[Runner], tuple[str, Mapping[str, Any]]]
-# What using a data set for the first time downloads; "" nothing, None: whoever wants it has to fetch it.
-DOWNLOADS = {"digits": "", "mnist": "11 MB", "cifar10": "170 MB", "cifar100": "169 MB", "signs": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +87,7 @@ class Experiment:
         _check_setups(self.setups)
         check.function("Experiment", "study", self.study)
         if self.dataset is not None:
-            check.choice("Experiment", "dataset", self.dataset, DOWNLOADS)
+            check.choice("Experiment", "dataset", self.dataset, PUBLISHED)
         for name in ("sizes", "quick_sizes"):
             given = getattr(self, name)
             if not isinstance(given, tuple):

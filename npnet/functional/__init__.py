@@ -28,6 +28,7 @@ from npnet.functional.nll_loss import nll_loss
 from npnet.functional.relu import relu
 from npnet.functional.sigmoid import sigmoid
 from npnet.functional.softmax import softmax
+from npnet.functional.softplus import softplus
 from npnet.functional.tanh import tanh
 
 __all__ = [
@@ -49,5 +50,6 @@ __all__ = [
     "relu",
     "sigmoid",
     "softmax",
+    "softplus",
     "tanh",
 ]

@@ -17,6 +17,7 @@ from npnet.nn.activations import (
     ReLU,
     Sigmoid,
     Softmax,
+    Softplus,
     Tanh,
 )
 from npnet.nn.containers import Residual, Sequential
@@ -55,6 +56,7 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "Softplus",
     "Summary",
     "Tanh",
 ]

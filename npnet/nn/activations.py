@@ -74,6 +74,34 @@ class Sigmoid(Layer):
         return F.sigmoid(x)
 
 
+class Softplus(Layer):
+    """y = log(1 + exp(beta · x)) / beta, a smooth ReLU; see `npnet.functional.softplus`.
+
+    Parameters
+    ----------
+    beta : float
+        The sharpness, above 0.
+    threshold : float
+        The value of beta · x above which y = x.
+
+    Raises
+    ------
+    InputError
+        If beta is not a finite number above 0, or threshold not a finite number.
+    """
+
+    setting_names = ("beta", "threshold")
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta = check.number("Softplus", "beta", beta, above=0.0)
+        self.threshold = check.number("Softplus", "threshold", threshold)
+
+    def apply(self, x: ndarray, *, training: bool, generator: Generator | None) -> tuple[ndarray, Backward]:
+        """Apply `npnet.functional.softplus`."""
+        return F.softplus(x, self.beta, self.threshold)
+
+
 class Softmax(Layer):
     """y = eˣ / Σ eˣ along one axis; see `npnet.functional.softmax`.
 

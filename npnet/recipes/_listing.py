@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npnet import data, engines, recipes
-from npnet.experiments.experiment import DOWNLOADS, Experiment
+from npnet.data.published import PUBLISHED
+from npnet.experiments.experiment import Experiment
 from npnet.recipes._past_runs import Reached, best_run, last_runs, shares
 
 PAGE, LEAST, WIDE = 110, 40, 100  # characters in a line: without a terminal, in the narrowest, in a wide one
@@ -121,7 +122,7 @@ class Listing:
         """Say in a word where the data is, or what it takes to have it."""
         if recipe.dataset is None or data.present(recipe.dataset, self.folder):
             return "here"
-        size = DOWNLOADS[recipe.dataset]
+        size = PUBLISHED[recipe.dataset].download
         if size is None:
             return "place it yourself" if wide else "place it"
         return f"downloads {size}" if wide else size

@@ -8,6 +8,7 @@ import pytest
 
 from npnet import definition
 from npnet.errors import InputError
+from tests.examples.elementwise import ELEMENTWISE
 
 SEED = 0
 
@@ -111,6 +112,13 @@ def test_avg_pool2d(torch, settings, count_include_pad, divisor_override):
     settings = settings | {"count_include_pad": count_include_pad, "divisor_override": divisor_override}
     for x in (draw(2, 2, 5, 6), draw(2, 5, 6)):
         assert_equal_to_torch(torch, "avg_pool2d", [x], settings)
+
+
+@pytest.mark.parametrize("op", ELEMENTWISE, ids=lambda op: op.operation)
+def test_activations(torch, op):
+    for settings in ({}, *op.settings):
+        for x in (draw(2, 3, 4), 1e4 * draw(5), np.array([0.0, np.inf, -np.inf, np.nan])):
+            assert_equal_to_torch(torch, op.operation, [x], settings)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])

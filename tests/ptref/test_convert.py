@@ -1,4 +1,6 @@
+import inspect
 import re
+import warnings
 from collections import OrderedDict
 
 import numpy as np
@@ -6,6 +8,8 @@ import pytest
 
 from npnet import nn as npn
 from npnet.errors import DTypeError, InputError
+from tests.examples.elementwise import ELEMENTWISE
+from tests.examples.operations import LAYERS, make
 
 torch = pytest.importorskip("torch")
 
@@ -67,60 +71,6 @@ def stir(module):
     return module
 
 
-LAYERS = {
-    "linear": (npn.Linear, (5, 3), {}, (4, 5)),
-    "linear_no_bias": (npn.Linear, (5, 3), {"bias": False}, (2, 4, 5)),
-    "conv": (npn.Conv2d, (4, 6, 3), {}, (2, 4, 7, 8)),
-    "conv_options": (
-        npn.Conv2d,
-        (4, 6, (3, 2)),
-        {"stride": (2, 1), "padding": (1, 2), "dilation": 2, "groups": 2, "bias": False},
-        (2, 4, 9, 8),
-    ),
-    "conv_same": (npn.Conv2d, (2, 3, 4), {"padding": "same", "dilation": 2}, (2, 2, 7, 8)),
-    "conv_valid": (npn.Conv2d, (2, 3, 4), {"padding": "valid"}, (2, 2, 7, 8)),
-    "max_pool": (npn.MaxPool2d, (2,), {}, (2, 3, 6, 6)),
-    "max_pool_options": (
-        npn.MaxPool2d,
-        ((3, 2),),
-        {"stride": (2, 1), "padding": 1, "dilation": (1, 2), "ceil_mode": True},
-        (2, 3, 8, 7),
-    ),
-    "avg_pool": (npn.AvgPool2d, (2,), {}, (2, 3, 6, 6)),
-    "avg_pool_options": (
-        npn.AvgPool2d,
-        ((3, 2),),
-        {"stride": (2, 1), "padding": 1, "ceil_mode": True, "count_include_pad": False},
-        (2, 3, 8, 7),
-    ),
-    "avg_pool_divisor": (npn.AvgPool2d, (2,), {"divisor_override": 3}, (2, 3, 6, 6)),
-    "adaptive": (npn.AdaptiveAvgPool2d, ((2, 3),), {}, (2, 3, 7, 8)),
-    "adaptive_none": (npn.AdaptiveAvgPool2d, ((None, 2),), {}, (2, 3, 7, 8)),
-    "relu": (npn.ReLU, (), {}, (4, 5)),
-    "leaky_relu": (npn.LeakyReLU, (0.3,), {}, (4, 5)),
-    "tanh": (npn.Tanh, (), {}, (4, 5)),
-    "sigmoid": (npn.Sigmoid, (), {}, (4, 5)),
-    "softmax": (npn.Softmax, (1,), {}, (4, 5, 2)),
-    "log_softmax": (npn.LogSoftmax, (-2,), {}, (4, 5, 2)),
-    "flatten": (npn.Flatten, (), {}, (4, 5, 2)),
-    "flatten_options": (npn.Flatten, (0, 1), {}, (4, 5, 2)),
-    "dropout": (npn.Dropout, (0.0,), {}, (4, 5)),
-    "identity": (npn.Identity, (), {}, (4, 5)),
-    "norm1d": (npn.BatchNorm1d, (5,), {}, (4, 5)),
-    "norm2d": (npn.BatchNorm2d, (3,), {"eps": 0.1, "momentum": None}, (4, 3, 2, 2)),
-    "norm_plain": (npn.BatchNorm2d, (3,), {"affine": False, "momentum": 0.4}, (4, 3, 2, 2)),
-    "norm_untracked": (npn.BatchNorm1d, (5,), {"track_running_stats": False}, (4, 5)),
-    "norm_no_bias": (npn.BatchNorm1d, (5,), {"bias": False}, (4, 5)),
-}
-
-
-def make(case, rng, dtype=np.float64):
-    kind, arguments, options, shape = LAYERS[case]
-    more = {"generator": rng} if kind in {npn.Linear, npn.Conv2d} else {}
-    more |= {"dtype": dtype} if kind.parameter_names else {}
-    return kind(*arguments, **options, **more), shape
-
-
 def test_every_layer_of_npnet_has_a_case():
     kinds = {kind for kind, *_ in LAYERS.values()}
     layers = {
@@ -130,6 +80,22 @@ def test_every_layer_of_npnet_has_a_case():
     }
     assert kinds == set(TWINS)
     assert kinds | {npn.Sequential, npn.Residual} == layers
+
+
+@pytest.mark.parametrize("layer", TWINS, ids=lambda layer: layer.__name__)
+def test_twins_take_the_same_arguments(layer):
+    assert set(layer.setting_names) <= set(inspect.signature(TWINS[layer]).parameters)
+
+
+@pytest.mark.parametrize("op", ELEMENTWISE, ids=lambda op: op.operation)
+def test_an_elementwise_function_in_forward_becomes_its_layer(op):
+    class Module(nn.Module):
+        def forward(self, x):
+            return getattr(F, op.operation)(x, **op.example)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of F.tanh
+        assert repr(from_torch(Module())[0]) == repr(op.make())
 
 
 @pytest.mark.parametrize("training", [True, False])

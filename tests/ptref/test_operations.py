@@ -15,8 +15,8 @@ from npnet import functional as F  # noqa: E402
 from npnet import nn  # noqa: E402
 from npnet.errors import InputError  # noqa: E402
 from ptref import strategies  # noqa: E402
-from ptref.layers import LAYERS, MODELS  # noqa: E402
-from ptref.operations import OPERATIONS  # noqa: E402
+from ptref.networks import CONTAINERS, MODELS  # noqa: E402
+from ptref.operations import LAYERS, OPERATIONS  # noqa: E402
 from ptref.parity import assert_parity  # noqa: E402
 from ptref.table import measure  # noqa: E402
 
@@ -27,7 +27,7 @@ def test_nothing_is_left_out():
     assert {row.name for row in OPERATIONS} == set(F.__all__)
     layers = {name for name in nn.__all__ if inspect.isclass(getattr(nn, name))}
     layers -= {"Layer", "LayerBackward", "Gradients", "Loss", "Summary", "Sequential", "Residual"}
-    assert layers | {"Sequential and Residual"} == {row.name for row in LAYERS}
+    assert layers | {"Sequential and Residual"} == {row.name for row in (*LAYERS, *CONTAINERS)}
 
 
 @pytest.mark.parametrize("name", [row.name for row in OPERATIONS])
@@ -56,7 +56,7 @@ def check_convention(case, *, is_loss):
                 np.testing.assert_array_equal(alone[i], whole, strict=True)
 
 
-@pytest.mark.parametrize("name", [row.name for row in LAYERS])
+@pytest.mark.parametrize("name", [row.name for row in (*LAYERS, *CONTAINERS)])
 @given(data=st.data())
 def test_a_layer_agrees(name, data):
     report = data.draw(strategies.cases(name)).compare()
@@ -121,7 +121,7 @@ def test_a_label_of_probability_zero_costs_infinity_even_where_smoothing_leaves_
     assert F.cross_entropy(x, target, label_smoothing=1.0)[0] == np.inf
     assert F.cross_entropy(x, target, label_smoothing=0.9)[0] == np.inf
     theirs = T.cross_entropy(torch.tensor(x), torch.tensor(target), label_smoothing=1.0)
-    assert theirs.isnan()  # 0 · ∞: the one known difference, see `ptref.operations`
+    assert theirs.isnan()  # 0 · ∞: the one known difference, see `ptref.operations.losses`
 
 
 @given(strategies.seeds(), st.sampled_from([0.1, 0.5, 0.8]))

@@ -4,6 +4,8 @@ A mistake stands in for npnet's own operation in the cases that the parity table
 run, as a transposed matrix that does not fit, that does not count: it has to be caught by its numbers.
 """
 
+from functools import wraps
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ torch = pytest.importorskip("torch")
 from npnet import functional as F  # noqa: E402 - after the skip where torch is missing
 from npnet import nn  # noqa: E402
 from ptref.draw import Seeded  # noqa: E402
+from ptref.operations import OPERATIONS  # noqa: E402
 from ptref.parity import assert_parity, compare  # noqa: E402
 from ptref.rows import row  # noqa: E402
 
@@ -632,10 +635,15 @@ def test_the_mistake_is_caught(name):
 
 def first_report(name, dtype, subject, cases=150):
     """Return the first report that differs, on cases that npnet's own operation passes."""
+    return first_of_drawn(name, dtype, lambda right: subject, cases)
+
+
+def first_of_drawn(name, dtype, mistaken, cases=150):
+    """Return the same where the mistake is made of npnet's own operation."""
     for i in range(cases):
         case = row(name).draw(Seeded(np.random.default_rng([1, i])), dtype)
         try:
-            report = case.compare(subject)
+            report = case.compare(mistaken(case.subject))
         except ValueError:  # shapes that do not fit
             continue
         if not report.agrees:
@@ -644,9 +652,32 @@ def first_report(name, dtype, subject, cases=150):
     return None
 
 
+def with_small_errors(right):
+    """Return the operation with a first gradient that is wrong by a thousandth."""
+
+    @wraps(right)
+    def wrong(*inputs, **options):
+        y, backward = right(*inputs, **options)
+
+        def wrong_backward(grad_y):
+            grads = backward(grad_y)
+            first, *others = grads if isinstance(grads, tuple) else (grads,)
+            return (first * np.asarray(1.001, first.dtype), *others)
+
+        return y, wrong_backward
+
+    return wrong
+
+
+@pytest.mark.parametrize("name", [row.name for row in OPERATIONS])
+def test_a_small_error_in_the_gradient_of_any_operation_is_caught(name):
+    report = first_of_drawn(name, np.dtype(np.float64), with_small_errors)
+    assert report is not None
+    assert name in str(report)
+
+
 def test_there_are_enough_of_them():
-    assert len(MISTAKES) >= 20
-    assert {operation for operation, _, _ in MISTAKES.values()} == set(F.__all__)
+    assert len(MISTAKES) >= 60
 
 
 # ---- what hides at the values that parameters start from ---------------------------------------------

@@ -3,7 +3,7 @@
 import numpy as np
 
 from npnet import definition
-from tests.wrong_values.functional import GOOD
+from tests.examples.operations import ARGUMENTS
 from tests.wrong_values.table import CHOICE, FLOAT_ARRAY, INTEGER, LABELS, Row, without
 
 READ = "the definition is its equation, made for reading and for tests"
@@ -16,7 +16,7 @@ def row(name):
     operation = name.removesuffix("_backward")
 
     def good():
-        given = GOOD[operation]()
+        given = ARGUMENTS[operation].good()
         if backward:
             given.pop("bias", None)
             given = {"grad_y": np.asarray(getattr(definition, operation)(**given)), **given}

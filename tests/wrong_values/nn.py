@@ -4,38 +4,26 @@ import numpy as np
 
 from npnet import models, nn
 from npnet.nn.init import initial
-from tests.wrong_values.functional import KERNEL, PADDING, STRIDE
+from tests.examples.operations import CONSTRUCTORS, one_of_each
 from tests.wrong_values.table import (
     ARRAY,
     CHOICE,
+    DRAWN,
     DTYPE,
     FLAG,
     FLOAT_ARRAY,
     GENERATOR,
     INTEGER,
-    NOT_NEGATIVE,
-    NUMBER,
     POSITIVE,
     PROBABILITY,
     TEXT,
     Row,
+    drawn,
     without,
 )
 
-NO_GENERATOR = [None, *GENERATOR]
 SHAPE = [None, "3", 1.5, True, (1, "2"), (1.0, 2.0), {}, -1, (3, -1)]
-DRAWN = {"init": CHOICE, "generator": NO_GENERATOR, "dtype": DTYPE}
 LAYER = [None, "relu", nn.ReLU, np.tanh, 3]
-
-
-def drawn(**settings):
-    """Return what makes the right arguments, with a source of randomness beside them."""
-    return lambda: {
-        **settings,
-        "init": "default",
-        "generator": np.random.default_rng(0),
-        "dtype": np.float32,
-    }
 
 
 class Scale(nn.Layer):
@@ -56,25 +44,9 @@ def net():
 
 
 def layers():
-    rng = np.random.default_rng(0)
     image = np.ones((2, 3, 4, 4))
     return {
-        "Linear": (nn.Linear(4, 2, generator=rng, dtype=np.float64), image),
-        "Conv2d": (nn.Conv2d(3, 2, 3, generator=rng, dtype=np.float64), image),
-        "BatchNorm1d": (nn.BatchNorm1d(4, dtype=np.float64), np.ones((2, 4))),
-        "BatchNorm2d": (nn.BatchNorm2d(3, dtype=np.float64), image),
-        "MaxPool2d": (nn.MaxPool2d(2), image),
-        "AvgPool2d": (nn.AvgPool2d(2), image),
-        "AdaptiveAvgPool2d": (nn.AdaptiveAvgPool2d(1), image),
-        "ReLU": (nn.ReLU(), image),
-        "LeakyReLU": (nn.LeakyReLU(), image),
-        "Tanh": (nn.Tanh(), image),
-        "Sigmoid": (nn.Sigmoid(), image),
-        "Softmax": (nn.Softmax(), image),
-        "LogSoftmax": (nn.LogSoftmax(), image),
-        "Flatten": (nn.Flatten(), image),
-        "Dropout": (nn.Dropout(), image),
-        "Identity": (nn.Identity(), image),
+        **one_of_each(),
         "Sequential": (nn.Sequential(nn.ReLU()), image),
         "Sequential of nothing": (nn.Sequential(), image),
         "Residual": (nn.Residual(nn.ReLU()), image),
@@ -135,28 +107,6 @@ def row(call, good, wrong, free=None):
     name = getattr(call, "__name__", str(call))
     module = "npnet.models" if name in models.__all__ else "npnet.nn"
     return Row(f"{module}.{name}", call, good, wrong, free or {})
-
-
-NORM = (
-    lambda: {
-        "num_features": 3,
-        "eps": 1e-5,
-        "momentum": 0.1,
-        "affine": True,
-        "track_running_stats": True,
-        "bias": True,
-        "dtype": np.float32,
-    },
-    {
-        "num_features": POSITIVE,
-        "eps": NOT_NEGATIVE,
-        "momentum": without(NUMBER, None),
-        "affine": FLAG,
-        "track_running_stats": FLAG,
-        "bias": FLAG,
-        "dtype": DTYPE,
-    },
-)
 
 
 def make_sequential(layers):
@@ -230,62 +180,8 @@ def summary(input_shape):
     return net().summary(input_shape)
 
 
-SIZES = {"kernel_size": KERNEL, "stride": STRIDE, "padding": [*PADDING, 3], "dilation": [*STRIDE, None, ()]}
-
 ROWS = [
-    row(
-        nn.Linear,
-        drawn(in_features=3, out_features=2, bias=True),
-        {"in_features": POSITIVE, "out_features": POSITIVE, "bias": FLAG, **DRAWN},
-    ),
-    row(
-        nn.Conv2d,
-        drawn(
-            in_channels=4, out_channels=2, kernel_size=3, stride=1, padding=0, dilation=1, groups=1, bias=True
-        ),
-        {
-            "in_channels": POSITIVE,
-            "out_channels": POSITIVE,
-            **SIZES,
-            "stride": [*STRIDE, None, ()],
-            "padding": [*PADDING, "full"],
-            "groups": [*POSITIVE, 4],
-            "bias": FLAG,
-            **DRAWN,
-        },
-    ),
-    row(nn.BatchNorm1d, *NORM),
-    row(nn.BatchNorm2d, *NORM),
-    row(
-        nn.MaxPool2d,
-        lambda: {"kernel_size": 2, "stride": 2, "padding": 0, "dilation": 1, "ceil_mode": False},
-        {**SIZES, "ceil_mode": FLAG},
-    ),
-    row(
-        nn.AvgPool2d,
-        lambda: {
-            "kernel_size": 2,
-            "stride": 2,
-            "padding": 0,
-            "ceil_mode": False,
-            "count_include_pad": True,
-            "divisor_override": None,
-        },
-        {
-            "kernel_size": KERNEL,
-            "stride": STRIDE,
-            "padding": [*PADDING, 3],
-            "ceil_mode": FLAG,
-            "count_include_pad": FLAG,
-            "divisor_override": [*without(INTEGER, None), 0],
-        },
-    ),
-    row(nn.AdaptiveAvgPool2d, lambda: {"output_size": 2}, {"output_size": [*STRIDE, (), (1,), (None, "2")]}),
-    row(nn.LeakyReLU, lambda: {"negative_slope": 0.1}, {"negative_slope": NUMBER}),
-    row(nn.Softmax, lambda: {"dim": 1}, {"dim": INTEGER}),
-    row(nn.LogSoftmax, lambda: {"dim": 1}, {"dim": INTEGER}),
-    row(nn.Flatten, lambda: {"start_dim": 1, "end_dim": -1}, {"start_dim": INTEGER, "end_dim": INTEGER}),
-    row(nn.Dropout, lambda: {"p": 0.5}, {"p": PROBABILITY}),
+    *(row(layer, each.good, each.wrong) for layer, each in CONSTRUCTORS.items()),
     row(
         nn.Residual,
         lambda: {"body": nn.ReLU(), "shortcut": None},

@@ -6,11 +6,11 @@ import numpy as np
 
 from npnet import optim
 from npnet.errors import InputError
+from tests.examples.optimizers import BETAS, OPTIMIZERS
 from tests.wrong_values.table import (
     FLAG,
     FLOAT_ARRAY,
     NOT_NEGATIVE,
-    NUMBER,
     POSITIVE,
     Row,
     without,
@@ -54,11 +54,6 @@ CLIPPED = [
     {"w": read_only()},
     {"w": shared[:3], "v": shared[2:]},
 ]
-ALPHA = [*NOT_NEGATIVE, 1.5]
-BETAS = [
-    None, 0.9, "ab", (0.9,), (0.9, 0.99, 0.999), (1.0, 0.9), (0.9, 1), (-0.1, 0.9), (0.9, "0.9"), {0.9, 0.99},
-    (0.9, None), (float("nan"), 0.9), (True, False), np.array([0.9, 0.99]),
-]  # fmt: skip
 LIMIT = [value for value in NOT_NEGATIVE if not (isinstance(value, float) and value == inf)]
 OPTIMIZER = [None, "sgd", optim.SGD, {"lr": 0.1}, 0.1, parameters()]
 
@@ -170,16 +165,8 @@ ODD = [None, {}, [None], (1, {}), 1j, np.ones(2), object()]
 
 
 def rows_of_rules():
-    common = {"lr": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE}
-    adam = common | {"betas": BETAS, "eps": NOT_NEGATIVE, "amsgrad": FLAG}
-    rules = {
-        optim.SGD: common | {"momentum": NOT_NEGATIVE, "dampening": NUMBER, "nesterov": [*FLAG, True]},
-        optim.RMSprop: common
-        | {"alpha": ALPHA, "eps": NOT_NEGATIVE, "momentum": NOT_NEGATIVE, "centered": FLAG},
-        optim.Adam: adam,
-        optim.AdamW: adam,
-    }
-    for rule, wrong in rules.items():
+    for example in OPTIMIZERS:
+        rule, wrong = example.rule, example.wrong
         name = f"npnet.optim.{rule.__name__}"
         yield Row(name, rule, lambda: {"parameters": parameters()}, {"parameters": PARAMETERS, **wrong})
         yield Row(f"{name}.step", step(rule), lambda: {"grads": {"w": np.ones(2)}}, {"grads": GRADS})

@@ -9,7 +9,7 @@ import numpy as np
 from npnet import data
 from npnet.data.download import download, download_archive
 from npnet.data.idx import read_idx
-from npnet.data.mnist import MD5
+from npnet.data.published import PUBLISHED
 from npnet.data.signs import read_signs
 from npnet.errors import InputError, MissingError
 from tests.wrong_values.table import CHOICE, DTYPE, FLAG, GENERATOR, POSITIVE, Row, without
@@ -17,10 +17,7 @@ from tests.wrong_values.table import CHOICE, DTYPE, FLAG, GENERATOR, POSITIVE, R
 FOLDER = Path(
     tempfile.gettempdir(), "npnet_wrong_values"
 )  # holds what is no published file, so nothing is fetched
-FILES = {f"MNIST/raw/{name}": b"" for name in MD5}
-FILES |= {f"sign_mnist/sign_mnist_{part}.csv": b"label" for part in ("train", "test")}
-FILES |= {f"cifar-10-batches-py/{name}": b"" for name in data.cifar.CIFAR10.md5}
-FILES |= {f"cifar-100-python/{name}": b"" for name in data.cifar.CIFAR100.md5}
+FILES = {name: b"" for each in PUBLISHED.values() for name in each.files}
 FILES |= {"three.idx": b"\0\0\x08\x01\0\0\0\x03abc"}
 FILES |= {
     "signs.csv": ",".join(["label", *(f"pixel{i}" for i in range(1, 785))]).encode()
@@ -86,12 +83,12 @@ def numbers(*names):
 
 COUNTS = ("nclasses", "nsamples")
 ROWS = [
-    *(published(reader) for reader in (data.mnist, data.cifar10, data.cifar100, data.signs)),
+    *(published(each.load) for each in PUBLISHED.values() if each.files),
     Row("data.data_folder", data.data_folder, lambda: {"folder": Path("a")}, {"folder": PATH}),
     Row(
         "data.present",
         data.present,
-        lambda: {"name": "mnist", "folder": place()},
+        lambda: {"name": "digits", "folder": place()},
         {"name": [*CHOICE, ""], "folder": PATH},
     ),
     Row(

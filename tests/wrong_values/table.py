@@ -44,6 +44,28 @@ def without(values, *dropped):
     return [value for value in values if not any(value is other for other in dropped)]
 
 
+FLOAT32 = np.ones((2, 3), np.float32)
+WEIGHT = [*without(FLOAT_ARRAY, None), np.ones(7), np.ones((7, 7))]
+REQUIRED = [*FLOAT_ARRAY, np.ones(7)]
+STRIDE = [*SIZE, 0, -1, (0, 1)]
+KERNEL = [*STRIDE, None, ()]
+PADDING = [*SIZE, None, -1, (), (0, -1)]
+ONE_HOT = np.eye(3, dtype=int)[:2]
+SIZES = {"kernel_size": KERNEL, "stride": STRIDE, "padding": [*PADDING, 3], "dilation": [*STRIDE, None, ()]}
+NO_GENERATOR = [None, *GENERATOR]
+DRAWN = {"init": CHOICE, "generator": NO_GENERATOR, "dtype": DTYPE}
+
+
+def drawn(**settings):
+    """Return what makes the right arguments, with a source of randomness beside them."""
+    return lambda: {
+        **settings,
+        "init": "default",
+        "generator": np.random.default_rng(0),
+        "dtype": np.float32,
+    }
+
+
 @dataclass(frozen=True)
 class Row:
     """Something public that is called, right arguments for it, and wrong ones.

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npnet.data import cifar10, data_folder, mnist, present, signs
+import npnet.data
+from npnet.data import data_folder, present
 from npnet.data._pickled import read_pickled
 from npnet.data.cifar import CIFAR10
 from npnet.data.download import _write_whole, download, download_archive
 from npnet.data.files import MOST_BYTES, exists, read_bytes
 from npnet.data.idx import read_idx
+from npnet.data.published import PUBLISHED
 from npnet.data.signs import read_signs
 from npnet.errors import InputError, MissingError
 
@@ -45,7 +47,8 @@ def homeless(monkeypatch):
 
 @pytest.mark.usefixtures("homeless")
 def test_without_a_home_folder_the_message_says_what_to_name():
-    for ask in (data_folder, mnist, cifar10, signs, lambda: data_folder("~nouser/data")):
+    readers = [each.load for each in PUBLISHED.values() if each.files]
+    for ask in (data_folder, *readers, lambda: data_folder("~nouser/data")):
         with pytest.raises(InputError, match=r"data_folder: folder must be given, .* NPNET_DATA, .* --data"):
             ask()
     assert data_folder("here") == Path("here")
@@ -53,8 +56,7 @@ def test_without_a_home_folder_the_message_says_what_to_name():
 
 @pytest.mark.usefixtures("homeless")
 def test_without_a_home_folder_only_the_digits_are_present(monkeypatch):
-    names = ("digits", "mnist", "cifar10", "cifar100", "signs")
-    assert [name for name in names if present(name)] == ["digits"]
+    assert [name for name in PUBLISHED if present(name)] == ["digits"]
     monkeypatch.setenv("NPNET_DATA", "~nouser")
     with pytest.raises(InputError, match="~nouser"):
         present("mnist")
@@ -119,7 +121,7 @@ def test_paths_the_system_cannot_follow_are_refused(tmp_path, reader):
             READERS[reader](path)
 
 
-@pytest.mark.parametrize("name", ["cifar10", "cifar100", "mnist", "signs"])
+@pytest.mark.parametrize("name", [name for name, each in PUBLISHED.items() if each.files])
 def test_nothing_is_present_where_nothing_can_be(tmp_path, name):
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").touch()
@@ -167,7 +169,7 @@ def test_little_that_unpacks_to_very_much_is_refused(tmp_path, monkeypatch):
         read_idx(tmp_path / "a.gz")
 
 
-@pytest.mark.parametrize("load", [mnist, cifar10, signs])
+@pytest.mark.parametrize("load", [each.load for each in PUBLISHED.values() if each.files])
 def test_a_validation_part_without_generator_is_refused_before_anything_is_fetched(tmp_path, load):
     with pytest.raises(InputError, match="generator must be given where a validation part is held out"):
         load(tmp_path / "new", validation=0.1)
@@ -259,19 +261,24 @@ def test_a_folder_that_cannot_be_made_is_named(server, tmp_path):
         download(server[1] + "a", tmp_path / "file" / "deep" / "a", "0" * 32)
 
 
+def test_published_data_sets_are_functions_of_npnet_data():
+    assert {"digits", "mnist", "cifar10", "cifar100", "signs"} <= PUBLISHED.keys()
+    assert all(getattr(npnet.data, name) is each.load for name, each in PUBLISHED.items())
+
+
 def test_what_is_present(tmp_path, small_mnist):
     folder, _, _ = small_mnist
     assert present("digits", tmp_path)
     assert present("mnist", folder)
     (folder / "MNIST" / "raw" / "t10k-labels-idx1-ubyte.gz").unlink()
     assert not present("mnist", folder)
-    assert not any(present(name, folder) for name in ("cifar10", "cifar100", "signs"))
+    assert not any(present(name, folder) for name in PUBLISHED.keys() - {"digits", "mnist"})
     (folder / CIFAR10.folder).mkdir()
     for file in CIFAR10.md5:
         assert not present("cifar10", folder)
         (folder / CIFAR10.folder / file).touch()
     assert present("cifar10", folder)
-    with pytest.raises(InputError, match="name must be one of digits, mnist, cifar10, cifar100, signs"):
+    with pytest.raises(InputError, match=f"name must be one of {', '.join(PUBLISHED)}, got"):
         present("imagenet", folder)
 
 

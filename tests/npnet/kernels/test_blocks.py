@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from npnet import functional as F
 from npnet.kernels import blocks, thresholds
 from npnet.kernels.pieces import using_executor
+from tests.examples.elementwise import ELEMENTWISE
 
 LAYOUTS = {
     "as it is": lambda a: a,
@@ -18,11 +19,7 @@ LAYOUTS = {
     "batch innermost": lambda a: np.moveaxis(np.moveaxis(a, 0, -1).copy(), -1, 0),
 }
 OPERATIONS = {
-    "relu": {},
-    "leaky_relu": {"negative_slope": 0.1},
-    "leaky_relu of another slope": {"negative_slope": -2.0},
-    "tanh": {},
-    "sigmoid": {},
+    **{f"{op.operation} {settings}": settings for op in ELEMENTWISE for settings in ({}, *op.settings)},
     "max_pool2d": {"kernel_size": 2},
     "max_pool2d, overlapping": {"kernel_size": 3, "stride": 2, "padding": 1},
     "avg_pool2d": {"kernel_size": 2},

@@ -10,14 +10,9 @@ import pytest
 
 from npnet import nn, optim
 from npnet.errors import InputError
+from tests.examples.optimizers import SETTINGS
 
-RULES = [
-    partial(optim.SGD, lr=0.1),
-    partial(optim.SGD, lr=0.1, momentum=0.9, nesterov=True),
-    partial(optim.RMSprop, centered=True, momentum=0.9),
-    partial(optim.Adam, amsgrad=True),
-    optim.AdamW,
-]
+RULES = [partial(rule, **settings) for rule, settings in SETTINGS]
 SCHEDULES = [
     partial(optim.StepLR, step_size=2),
     partial(optim.ExponentialLR, gamma=0.9),

@@ -6,24 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npnet import optim
+from tests.examples.optimizers import EXTREME, SETTINGS
 
-RULES = [
-    (optim.SGD, {"lr": 0.1}),
-    (optim.SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
-    (optim.RMSprop, {}),
-    (optim.RMSprop, {"centered": True}),
-    (optim.RMSprop, {"centered": True, "eps": 0.0}),
-    (optim.RMSprop, {"centered": True, "momentum": 0.9, "weight_decay": 0.1}),
-    (optim.RMSprop, {"centered": True, "alpha": 0.0}),
-    (optim.RMSprop, {"centered": True, "alpha": 1.0}),
-    (optim.RMSprop, {"eps": 0.0, "momentum": 0.5}),
-    (optim.Adam, {}),
-    (optim.Adam, {"eps": 0.0, "amsgrad": True}),
-    (optim.Adam, {"betas": (0.0, 0.0)}),
-    (optim.Adam, {"eps": 1e-60}),
-    (optim.Adam, {"betas": (1 - 1e-12, 1 - 1e-12), "weight_decay": 0.1}),
-    (optim.AdamW, {"amsgrad": True}),
-]
+RULES = [*SETTINGS, *EXTREME]
 every_rule = pytest.mark.parametrize(("rule", "options"), RULES)
 both = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 

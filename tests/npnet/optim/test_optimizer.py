@@ -7,18 +7,9 @@ import pytest
 from npnet import optim, parallel
 from npnet.errors import DTypeError, InputError
 from npnet.kernels import thresholds
+from tests.examples.optimizers import SETTINGS
 
-RULES = [
-    (optim.SGD, {"lr": 0.1}),
-    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.2, "weight_decay": 0.1}),
-    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
-    (optim.RMSprop, {"weight_decay": 0.1}),
-    (optim.RMSprop, {"momentum": 0.9, "centered": True}),
-    (optim.Adam, {"betas": (0.5, 0.9), "weight_decay": 0.1}),
-    (optim.Adam, {"amsgrad": True}),
-    (optim.AdamW, {"amsgrad": True}),
-]
-every_rule = pytest.mark.parametrize(("rule", "options"), RULES)
+every_rule = pytest.mark.parametrize(("rule", "options"), SETTINGS)
 
 
 def arrays(seed, dtype=np.float64):

@@ -5,6 +5,7 @@ import pytest
 
 from npnet import optim
 from npnet.errors import InputError
+from tests.examples.optimizers import OPTIMIZERS, SETTINGS
 
 GRADS = {"w": np.ones(2)}
 
@@ -187,7 +188,18 @@ def test_a_learning_rate_on_its_way_up_from_zero_and_back_never_falls_below():
             assert optimizer.lr >= 0
 
 
+def as_numpy(value):
+    if isinstance(value, tuple):
+        return tuple(map(as_numpy, value))
+    return np.bool_(value) if isinstance(value, bool) else np.float32(value)
+
+
 NUMPY = [
+    *(
+        (rule, {name: as_numpy(value) for name, value in options.items()})
+        for rule, options in SETTINGS
+        if options
+    ),
     (optim.SGD, {"lr": np.float32(0.5), "momentum": np.float64(0.25), "nesterov": np.True_}),
     (optim.SGD, {"lr": np.int8(1), "dampening": np.float16(0.5), "weight_decay": np.uint8(2)}),
     (optim.RMSprop, {"alpha": np.float32(0.5), "eps": np.float64(1e-3), "centered": np.False_}),
@@ -232,7 +244,7 @@ def test_schedules_take_numbers_of_numpy():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("rule", [optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW])
+@pytest.mark.parametrize("rule", [example.rule for example in OPTIMIZERS])
 def test_a_parameter_without_axes_and_its_gradient_as_a_numpy_scalar(rule, dtype):
     scalar, array = np.array(2.0, dtype), np.array(2.0, dtype)
     one, other = rule({"scale": scalar}), rule({"scale": array})

@@ -18,34 +18,11 @@ import pytest
 with suppress(ImportError):
     import torch
 
+from tests.examples.optimizers import SETTINGS
+
 STEPS = 100
 SHAPES = {"0.weight": (7, 5), "0.bias": (3,), "scale": ()}
-CASES = [
-    ("SGD", {}),
-    ("SGD", {"lr": 0.1}),
-    ("SGD", {"lr": 0.1, "weight_decay": 0.03}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.03, "dampening": 0.3}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.03, "nesterov": True}),
-    ("RMSprop", {}),
-    ("RMSprop", {"alpha": 0.7, "eps": 1e-3}),
-    ("RMSprop", {"alpha": 0.3, "centered": True}),
-    ("RMSprop", {"weight_decay": 0.03}),
-    ("RMSprop", {"momentum": 0.9}),
-    ("RMSprop", {"centered": True}),
-    ("RMSprop", {"centered": True, "momentum": 0.9, "weight_decay": 0.03}),
-    ("Adam", {}),
-    ("Adam", {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3}),
-    ("Adam", {"betas": (0.1, 0.0)}),
-    ("Adam", {"weight_decay": 0.03}),
-    ("Adam", {"amsgrad": True}),
-    ("Adam", {"amsgrad": True, "weight_decay": 0.03}),
-    ("AdamW", {}),
-    ("AdamW", {"lr": 0.1, "weight_decay": 0.0}),
-    ("AdamW", {"lr": 0.1, "weight_decay": 0.3, "amsgrad": True}),
-]
+CASES = [(rule.__name__, options) for rule, options in SETTINGS]
 DTYPES = ("float64", "float32")
 everywhere = pytest.mark.parametrize("dtype", DTYPES)
 every_case = pytest.mark.parametrize("case", range(len(CASES)), ids=lambda i: f"{CASES[i][0]}-{CASES[i][1]}")
@@ -124,7 +101,7 @@ def unfused_paths(file):
 def unfused(tmp_path_factory):
     pytest.importorskip("torch")
     file = tmp_path_factory.mktemp("torch") / "paths.npz"
-    environment = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
+    environment = os.environ | {"ATEN_CPU_CAPABILITY": "default", "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, __file__, str(file)], check=True, env=environment)
     with np.load(file) as paths:
         if not paths.files:
