@@ -39,8 +39,9 @@ EXAMPLES = {
     "an engine": ("backend", "", {"TorchBackend"}),
 }
 OPERATION = "an elementwise operation with its layer"
-# Recipes and their tests use what there is. The trace shows any layer; it may know more of some. Other tests may look at one example more closely than the tables
-# do; of the operation, which is new, no test outside the table knows anything.
+# Recipes and their tests use what there is. The trace shows any layer; it may know more of some. Other
+# tests may look at one example more closely than the tables do; of the elementwise operation no other test
+# knows anything.
 USERS = (
     "npnet/recipes/",
     "npnet/experiments/",
