@@ -9,8 +9,8 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Bool, Int, Integer
 from npnet.errors import DTypeError, InputError
+from npnet.shapes import Bool, Int, Integer
 
 Labels = Any  # an array, a list, a tuple, or a series of pandas
 Classes = int | np.integer[Any] | Sequence[str] | ndarray

@@ -24,8 +24,8 @@ from npnet._metric_arguments import (
     counted_pairs,
     label_pair,
 )
-from npnet._shapes import Float, Int, Integer
 from npnet._words import counted
+from npnet.shapes import Float, Int, Integer
 from npnet.table import html_table, table
 
 __all__ = [

@@ -8,8 +8,8 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float32, UInt8
 from npnet.errors import InputError
+from npnet.shapes import Float32, UInt8
 
 
 def unit_range(pixels: UInt8[ndarray, "*shape"]) -> Float32[ndarray, "*shape"]:

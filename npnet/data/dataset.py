@@ -9,8 +9,8 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Shaped
 from npnet.errors import InputError
+from npnet.shapes import Shaped
 
 
 @runtime_checkable

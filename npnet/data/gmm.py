@@ -8,8 +8,8 @@ from numpy.random import Generator
 from numpy.typing import DTypeLike
 
 from npnet import check
-from npnet._shapes import Float, Int64
 from npnet.errors import InputError
+from npnet.shapes import Float, Int64
 
 _LOW, _HIGH = -10.0, 10.0  # means are drawn from this interval along both axes
 

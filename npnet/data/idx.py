@@ -10,9 +10,9 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Num
 from npnet.data.files import as_path, read_bytes, unzip
 from npnet.errors import InputError
+from npnet.shapes import Num
 
 # The third byte of a file gives the type of its elements, which are stored in big-endian order.
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

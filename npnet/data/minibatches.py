@@ -10,11 +10,11 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
-from npnet._shapes import Int
 from npnet.data._stack import stack
 from npnet.data.convert import dataset_of
 from npnet.data.dataset import ArrayDataset, Dataset
 from npnet.errors import InputError
+from npnet.shapes import Int
 
 
 def minibatches(

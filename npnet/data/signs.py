@@ -13,7 +13,6 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet._regular import open_regular
-from npnet._shapes import Int64, UInt8
 from npnet._words import counted
 from npnet.data import files
 from npnet.data._images import check_held_out, unit_range
@@ -24,6 +23,7 @@ from npnet.data.published import published
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
 from npnet.errors import InputError, MissingError
+from npnet.shapes import Int64, UInt8
 
 FOLDER = "sign_mnist"
 SOURCE = "https://www.kaggle.com/datasets/datamunge/sign-language-mnist"

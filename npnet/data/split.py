@@ -11,9 +11,9 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
-from npnet._shapes import Int
 from npnet.data.dataset import ArrayDataset
 from npnet.errors import InputError
+from npnet.shapes import Int
 
 Size = int | float  # a number of samples, or a fraction of them
 

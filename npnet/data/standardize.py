@@ -9,10 +9,10 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float, Float64, Num
 from npnet._words import counted
 from npnet.data.dataset import ArrayDataset
 from npnet.errors import InputError
+from npnet.shapes import Float, Float64, Num
 
 _ROWS_AT_A_TIME = 256  # bounds the memory for temporary float64 arrays
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float
+from npnet.shapes import Float
 
 
 def relu(x: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float
 from npnet.errors import InputError
+from npnet.shapes import Float
 
 
 def batch_norm(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float
+from npnet.shapes import Float
 
 
 def linear(

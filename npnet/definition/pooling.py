@@ -9,8 +9,8 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float
 from npnet.definition._pair import Pair, pair
+from npnet.shapes import Float
 
 
 def max_pool2d(

@@ -9,8 +9,8 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float, Integer, Shaped
 from npnet.errors import InputError
+from npnet.shapes import Float, Integer, Shaped
 
 
 def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> Float[ndarray, "*n"]:

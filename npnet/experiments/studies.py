@@ -9,11 +9,11 @@ from numpy import ndarray
 
 from npnet import check, metrics, nn, plot
 from npnet import functional as F
-from npnet._shapes import Float
 from npnet.data import ArrayDataset, Dataset, minibatches
 from npnet.errors import InputError
 from npnet.experiments.run import Run
 from npnet.experiments.runner import Runner
+from npnet.shapes import Float
 from npnet.train import predict
 
 AS_IN_SOURCE, OURS = "as in the source", "our setting"

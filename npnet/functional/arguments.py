@@ -12,9 +12,9 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float
 from npnet.errors import InputError
 from npnet.kernels.window import Pair, Window, place_window
+from npnet.shapes import Float
 
 __all__ = ()  # for `npnet.functional` and `npnet.nn`, not for users
 

@@ -7,13 +7,13 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float
 from npnet._types import Backward
 from npnet.errors import InputError
 from npnet.functional.arguments import Size, images, pooling_window
 from npnet.kernels import thresholds
 from npnet.kernels.blocks import Part, for_image_blocks
 from npnet.kernels.window import Window, reduce_arrays
+from npnet.shapes import Float
 
 
 @quietly
@@ -88,7 +88,7 @@ def avg_pool2d(
     window = pooling_window("avg_pool2d", batch, kernel_size, stride, padding, 1, ceil_mode)
     check.flag("avg_pool2d", "count_include_pad", count_include_pad)
     divisor_override = checked_divisor("avg_pool2d", divisor_override)
-    divisor = _divisor(window, count_include_pad, divisor_override).astype(x.dtype)  # m: (oh, ow)
+    divisor = window_divisor(window, count_include_pad, divisor_override).astype(x.dtype)  # m: (oh, ow)
     averages = np.empty_like(batch, shape=(*batch.shape[:2], *window.out))  # in the memory layout of x
 
     def average(part: Part) -> None:
@@ -164,7 +164,7 @@ def adaptive_avg_pool2d(
     """
     check.float_arrays("adaptive_avg_pool2d", x=x)
     batch = images("adaptive_avg_pool2d", x)
-    rows, columns = _adaptive_spans(output_size, batch.shape[2:])
+    rows, columns = adaptive_spans(output_size, batch.shape[2:])
 
     averages = np.empty((*batch.shape[:2], len(rows), len(columns)), x.dtype)  # (n, c, oh, ow)
     for i, row in enumerate(rows):
@@ -223,7 +223,7 @@ def checked_divisor(operation: str, divisor_override: int | None) -> int | None:
     return divisor
 
 
-def _divisor(window: Window, count_include_pad: bool, divisor_override: int | None) -> ndarray:
+def window_divisor(window: Window, count_include_pad: bool, divisor_override: int | None) -> ndarray:
     """Return m, the number of pixels averaged at each position; shape (oh, ow)."""
     if divisor_override is not None:
         return np.full(window.out, divisor_override)
@@ -258,7 +258,7 @@ def checked_output_size(operation: str, value: object) -> int | tuple[int | None
     return sizes[0], sizes[1]
 
 
-def _adaptive_spans(
+def adaptive_spans(
     output_size: int | tuple[int | None, int | None] | None, image: tuple[int, ...]
 ) -> tuple[list[slice], list[slice]]:
     """Return the rows and the columns that each window spans."""

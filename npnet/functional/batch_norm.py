@@ -9,12 +9,12 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float
 from npnet._types import BackwardMany
 from npnet.errors import InputError
 from npnet.functional.arguments import channels_last
 from npnet.kernels import batch_norm as kernel
 from npnet.kernels.batch_norm import Statistics
+from npnet.shapes import Float
 
 
 @quietly

@@ -7,10 +7,10 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float
 from npnet._types import LossBackward
 from npnet.errors import InputError
 from npnet.functional._losses import check_broadcast, check_reduction, first_marked, reduce_losses
+from npnet.shapes import Float
 
 LEAST_LOG = -100.0  # replaces log 0
 LEAST_DENOMINATOR = float(np.float32(1e-12))  # PyTorch rounds it to float32, for float64 arrays too

@@ -7,10 +7,10 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float
 from npnet._types import LossBackward
 from npnet.functional._losses import check_broadcast, check_reduction, reduce_losses
 from npnet.functional.sigmoid import sigmoid
+from npnet.shapes import Float
 
 
 @quietly

@@ -7,7 +7,6 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float
 from npnet._types import BackwardMany
 from npnet._words import counted
 from npnet.errors import InputError
@@ -15,6 +14,7 @@ from npnet.functional.arguments import Padding, Size, channels_last, convolution
 from npnet.kernels import conv2d as kernel
 from npnet.kernels.sums import sum_first_axis
 from npnet.kernels.window import Window, place_window
+from npnet.shapes import Float
 
 
 @quietly

@@ -7,7 +7,6 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float, Integer
 from npnet._types import LossBackward
 from npnet.errors import DTypeError, InputError
 from npnet.functional._losses import (
@@ -21,6 +20,7 @@ from npnet.functional._losses import (
 )
 from npnet.kernels import cross_entropy as kernel
 from npnet.kernels.softmax import exponentials
+from npnet.shapes import Float, Integer
 
 
 @quietly

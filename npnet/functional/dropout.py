@@ -8,9 +8,9 @@ from numpy.random import Generator
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float
 from npnet._types import Backward
 from npnet.errors import InputError
+from npnet.shapes import Float
 
 
 @quietly

@@ -7,9 +7,9 @@ from math import prod
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float
 from npnet._types import Backward
 from npnet.errors import InputError
+from npnet.shapes import Float
 
 
 def flatten(

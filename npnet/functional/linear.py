@@ -8,12 +8,12 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float
 from npnet._types import BackwardMany
 from npnet._words import counted
 from npnet.errors import InputError
 from npnet.kernels.matmul import matmul
 from npnet.kernels.sums import sum_rows
+from npnet.shapes import Float
 
 
 @quietly

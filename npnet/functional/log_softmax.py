@@ -7,10 +7,10 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float
 from npnet._types import Backward
 from npnet.functional.softmax import check_dim
 from npnet.kernels.softmax import exponentials
+from npnet.shapes import Float
 
 
 @quietly

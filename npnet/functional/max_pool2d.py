@@ -7,11 +7,11 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float
 from npnet._types import Backward
 from npnet.functional.arguments import Size, images, pooling_window
 from npnet.kernels import max_pool2d as kernel
 from npnet.kernels.window import Window
+from npnet.shapes import Float
 
 
 @quietly

@@ -7,9 +7,9 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float, Integer
 from npnet._types import LossBackward
 from npnet.functional._losses import check_labels, check_reduction, class_axis, reduce_losses, zero_ignored
+from npnet.shapes import Float, Integer
 
 
 @quietly

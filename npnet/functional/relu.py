@@ -6,10 +6,10 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Bool, Float
 from npnet._types import Backward
 from npnet.kernels.blocks import elementwise
 from npnet.kernels.masks import keep_where
+from npnet.shapes import Bool, Float
 
 
 def relu(x: Float[ndarray, "*n"]) -> tuple[Float[ndarray, "*n"], Backward]:

@@ -7,10 +7,10 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float
 from npnet._types import Backward
 from npnet.errors import InputError
 from npnet.kernels.softmax import exponentials
+from npnet.shapes import Float
 
 
 @quietly

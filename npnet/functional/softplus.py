@@ -7,9 +7,9 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._quiet import quiet, quietly
-from npnet._shapes import Float
 from npnet._types import Backward
 from npnet.kernels.blocks import elementwise
+from npnet.shapes import Float
 
 
 @quietly

@@ -17,12 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from npnet._shapes import Float
 from npnet._types import BackwardMany
 from npnet.kernels import thresholds
 from npnet.kernels.blocks import image_blocks, order_in_memory
 from npnet.kernels.pieces import run_pieces, slices_of
 from npnet.kernels.workspace import workspace
+from npnet.shapes import Float
 
 __all__ = ()  # for npnet itself, not for users
 

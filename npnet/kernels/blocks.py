@@ -12,9 +12,9 @@ from functools import cache
 
 from numpy import ndarray
 
-from npnet._shapes import Float
 from npnet.kernels import thresholds
 from npnet.kernels.pieces import equal_slices, run_pieces, slices_of
+from npnet.shapes import Float
 
 __all__ = ()  # for npnet itself, not for users
 

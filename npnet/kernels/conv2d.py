@@ -22,7 +22,6 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from npnet._shapes import Float
 from npnet._types import BackwardMany
 from npnet.kernels import thresholds
 from npnet.kernels.blocks import divisor, fits_cache
@@ -30,6 +29,7 @@ from npnet.kernels.pieces import run_pieces
 from npnet.kernels.sums import sum_first_axis
 from npnet.kernels.window import Pair, Window
 from npnet.kernels.workspace import workspace
+from npnet.shapes import Float
 
 __all__ = ()  # for npnet itself, not for users
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy import ndarray
 
-from npnet._shapes import Float, Integer
 from npnet.kernels.softmax import exponentials
+from npnet.shapes import Float, Integer
 
 __all__ = ()  # for npnet itself, not for users
 

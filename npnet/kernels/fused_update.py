@@ -15,9 +15,9 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 from numpy import ndarray
 
-from npnet._shapes import Float
 from npnet.kernels import thresholds
 from npnet.kernels.pieces import run_pieces, slices_of
+from npnet.shapes import Float
 
 __all__ = ()  # for npnet itself, not for users
 

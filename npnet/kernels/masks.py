@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from npnet._shapes import Bool, Float
+from npnet.shapes import Bool, Float
 
 __all__ = ()  # for npnet itself, not for users
 

@@ -19,11 +19,11 @@ from math import prod
 import numpy as np
 from numpy import ndarray
 
-from npnet._shapes import Float, Int, UInt8
 from npnet._types import Backward
 from npnet.kernels.blocks import Part, for_image_blocks
 from npnet.kernels.masks import split_where
 from npnet.kernels.window import Window, reduce_arrays
+from npnet.shapes import Float, Int, UInt8
 
 __all__ = ()  # for npnet itself, not for users
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from npnet._shapes import Float
 from npnet.errors import InputError
+from npnet.shapes import Float
 
 __all__ = ()  # for npnet itself, not for users
 

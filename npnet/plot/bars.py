@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float, Integer
 from npnet.errors import InputError
 from npnet.plot._arguments import Names, mapping, names, numbers, share, shares
 from npnet.plot._style import (
@@ -26,6 +25,7 @@ from npnet.plot._style import (
     longest,
     new_figure,
 )
+from npnet.shapes import Float, Integer
 
 
 @drawing

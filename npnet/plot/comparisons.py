@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 
-from npnet._shapes import Float
 from npnet.errors import InputError
 from npnet.plot._arguments import MOST_PICTURES, mapping, numbers, share
 from npnet.plot._errors import error_axis
@@ -25,6 +24,7 @@ from npnet.plot._style import (
     legend_below,
     new_figure,
 )
+from npnet.shapes import Float
 
 MARKERS = ("o", "D", "s")
 

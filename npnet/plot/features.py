@@ -18,12 +18,12 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float
 from npnet._words import counted
 from npnet.errors import InputError
 from npnet.nn import Dropout, Flatten, Layer, Sequential
 from npnet.plot._arguments import Names, caption, names_of, plain
 from npnet.plot._style import BLUE, PALE_GREY, SIGNED, class_ticks, draw_picture, drawing, longest, new_figure
+from npnet.shapes import Float
 
 MAPS_IN_A_ROW = 16
 VALUES_IN_A_ROW = 32

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Float, Integer
 from npnet.errors import InputError
 from npnet.plot._arguments import MOST_PICTURES, Names, names, names_of, numbers, shares
 from npnet.plot._style import (
@@ -29,6 +28,7 @@ from npnet.plot._style import (
     new_figure,
     panels,
 )
+from npnet.shapes import Float, Integer
 
 FEWEST_SHOWN = 8  # if there are fewer mistakes, images that were nearly mistaken are added
 MOST_IN_A_ROW = 40

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from npnet._shapes import Float
 from npnet.errors import InputError
 from npnet.plot._arguments import mapping, numbers
 from npnet.plot._style import SIGNED, drawing, frame, new_figure
+from npnet.shapes import Float
 
 COLUMN = 1.75  # inches
 IN_RANGE = 98.0  # percent of the values, so that a few strong edges do not make the rest pale

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Num
 from npnet.errors import InputError
 from npnet.plot._arguments import MOST_PANELS, MOST_PICTURES, mapping, numbers, plain, sequence
 from npnet.plot._style import BLUE, ORANGE, drawing, grid_lines, new_figure
+from npnet.shapes import Num
 
 POINT_SIZE = 26.0  # area, in points²
 

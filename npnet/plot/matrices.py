@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Integer
 from npnet.errors import InputError
 from npnet.plot._arguments import Names, names_of
 from npnet.plot._style import BLUE, ORANGE, class_ticks, drawing, longest, new_figure
+from npnet.shapes import Integer
 
 MOST_CLASSES_WITH_NUMBERS = 30
 MOST_CLASSES_WITH_LINES = 150

@@ -19,7 +19,6 @@ from matplotlib.lines import Line2D
 from numpy import ndarray
 
 from npnet import check
-from npnet._shapes import Bool, Integer, Num
 from npnet.errors import InputError
 from npnet.nn import Layer
 from npnet.plot._arguments import Names, names, names_of, numbers, plain, sequence
@@ -36,6 +35,7 @@ from npnet.plot._style import (
     new_figure,
     panels,
 )
+from npnet.shapes import Bool, Integer, Num
 
 __all__ = ["Surface", "surface", "surfaces"]
 

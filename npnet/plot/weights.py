@@ -13,10 +13,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from npnet._shapes import Num
 from npnet.errors import InputError
 from npnet.plot._arguments import Names, caption, mapping, names_of, numbers
 from npnet.plot._style import GREY, SIGNED, drawing, frame, grouped, new_figure, panels
+from npnet.shapes import Num
 
 MOST_IN_A_ROW = 40
 MOST_SHOWN = 128

@@ -23,10 +23,10 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check, plot
-from npnet._shapes import Float, Int64
 from npnet.errors import MissingError
 from npnet.experiments import Experiment, Run, Runner
 from npnet.recipes.common import gmm
+from npnet.shapes import Float, Int64
 
 __all__ = ["fcann2_classify", "fcann2_train", "recipe"]
 

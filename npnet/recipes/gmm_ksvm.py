@@ -36,11 +36,11 @@ from numpy import ndarray
 
 from npnet import check, plot
 from npnet import functional as F
-from npnet._shapes import Float, Integer
 from npnet.errors import InputError
 from npnet.experiments import Experiment, Run, Runner
 from npnet.recipes.common import gmm
 from npnet.recipes.gmm_deep import network
+from npnet.shapes import Float, Integer
 
 __all__ = ["KSVMWrap", "recipe"]
 

@@ -31,8 +31,8 @@ from numpy import ndarray
 
 from npnet import functional as F
 from npnet import plot
-from npnet._shapes import Float32
 from npnet.experiments import Experiment, Runner
+from npnet.shapes import Float32
 
 KERNELS: Mapping[str, ndarray] = {
     name: np.array(rows, dtype=np.float32)

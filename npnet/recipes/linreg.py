@@ -37,10 +37,10 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import check, nn, plot
-from npnet._shapes import Float
 from npnet.data import ArrayDataset, Splits
 from npnet.experiments import AS_IN_SOURCE, Experiment, Options, Run, Runner, Setup, Spec
 from npnet.recipes.common.gmm import loss_panel
+from npnet.shapes import Float
 from npnet.train import plain_step
 
 __all__ = ["recipe", "written_gradients"]

@@ -21,8 +21,8 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import __version__
-from npnet._shapes import Float, Int
 from npnet._words import counted
+from npnet.shapes import Float, Int
 from npnet.table import html_table
 from npnet.tracing.operation import Operation, statistics
 

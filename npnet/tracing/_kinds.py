@@ -15,7 +15,7 @@ from numpy import ndarray
 from npnet import nn
 from npnet.functional._losses import class_axis
 from npnet.functional.arguments import convolution_padding, pair, pooling_window
-from npnet.functional.avg_pool2d import _adaptive_spans, _divisor
+from npnet.functional.avg_pool2d import adaptive_spans, window_divisor
 from npnet.kernels.window import Pair, Window, place_window
 from npnet.nn import Layer
 from npnet.nn.losses import Loss
@@ -234,14 +234,14 @@ def _avg_pool2d(layer: nn.AvgPool2d, x: ndarray, _: bool) -> Described:
             place.stride, place.before, place.kernel, place.image, place.out, strict=True
         )
     ]
-    divisor = _divisor(place, layer.count_include_pad, layer.divisor_override)
+    divisor = window_divisor(place, layer.count_include_pad, layer.divisor_override)
     return "average", {"rows": spans[0], "columns": spans[1], "divisor": divisor.tolist()}
 
 
 def _adaptive(layer: nn.AdaptiveAvgPool2d, x: ndarray, _: bool) -> Described:
     rows, columns = (
         [[span.start, span.stop] for span in spans]
-        for spans in _adaptive_spans(layer.output_size, (x.shape[-2], x.shape[-1]))
+        for spans in adaptive_spans(layer.output_size, (x.shape[-2], x.shape[-1]))
     )
     divisor = [[(row[1] - row[0]) * (column[1] - column[0]) for column in columns] for row in rows]
     return "average", {"rows": rows, "columns": columns, "divisor": divisor}

@@ -10,10 +10,10 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import data, nn, plot
-from npnet._shapes import Float
 from npnet.data import ArrayDataset, Splits
 from npnet.experiments import Options, Run, Runner, probabilities
 from npnet.metrics import accuracy
+from npnet.shapes import Float
 
 BOOK = "Stevens, Antiga, Viehmann (2020), Deep learning with PyTorch"
 AIRPLANES_AND_BIRDS = ("airplane", "bird")  # 0 and 1

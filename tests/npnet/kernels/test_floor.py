@@ -12,7 +12,7 @@ from npnet import kernels
 
 ROOT = Path(npnet.__file__).parent
 KERNELS = sorted(info.name for info in pkgutil.iter_modules(kernels.__path__))
-BELOW = ("npnet.errors", "npnet._types", "npnet.kernels")
+BELOW = ("npnet.errors", "npnet.shapes", "npnet._types", "npnet.kernels")
 
 
 def imported(file):

@@ -32,9 +32,9 @@ def traced():
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Start a browser once for all pages."""
+    """Start a browser for the pages of a module; the event loop of playwright ends with it."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
