@@ -58,6 +58,7 @@ EQUATIONS: Mapping[str, dict[str, str]] = {
     },
     "tanh": {"y": "y = tanh(x)", "grad_x": "grad_x = grad_y · (1 − y²)"},
     "sigmoid": {"y": "y = 1 / (1 + e^−x)", "grad_x": "grad_x = grad_y · y · (1 − y)"},
+    "softplus": {"y": "y = log(1 + e^(β·x)) / β", "grad_x": "grad_x = grad_y · (1 − e^(−β·y))"},
     "softmax": {
         "y": "y[j] = e^x[j] / Σᵢ e^x[i]",
         "grad_x": "grad_x[j] = y[j] · grad_y[j] − Σᵢ y[j] · y[i] · grad_y[i]",
@@ -273,6 +274,7 @@ _LAYERS: Mapping[type[Layer], Callable[[Any, ndarray, bool], Described]] = {
     nn.LeakyReLU: lambda layer, *_: ("leaky_relu", {"slope": layer.negative_slope}),
     nn.Tanh: _plain("tanh"),
     nn.Sigmoid: _plain("sigmoid"),
+    nn.Softplus: lambda layer, *_: ("softplus", {"beta": layer.beta, "threshold": layer.threshold}),
     nn.Softmax: _along("softmax"),
     nn.LogSoftmax: _along("log_softmax"),
     nn.Dropout: _plain("dropout"),

@@ -207,6 +207,22 @@ def sigma(x: float) -> float:
     return 1 / (1 + exp(-x)) if x >= 0 else exponential(x) / (1 + exponential(x))
 
 
+def softplus(o: Factors, name: str, index: Index) -> Iterator[Term]:
+    """Yield log(1 + e^βx) / β, or grad_y (1 − e^−βy); above the threshold x, or grad_y."""
+    x, y, beta = o.at("x", *index), o.at("y", *index), o.settings["beta"]
+    if beta * x.value > o.settings["threshold"]:
+        o.note = "β·x is above the threshold: y = x"
+        yield (x if name == "y" else o.at("grad_y", *index),)
+    elif name == "y":
+        value = math.log1p(exponential(beta * x.value)) / beta
+        yield (Factor(f"log(1 + e^(β·{x.label})) / β", value, "x", index),)
+    else:
+        yield (
+            o.at("grad_y", *index),
+            Factor(f"(1 − e^(−β·{y.label}))", -math.expm1(-beta * y.value), "y", index),
+        )
+
+
 def dropout(o: Factors, name: str, index: Index) -> Iterator[Term]:
     """Yield x or grad_y times what was drawn."""
     factor = o.at("factor", *index)

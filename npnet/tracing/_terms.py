@@ -95,6 +95,7 @@ _RULES: Mapping[str, Rule] = {
     "leaky_relu": layers.leaky_relu,
     "tanh": layers.tanh,
     "sigmoid": layers.sigmoid,
+    "softplus": layers.softplus,
     "dropout": layers.dropout,
     "reshape": layers.reshape,
     "split": layers.split,

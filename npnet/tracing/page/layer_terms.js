@@ -257,6 +257,22 @@ function* sigmoid(o, name, index) {
 const sigma = (x) => 1 / (1 + Math.exp(-x));
 
 /** @param {Factors} o @param {string} name @param {number[]} index */
+function* softplus(o, name, index) {
+  const { beta, threshold } = o.settings;
+  const smooth = (/** @type {number} */ x) => Math.log1p(Math.exp(beta * x)) / beta;
+  if (beta * o.value("x", index) > threshold) {
+    o.note = "β·x is above the threshold: y = x";
+    yield [o.at(name === "y" ? "x" : "grad_y", index)];
+  } else if (name === "y")
+    yield [o.from("x", index, `log(1 + e^(β·${label("x", index)})) / β`, smooth)];
+  else
+    yield [
+      o.at("grad_y", index),
+      o.from("y", index, `(1 − e^(−β·${label("y", index)}))`, (y) => -Math.expm1(-beta * y)),
+    ];
+}
+
+/** @param {Factors} o @param {string} name @param {number[]} index */
 function* dropout(o, name, index) {
   if (o.value("factor", index) === 0) o.note = "this element was dropped";
   yield [o.at(name === "y" ? "x" : "grad_y", index), o.at("factor", index)];

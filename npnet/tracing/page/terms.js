@@ -34,6 +34,7 @@ const RULES = {
   leaky_relu: leakyRelu,
   tanh: hyperbolic,
   sigmoid,
+  softplus,
   dropout,
   reshape,
   split,

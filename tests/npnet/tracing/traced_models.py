@@ -16,6 +16,7 @@ def _mlp(rng):
         nn.Linear(6, 5, bias=False, generator=rng),
         nn.LeakyReLU(0.1),
         nn.Linear(5, 4, generator=rng),
+        nn.Softplus(2.0, threshold=1.0),
         nn.Tanh(),
         nn.Linear(4, 3, generator=rng),
     )
