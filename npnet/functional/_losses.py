@@ -10,6 +10,7 @@ from numpy import ndarray
 from npnet import check
 from npnet._types import LossBackward
 from npnet.errors import DTypeError, InputError
+from npnet.functional.arguments import class_axis
 
 # Unsigned integers by their size in bytes, as which signed ones are read.
 UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
@@ -55,16 +56,6 @@ def reduce_losses(
         return np.ones(loss.shape, dtype) if grad_loss is None else grad_loss
 
     return loss, backward
-
-
-def class_axis(operation: str, x: ndarray) -> int:
-    """Return the class axis: 1, or 0 without a batch axis."""
-    axis = min(x.ndim, 2) - 1
-    if x.ndim == 0 or x.shape[axis] == 0:
-        raise InputError(
-            f"{operation}: x must have shape (C,), (N, C) or (N, C, d1, ...) with C > 0, got {x.shape}"
-        )
-    return axis
 
 
 def along_classes(per_class: ndarray, x: ndarray) -> ndarray:

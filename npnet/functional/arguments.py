@@ -1,4 +1,4 @@
-"""The arguments that convolution and pooling share: sizes, strides, padding, images.
+"""The arguments that operations share: sizes, strides, padding and images, and the classes of losses.
 
 Each function returns its value as plain Python or NumPy has it, or raises `InputError`. `npnet.nn` checks the
 arguments of its layers by the same functions.
@@ -128,3 +128,13 @@ def channels_last(x: ndarray, channels: int) -> str:
     if x.ndim == 3 and channels == 1:
         return "; if x is (n, h, w), grey images, write x[:, np.newaxis]"
     return ""
+
+
+def class_axis(operation: str, x: ndarray) -> int:
+    """Return the class axis: 1, or 0 without a batch axis."""
+    axis = min(x.ndim, 2) - 1
+    if x.ndim == 0 or x.shape[axis] == 0:
+        raise InputError(
+            f"{operation}: x must have shape (C,), (N, C) or (N, C, d1, ...) with C > 0, got {x.shape}"
+        )
+    return axis

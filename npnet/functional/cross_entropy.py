@@ -13,11 +13,11 @@ from npnet.functional._losses import (
     along_classes,
     check_labels,
     check_reduction,
-    class_axis,
     one_hot,
     reduce_losses,
     zero_ignored,
 )
+from npnet.functional.arguments import class_axis
 from npnet.kernels import cross_entropy as kernel
 from npnet.kernels.softmax import exponentials
 from npnet.shapes import Float, Integer

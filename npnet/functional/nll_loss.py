@@ -8,7 +8,8 @@ from numpy import ndarray
 from npnet import check
 from npnet._quiet import quiet, quietly
 from npnet._types import LossBackward
-from npnet.functional._losses import check_labels, check_reduction, class_axis, reduce_losses, zero_ignored
+from npnet.functional._losses import check_labels, check_reduction, reduce_losses, zero_ignored
+from npnet.functional.arguments import class_axis
 from npnet.shapes import Float, Integer
 
 

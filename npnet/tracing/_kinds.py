@@ -13,8 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from npnet import nn
-from npnet.functional._losses import class_axis
-from npnet.functional.arguments import convolution_padding, pair, pooling_window
+from npnet.functional.arguments import class_axis, convolution_padding, pair, pooling_window
 from npnet.functional.avg_pool2d import adaptive_spans, window_divisor
 from npnet.kernels.window import Pair, Window, place_window
 from npnet.nn import Layer

@@ -16,7 +16,6 @@ def _mlp(rng):
         nn.Linear(6, 5, bias=False, generator=rng),
         nn.LeakyReLU(0.1),
         nn.Linear(5, 4, generator=rng),
-        nn.Softplus(2.0, threshold=1.0),
         nn.Tanh(),
         nn.Linear(4, 3, generator=rng),
     )
@@ -57,7 +56,8 @@ def _residual(rng):
 
 
 def _probabilities(rng):
-    model = nn.Sequential(nn.Linear(3, 4, generator=rng), nn.BatchNorm1d(4, affine=False), nn.Softmax())
+    norm, smooth = nn.BatchNorm1d(4, affine=False), nn.Softplus(2.0, threshold=1.0)
+    model = nn.Sequential(nn.Linear(3, 4, generator=rng), norm, smooth, nn.Softmax())
     return model, nn.BCELoss(), _x(rng, 3, 3), rng.random((3, 4)).astype(np.float32)
 
 
