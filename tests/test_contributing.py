@@ -46,6 +46,7 @@ USERS = (
     "npnet/recipes/",
     "npnet/experiments/",
     "npnet/tracing/",
+    "tests/npnet/tracing/",
     "tests/wrong_values/recipes.py",
     "tests/wrong_values/experiments.py",
 )
