@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks [ops|step|scaling|accuracy|memory|all|report]``."""
+"""The command line: ``python -m benchmarks [SUITE]``, of those of the CPU, those of a GPU, or ``report``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from benchmarks import environment, results
 from benchmarks.suite import Settings
@@ -15,6 +16,7 @@ from npnet import parallel
 from npnet.errors import InputError
 
 SUITES = ("step", "ops", "scaling", "memory", "accuracy")
+GPU_SUITES = ("gpu", "throughput", "mnist-fast")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,18 +33,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 after success, 2 after a user's mistake, 130 after Ctrl-C.
     """
     chosen = _parser().parse_args(arguments)
-    suites = SUITES if chosen.suite in ("all", "report") else (chosen.suite,)
+    suites = {"all": SUITES, "report": (*SUITES, *GPU_SUITES)}.get(chosen.suite, (chosen.suite,))
     try:
         if chosen.suite != "report":
             environment.require_torch()
             results.require_writable(chosen.out)
         settings = Settings(
-            parallel.cores() if chosen.threads is None else chosen.threads, chosen.quick, chosen.data
+            parallel.cores() if chosen.threads is None else chosen.threads,
+            chosen.quick,
+            chosen.data,
+            chosen.seconds,
         )
         for suite in suites:
             path = chosen.out / f"{suite}.json"
             if chosen.suite != "report":
-                results.write(import_module(f"benchmarks.{suite}").measure(settings), chosen.out)
+                results.write(_module(suite).measure(settings), chosen.out)
             elif not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for a name that is too long
                 continue
             _show(path)
@@ -53,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("benchmarks: interrupted; the results of finished suites are saved", file=sys.stderr)
         return 130
     return 0
+
+
+def _module(suite: str) -> Any:
+    return import_module(f"benchmarks.{suite.replace('-', '_')}")
 
 
 def _show(path: Path) -> None:
@@ -76,13 +85,18 @@ def _parser() -> argparse.ArgumentParser:
         "suite",
         nargs="?",
         default="all",
-        choices=(*SUITES, "all", "report"),
-        help="what to measure; report prints and draws saved results again",
+        choices=(*SUITES, *GPU_SUITES, "all", "report"),
+        help="what to measure; all needs no GPU; report prints and draws saved results again",
     )
     parser.add_argument("--threads", type=int, help="threads of every engine (default: the number of cores)")
     parser.add_argument("--quick", action="store_true", help="check in a minute that everything runs")
     parser.add_argument("--out", type=Path, default=results.FOLDER, help="folder for results")
-    parser.add_argument("--data", type=Path, help="folder of the data sets, for accuracy")
+    parser.add_argument("--data", type=Path, help="folder of the data sets, for accuracy and mnist-fast")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help="start no new measurement after this time (suites of a GPU; default: no limit)",
+    )
     return parser
 
 

@@ -66,8 +66,8 @@ def of_work(
         if shutil.which("c++"):
             possible[COMPILED] = lambda: on_the_cpu(COMPILED, eager(compiled=True))
         if torch.cuda.is_available():
-            possible[CUDA] = lambda: _by_events(CUDA, eager(device="cuda"))
-            possible[CUDA_ALONE] = lambda: _by_events(CUDA_ALONE, eager(device="cuda", stays=True))
+            possible[CUDA] = lambda: by_events(CUDA, eager(device="cuda"))
+            possible[CUDA_ALONE] = lambda: by_events(CUDA_ALONE, eager(device="cuda", stays=True))
         for name in peers.installed():
             if name in engines and peers.refusal(name, work, model, threads) is None:
                 possible[name] = peer(name)
@@ -133,7 +133,7 @@ def _torch(
     return learn
 
 
-def _by_events(name: str, work: Callable[[], object]) -> Contender:
+def by_events(name: str, work: Callable[[], object]) -> Contender:
     """Return a contender timed with CUDA events, as kernel launches return before the work is done."""
 
     def measure(times: int) -> float:

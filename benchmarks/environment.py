@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -100,7 +101,27 @@ def _version(library: str) -> str | None:
         return None
 
 
-def _cuda() -> str | None:
+def _cuda() -> dict[str, str] | None:
+    """Return the GPU's name and memory, its driver, and the libraries PyTorch was built with."""
     import torch  # noqa: PLC0415 - as above
 
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    if not torch.cuda.is_available():
+        return None
+    properties = torch.cuda.get_device_properties(0)
+    return {
+        "name": properties.name,
+        "memory": f"{properties.total_memory / 2**30:.0f} GiB",
+        "driver": _driver(),
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),
+    }
+
+
+def _driver() -> str:
+    """Return the version of NVIDIA's driver, as its own tool tells it."""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)  # noqa: S603 - fixed
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return told.stdout.splitlines()[0].strip()

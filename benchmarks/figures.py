@@ -9,17 +9,28 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, NullLocator, StrMethodFormatter
 
+from benchmarks import gpu_report
 from benchmarks.peers import JAX
 from benchmarks.report import NPNET, record_ratio
 from benchmarks.results import Results, axes, write_whole
 from benchmarks.samples import summary
 
+TRAINING = "training step"
+GPU_LINES = {
+    gpu_report.NPNET: ("#0f5c8a", "o-"),
+    gpu_report.EAGER: ("#e08214", "o-"),
+    gpu_report.CUDA: ("#2a7f3f", "s-"),
+    gpu_report.CUDA_SENT: ("#2a7f3f", "s:"),
+    gpu_report.GRAPHS: ("#8c2d84", "^-"),
+    gpu_report.GRAPHS_SENT: ("#8c2d84", "^:"),
+    gpu_report.BF16: ("#555555", "v-"),
+}
 TICKS = (0.1, 0.2, 0.35, 0.5, 0.7, 1, 1.4, 2)
 
 
 def draw(results: Results, folder: Path) -> Path | None:
     """Draw the figure of a suite and return its file; None if the suite has no figure or no results."""
-    drawing = {"step": _ratios, "scaling": _scaling}.get(results.suite)
+    drawing = {"step": _ratios, "scaling": _scaling, "gpu": _gpu}.get(results.suite)
     if drawing is None or not results.records:
         return None
     figure = drawing(results)
@@ -103,4 +114,30 @@ def _scaling(results: Results) -> Figure:
         plot.grid(alpha=0.3)
     plots[0].set_ylabel("ms for a training step")
     plots[0].legend(fontsize=8)
+    return figure
+
+
+def _gpu(results: Results) -> Figure:
+    """Draw the time of a training step per sample against the minibatch, a panel for each model."""
+    found = {work: curves for (work, kind), curves in gpu_report.curves(results).items() if kind == TRAINING}
+    across = 4
+    down = -(-len(found) // across)
+    figure = Figure(figsize=(3 * across, 2.5 * down), layout="constrained")
+    plots = figure.subplots(down, across, squeeze=False, sharex=True)
+    for plot, (work, curves) in zip(plots.flat, found.items(), strict=False):
+        for engine, (colour, line) in GPU_LINES.items():
+            curve = curves.get(engine, {})
+            sizes = sorted(curve)
+            times = [1e6 * curve[n] / n for n in sizes]
+            plot.plot(sizes, times, line, color=colour, label=engine, markersize=3, linewidth=1.2)
+        plot.set_title(work, fontsize=9)
+        plot.set_xscale("log", base=4)
+        plot.set_yscale("log")
+        plot.grid(alpha=0.3)
+    for plot in list(plots.flat)[len(found) :]:
+        plot.set_visible(False)
+    figure.supxlabel("minibatch", fontsize=9)
+    figure.supylabel("µs for a sample, training", fontsize=9)
+    handles, names = plots.flat[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=4, fontsize=8, frameon=False)
     return figure

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from benchmarks import gpu_report
 from benchmarks.peers import PEERS
 from benchmarks.results import Record, Results, axes
 from benchmarks.samples import Ratio, exponent, ratio, summary
@@ -23,7 +24,16 @@ def heading(results: Results) -> str:
     return (
         f"{results.suite}: {environment['processor']}, {environment['cores']} cores, "
         f"{threads} thread{'s' if threads > 1 else ''} each; {libraries}; BLAS {blas}; "
-        f"{environment['python']}; {environment['when']}"
+        f"{environment['python']}{_card(environment.get('cuda'))}; {environment['when']}"
+    )
+
+
+def _card(card: Mapping[str, str] | None) -> str:
+    if card is None:
+        return ""
+    return (
+        f"; GPU {card['name']}, {card['memory']}, driver {card['driver']}, CUDA {card['cuda']}, "
+        f"cuDNN {card['cudnn']}"
     )
 
 
@@ -63,23 +73,30 @@ def peer_rows(results: Results) -> list[list[str]]:
     ]
 
 
+def tables(results: Results) -> list[gpu_report.Table]:
+    """Return all tables of a suite, each with its headings."""
+    of_suite = {
+        "gpu": gpu_report.tables,
+        "throughput": gpu_report.throughput_tables,
+        "mnist-fast": gpu_report.mnist_fast_tables,
+    }.get(results.suite)
+    if of_suite is not None:
+        return of_suite(results) if results.records else []
+    found = [(columns(results), rows(results))] if results.records else []
+    return [*found, (peer_columns(results), peer_rows(results))] if peer_rows(results) else found
+
+
 def terminal(results: Results) -> str:
-    """Draw the table for a terminal."""
-    drawn = [heading(results)]
-    if results.records:
-        drawn.append(table(columns(results), rows(results)))
-    if peer_rows(results):
-        drawn.append(table(peer_columns(results), peer_rows(results)))
-    return "\n".join([*drawn, *_exponents(results), *results.notes])
+    """Draw the tables for a terminal."""
+    drawn = [table(names, cells) for names, cells in tables(results)]
+    return "\n".join([heading(results), *drawn, *_exponents(results), *results.notes])
 
 
 def markdown(results: Results) -> str:
-    """Write the table in Markdown."""
+    """Write the tables in Markdown."""
     lines = [heading(results), ""]
-    if results.records:
-        lines += _table(columns(results), rows(results))
-    if peer_rows(results):
-        lines += _table(peer_columns(results), peer_rows(results))
+    for names, cells in tables(results):
+        lines += _table(names, cells)
     return "\n".join([*lines, *_exponents(results), *results.notes]) + "\n"
 
 

@@ -26,11 +26,14 @@ class Settings:
         Few rounds on few sizes, to check that everything runs; not for publication.
     data : path, optional
         The folder of the data sets.
+    seconds : float, optional
+        Start no new measurement after this time; only the suites of a GPU look at it.
     """
 
     threads: int
     quick: bool = False
     data: Path | None = None
+    seconds: float | None = None
 
     @property
     def rounds(self) -> int:

@@ -11,6 +11,8 @@ from numpy.random import Generator
 
 from npnet import models, nn
 
+DRAWN = 1024  # different samples; to draw more would take longer than to learn from them
+
 
 @dataclass(frozen=True)
 class Work:
@@ -40,10 +42,12 @@ class Work:
         return f"{self.name}{size}, batch {self.batch}"
 
     def minibatch(self) -> tuple[ndarray, ndarray]:
-        """Return samples and labels; every call returns equal arrays."""
+        """Return samples and labels; every call returns equal arrays. From `DRAWN` on they repeat."""
         rng = np.random.default_rng(0)
-        x = rng.standard_normal((self.batch, *self.sample), dtype=np.float32)
-        return x, rng.integers(self.classes, size=self.batch)
+        drawn = min(self.batch, DRAWN)
+        x = rng.standard_normal((drawn, *self.sample), dtype=np.float32)
+        labels = rng.integers(self.classes, size=drawn)
+        return np.resize(x, (self.batch, *self.sample)), np.resize(labels, self.batch)
 
 
 def four_convolutions(generator: Generator, *, channels: tuple[int, int] = (32, 64)) -> nn.Layer:

@@ -84,7 +84,7 @@ class Scale:
                 outcome[name].numpy().astype(self.theirs.dtype),
                 self._other(name),
                 truth.numpy(),
-                np.maximum(self._bound(name), self._bound(name).max(initial=0)),
+                np.full_like(self._bound(name), self._bound(name).max(initial=0)),
                 over_torch=False,
             )
             for name, truth in self.truth.items()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,14 @@ from torch.optim import Optimizer, lr_scheduler
 from npnet.engines import Spec
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
-from npnet.parallel import cores, plan
-from npnet.parallel import generators_for as shard_generators
+from npnet.parallel import cores
 from npnet.train import BatchResult
 from ptref.convert import to_torch
+from ptref.execution import Execution, chosen, memory_told
+from ptref.graphs import Replayed, state_of
+from ptref.peers import missed
 from ptref.resume import Resumable
+from ptref.shared_dropout import Noise, SharedDropout, share_dropout
 
 FUSED = ("SGD", "Adam", "AdamW")  # one kernel for a whole update, on the CPU as well
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -64,12 +67,15 @@ class TorchEngine(Resumable):
         Steps after each epoch.
     noise : Noise, optional
         What the module's `SharedDropout` layers draw from.
+    execution : Execution, optional
+        Precision, memory format, compiled or not, replayed or not; by default what `choosing` has chosen.
 
     Raises
     ------
     InputError
-        If the loss gives one value for each sample instead of a number, the module has no parameters, or
-        several processes are to train one with batch norm, which mixes their samples.
+        If the loss gives one value for each sample instead of a number, the module has no parameters,
+        several processes are to train one with batch norm, which mixes their samples, or graphs cannot be
+        replayed: without CUDA, in several processes, or where npnet draws what dropout drops.
     """
 
     def __init__(
@@ -79,21 +85,26 @@ class TorchEngine(Resumable):
         optimizer: Optimizer,
         schedule: lr_scheduler.LRScheduler | None = None,
         noise: Noise | None = None,
+        execution: Execution | None = None,
     ) -> None:
         if getattr(loss, "reduction", "mean") == "none":
             raise InputError("fit: loss must be one number for a minibatch, got reduction='none'")
         first = next(module.parameters(), None)
         if first is None:
             raise InputError("fit: module must have parameters, got none")
-        self.module, self.loss, self.optimizer, self.schedule = module, loss, optimizer, schedule
+        self.execution = chosen() if execution is None else execution
+        self.module = self.execution.placed(module)
+        self.loss, self.optimizer, self.schedule = loss, optimizer, schedule
         self.noise = noise
         self._dtype, self.device = first.dtype, first.device
         self.rank, self.processes = process()
-        self._learning = module
+        self._called = self._learning = self.execution.called(module)
         if self.processes > 1:
             if any(isinstance(part, BATCH_NORMS) for part in module.modules()):
                 raise InputError("fit: module must be without batch norm where several processes train it")
             self._learning = DistributedDataParallel(module)
+        self._check_graphs()
+        self._replayed = Replayed(self._learn, state_of(module)) if self.execution.graphs else None
 
     @property
     def lr(self) -> float:
@@ -129,15 +140,25 @@ class TorchEngine(Resumable):
         if self.noise is not None:
             self.noise.begin(x, generator, rows)
         _mode(self.module, training=True)
-        y = self._shared(self._learning(self._tensor(x[rows])), rows, len(x))
-        loss = self.loss(y, self._tensor(target))
+        with self.execution.backends(), missed(), self._memory_told(x, target):
+            if self._replayed is None:
+                loss, y, *grads = self._learn(self._tensor(x[rows]), self._tensor(target))
+            else:
+                loss, y, *grads = self._replayed(self._tensor(x), self._tensor(target))
+        return self._outcome(loss, y, target, dict(zip(self._learnt, grads, strict=True)))
 
+    def _learn(self, x: Tensor, target: Tensor) -> tuple[Tensor, ...]:
+        """Return loss, outputs, and the gradients of those parameters that have one."""
+        n = len(target)
+        y = self._shared(self._outputs(self._learning, x), self._rows(n), n)
+        loss = self.loss(y, target)
         self.module.zero_grad(set_to_none=True)
         # Processes average their gradients, where their sum is wanted.
         (loss * self.processes).backward()  # type: ignore[no-untyped-call]
         grads = {name: parameter.grad for name, parameter in self.module.named_parameters()}
         found = {name: grad for name, grad in grads.items() if grad is not None}
-        return self._outcome(loss, y, target, found)
+        self._learnt = list(found)
+        return loss.detach(), y.detach(), *found.values()
 
     def update(self, grads: Mapping[str, Any]) -> None:
         """Let the optimizer step."""
@@ -162,8 +183,34 @@ class TorchEngine(Resumable):
     def _evaluated(self, x: ndarray) -> Tensor:
         rows = self._rows(len(x))
         _mode(self.module, training=False)
-        with torch.inference_mode():
-            return self._shared(self.module(self._tensor(x[rows])), rows, len(x))
+        with torch.inference_mode(), self.execution.backends(), missed():
+            return self._shared(self._outputs(self._called, self._tensor(x[rows])), rows, len(x))
+
+    def _outputs(self, called: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Run the module as chosen; outputs are in its own dtype again."""
+        with self.execution.autocast(self.device):
+            y = called(self.execution.laid_out(x))
+        return y.to(self._dtype)
+
+    def _check_graphs(self) -> None:
+        self.execution.require(self.device)
+        if not self.execution.graphs:
+            return
+        if self.processes > 1:
+            raise InputError("fit: graphs must be replayed in one process, got several; leave out --graphs")
+        if any(isinstance(part, SharedDropout) and part.p for part in self.module.modules()):
+            raise InputError(
+                "fit: graphs must be without dropout that npnet draws, which comes from the CPU anew for "
+                "each minibatch; leave out --graphs"
+            )
+
+    def _memory_told(self, x: ndarray, target: ndarray) -> AbstractContextManager[None]:
+        def fits(n: int) -> bool:
+            self._learn(self._tensor(x[:n]), self._tensor(target[:n]))
+            self.module.zero_grad(set_to_none=True)
+            return True
+
+        return memory_told("fit", len(x), fits)
 
     def _rows(self, n: int) -> slice:
         """Return which rows of a minibatch are this process's."""
@@ -243,98 +290,6 @@ def _mode(module: nn.Module, *, training: bool) -> None:
 def _array(tensor: Tensor) -> ndarray:
     array: ndarray = tensor.detach().cpu().numpy()
     return array
-
-
-# ---- dropout that both engines share -------------------------------------------------------------------
-
-
-class Noise:
-    """The random numbers npnet's layers draw for a minibatch, for PyTorch's layers to draw.
-
-    npnet may cut a minibatch into shards, each with a generator of its own, and see it whole again in the
-    layers at the end, which draw from the given one; so does this.
-
-    Parameters
-    ----------
-    model : Layer
-        The npnet model whose noise it is.
-    """
-
-    def __init__(self, model: Layer) -> None:
-        self.model = model
-        self._rows = slice(0)
-        self._sharded: list[tuple[int, Generator]] = []  # sizes of the shards, and what each draws from
-        self._whole: list[tuple[int, Generator]] = []
-        self._head: set[str] = set()
-
-    def begin(self, x: ndarray, generator: Generator, rows: slice) -> None:
-        """Begin a minibatch, of which some rows alone are wanted."""
-        division = plan(self.model, x, training=True)
-        sizes = [part.stop - part.start for part in division.shards]
-        self._sharded = list(zip(sizes, shard_generators(generator, len(sizes)), strict=True))
-        self._whole = [(len(x), generator)]
-        self._head = set(division.head.children)
-        self._rows = rows
-
-    def kept(self, layer: str, sample: tuple[int, ...], p: float) -> ndarray:
-        """Draw which values a layer keeps, for samples of a shape; see `npnet.functional.dropout`."""
-        parts = self._whole if layer.partition(".")[0] in self._head else self._sharded
-        drawn = [generator.random((size, *sample), dtype=np.float32) for size, generator in parts]
-        kept: ndarray = np.concatenate(drawn)[self._rows] >= p
-        return kept
-
-
-class SharedDropout(nn.Module):
-    """Dropout that drops what npnet's drops.
-
-    Parameters
-    ----------
-    p : float
-        Probability of being dropped.
-    noise : Noise
-        Draws what is dropped.
-    name : str
-        The layer's dotted name in the model whose noise it is.
-    """
-
-    def __init__(self, p: float, noise: Noise, name: str = "") -> None:
-        super().__init__()
-        self.p, self.noise, self.name = p, noise, name
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Zero values in training and enlarge the others to make up for it."""
-        if not self.training or self.p == 0:
-            return x
-        scale = 0.0 if self.p == 1 else 1 / (1 - self.p)
-        kept = self.noise.kept(self.name, tuple(x.shape[1:]), self.p)
-        return x * (torch.from_numpy(kept).to(x.device, x.dtype) * scale)
-
-    def extra_repr(self) -> str:
-        """Return the settings."""
-        return f"p={self.p}"
-
-
-def share_dropout(module: nn.Module, noise: Noise, name: str = "") -> nn.Module:
-    """Return the module with every ``nn.Dropout`` in it replaced by `SharedDropout`.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        Changed in place.
-    noise : Noise
-        What the masks are drawn from.
-    name : str
-        The module's dotted name in the model.
-
-    Returns
-    -------
-    module : torch.nn.Module
-    """
-    if type(module) is nn.Dropout:
-        return SharedDropout(module.p, noise, name)
-    for own, child in module.named_children():
-        setattr(module, own, share_dropout(child, noise, f"{name}.{own}".removeprefix(".")))
-    return module
 
 
 # ---- an engine that stands in for npnet's --------------------------------------------------------------

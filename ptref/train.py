@@ -5,7 +5,9 @@ every minibatch and add up their gradients::
 
     torchrun --nproc-per-node 2 -m ptref.train RECIPE [options of npnet train]
 
-The first process reports and writes; the weights are those of one process, apart from rounding.
+The first process reports and writes; the weights are those of one process, apart from rounding. How PyTorch
+computes is chosen by ``--amp bf16``, ``--channels-last``, ``--compile``, ``--graphs``, ``--tf32`` and
+``--autotune``; see `ptref.execution`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 import torch
@@ -28,6 +30,8 @@ from torch.optim import Optimizer, lr_scheduler
 from npnet import cli
 from npnet.train import Data, Epoch, History, ProgressMode, State, run
 from ptref.engine import TorchEngine, process
+from ptref.execution import choosing
+from ptref.options import execution_of
 
 
 def fit(
@@ -142,7 +146,8 @@ def processes(device: str = "cpu") -> Iterator[int]:
     torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield torch.distributed.get_rank()
-        torch.distributed.barrier()  # a process that exits early breaks the others' connections
+        with suppress(RuntimeError):  # where others have ended already
+            torch.distributed.barrier()  # a process that exits early breaks the others' connections
     finally:
         torch.distributed.destroy_process_group()
         gc.collect()  # reference cycles hold the group too
@@ -154,17 +159,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        The options of ``npnet train``; those of the process by default.
+        The options of ``npnet train`` and those of `ptref.options`; those of the process by default.
 
     Returns
     -------
     status : int
         That of ``npnet train``.
     """
-    given = ["train", *(sys.argv[1:] if arguments is None else arguments), "--engine", "torch"]
+    execution, rest = execution_of(sys.argv[1:] if arguments is None else arguments)
+    given = ["train", *rest, "--engine", "torch"]
     asked = "cuda" in given or "--device=cuda" in given
     device = "cuda" if asked and torch.cuda.is_available() else "cpu"  # where there is none, npnet says so
-    with processes(device) as rank:
+    with choosing(execution), processes(device) as rank:
         if rank == 0:
             return cli.main(given)
         # The others do the same work, and where theirs goes nobody looks.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,21 @@ def _class_weight(choose: Choose, classes: int, dtype: np.dtype) -> ndarray | No
     return optional(choose, lambda: array(choose, (classes,), dtype, ("positive",)))
 
 
+def _alike_on_cuda(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Give a sample without a batch axis one on CUDA: if its label is ignored, the mean is 0 / 0 then too.
+
+    Without that axis PyTorch's mean is 0 / 0 on the CPU alone, and 0 on CUDA.
+    """
+
+    @wraps(loss)
+    def applied(x: Tensor, target: Tensor, weight: Tensor | None, **options: Any) -> Tensor:
+        if x.is_cuda and x.ndim == 1 and options["reduction"] == "mean":
+            x, target = x[None], target[None]
+        return loss(x, target, weight, **options)
+
+    return applied
+
+
 def _nll_loss(choose: Choose, dtype: np.dtype) -> Case:
     leading, classes, positions = _classes(choose)
     options: dict[str, Any] = {
@@ -47,7 +63,7 @@ def _nll_loss(choose: Choose, dtype: np.dtype) -> Case:
     target = _labels(choose, (*leading, *positions), classes, options["ignore_index"])
     inputs = (x, target, _class_weight(choose, classes, dtype))
     rule = bounds.sums(bounds.target_length)
-    return Case("nll_loss", F.nll_loss, T.nll_loss, inputs, options, rule, seed=choose.seed())
+    return Case("nll_loss", F.nll_loss, _alike_on_cuda(T.nll_loss), inputs, options, rule, seed=choose.seed())
 
 
 def _cross_entropy(choose: Choose, dtype: np.dtype) -> Case:
@@ -68,7 +84,8 @@ def _cross_entropy(choose: Choose, dtype: np.dtype) -> Case:
         target = _labels(choose, (*leading, *positions), classes, options["ignore_index"])
     inputs = (x, target, _class_weight(choose, classes, dtype))
     rule = bounds.cross_entropy
-    return Case("cross_entropy", F.cross_entropy, T.cross_entropy, inputs, options, rule, seed=choose.seed())
+    theirs = _alike_on_cuda(T.cross_entropy)
+    return Case("cross_entropy", F.cross_entropy, theirs, inputs, options, rule, seed=choose.seed())
 
 
 def _mse_loss(choose: Choose, dtype: np.dtype) -> Case:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 import torch.nn.functional as T
 from numpy import ndarray
 from torch import Tensor
@@ -39,6 +40,11 @@ def _torch_batch_norm(
     running_var: Tensor | None,
     **options: Any,
 ) -> Tensor:
+    if x.is_cuda:  # where PyTorch's backward needs both weight and bias, or neither
+        if weight is not None and bias is None:
+            bias = torch.zeros_like(weight)
+        elif bias is not None and weight is None:
+            weight = torch.ones_like(bias)
     return T.batch_norm(x, running_mean, running_var, weight, bias, **options)
 
 

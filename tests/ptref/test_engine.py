@@ -16,7 +16,8 @@ from npnet.experiments import Experiment, Options, Setup, Spec
 torch = pytest.importorskip("torch")
 
 from ptref.convert import to_torch  # noqa: E402 - PyTorch may be absent
-from ptref.engine import Noise, TorchEngine, engine_for, share_dropout  # noqa: E402 - as above
+from ptref.engine import TorchEngine, engine_for  # noqa: E402 - as above
+from ptref.shared_dropout import Noise, share_dropout  # noqa: E402 - as above
 
 pytestmark = pytest.mark.usefixtures("bare")  # run-time shape checks would take most of the time
 

@@ -1,0 +1,220 @@
+"""From which minibatch on a GPU is worth it: every recipe's model, on this CPU and on this GPU.
+
+Batches go from 1 to 65 536, in steps of four. On the CPU npnet and PyTorch run. On the GPU PyTorch does, as
+its tutorials write it (*CUDA*) and replayed as CUDA graphs; each with the minibatch on the GPU already, and
+with the minibatch *sent* from the host for each step and the answers of inference sent back. A minibatch that
+would take the CPU long is left out there, and nothing is guessed. Where time runs out, notes say what is
+missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks import ceilings
+from benchmarks.contenders import LR, MOMENTUM, by_events, of_work
+from benchmarks.environment import threads_of_all
+from benchmarks.gpu_report import BF16, CUDA, CUDA_SENT, EAGER, GRAPHS, GRAPHS_SENT, NPNET
+from benchmarks.results import Record, Results
+from benchmarks.suite import Settings, tell
+from benchmarks.timing import Contender, race
+from benchmarks.works import WORKS, Work
+from npnet import nn
+from ptref.convert import to_torch
+from ptref.device_fit import sgd
+from ptref.execution import Execution
+from ptref.graphs import Replayed, state_of
+
+BATCHES = (64, 1024, 1, 16384, 65536, 4096, 256, 16, 4)  # in this order, should time run out
+KINDS = {"training step": True, "inference": False}
+PATIENCE = 0.3  # seconds that one run may take on the CPU
+SLOW = 0.05  # seconds from which on three rounds are enough
+
+
+def measure(settings: Settings) -> Results:
+    """Time every model with every minibatch, as far as `settings.seconds` go."""
+    results = settings.results("gpu")
+    deadline = time.monotonic() + (settings.seconds or float("inf"))
+    there = torch.cuda.is_available()
+    if there:
+        tell("gpu: ceilings")
+        side, size = (1024, 2**24) if settings.quick else (ceilings.SIDE, ceilings.BYTES)
+        results.records.extend(ceilings.measure(side=side, size=size))
+    else:
+        results.notes.append(f"gpu: PyTorch {torch.__version__} finds none; measured on the CPU alone")
+    missing: dict[int, list[str]] = {}
+    slowest: dict[tuple[str, str], float] = {}
+    batches = (4, 1) if settings.quick else BATCHES
+    for batch, work, (kind, training) in product(batches, settings.some(WORKS, 3), KINDS.items()):
+        sized = replace(work, batch=batch)
+        if time.monotonic() > deadline:
+            missing.setdefault(batch, []).append(f"{work} ({kind})")
+            continue
+        tell(f"gpu: {sized}, {kind}")
+        samples = _on_the_cpu(sized, settings, slowest, kind, training=training)
+        if there:
+            samples |= _on_the_gpu(sized, results.notes, settings, training=training)
+        results.records.append(Record(_about(sized, kind, training=training), samples))
+    for batch, works in missing.items():
+        results.notes.append(f"gpu: no time was left for batch {batch} of {len(works)} models")
+    return results
+
+
+def _about(work: Work, kind: str, *, training: bool) -> dict[str, Any]:
+    """Say what is measured, with the least work it takes."""
+    operations, size = least(work, training=training)
+    size_of_image = f" {'×'.join(map(str, work.sample))}" if len(work.sample) > 1 else ""
+    return {
+        "work": f"{work.name}{size_of_image}",
+        "kind": kind,
+        "batch": work.batch,
+        "operations": operations,
+        "bytes": size,
+    }
+
+
+def least(work: Work, *, training: bool) -> tuple[int, int]:
+    """Return how many operations a run takes, and the fewest bytes it must move.
+
+    Forward, each multiply-add is two operations. Backward has twice as many, less those of the input
+    gradient of the first layer, which nobody needs. What must be moved is the minibatch, the answers, and
+    the parameters: in training each of these, its gradient and its velocity are read and written.
+    """
+    summary = work.build(np.random.default_rng(0)).summary(work.sample)
+    forward = summary.multiply_adds
+    first = next((layer.multiply_adds for layer in summary.layers if layer.multiply_adds), 0)
+    sample, answers = int(np.prod(work.sample)), work.classes
+    if not training:
+        return 2 * forward * work.batch, 4 * (work.batch * (sample + answers) + summary.parameters)
+    return 2 * (3 * forward - first) * work.batch, 4 * (work.batch * sample + 6 * summary.parameters)
+
+
+# ---- on the CPU ----------------------------------------------------------------------------------------
+
+
+def _on_the_cpu(
+    work: Work, settings: Settings, slowest: dict[tuple[str, str], float], kind: str, *, training: bool
+) -> dict[str, list[float]]:
+    """Time both engines, unless what smaller minibatches took says that it would last too long."""
+    a_sample = slowest.get((work.name + str(work.sample), kind), 0.0)
+    expected = work.batch * a_sample
+    if expected > PATIENCE:
+        return {}
+    with (
+        threads_of_all(settings.threads),
+        of_work(work, settings.threads, training=training, engines=(NPNET, EAGER)) as contenders,
+    ):
+        samples = race(
+            contenders, rounds=3 if expected > SLOW else _rounds(settings), turn=min(settings.turn, 0.005)
+        )
+    found = max(min(seconds) for seconds in samples.values()) / work.batch
+    # What a sample takes falls as minibatches grow, so the smallest found is what to reckon with.
+    slowest[work.name + str(work.sample), kind] = min(a_sample or found, found)
+    return samples
+
+
+def _rounds(settings: Settings) -> int:
+    return min(settings.rounds, 5)
+
+
+# ---- on the GPU ----------------------------------------------------------------------------------------
+
+
+def _on_the_gpu(
+    work: Work, notes: list[str], settings: Settings, *, training: bool
+) -> dict[str, list[float]]:
+    """Time PyTorch in each of the ways there are; one that does not fit into memory is noted."""
+    samples: dict[str, list[float]] = {}
+    x, target = (torch.from_numpy(array) for array in work.minibatch())
+    images = len(work.sample) == 3
+    bf16 = Execution(graphs=True, amp="bf16", channels_last=images)
+    ways = {
+        CUDA: (Execution(), False),
+        CUDA_SENT: (Execution(), True),
+        GRAPHS: (Execution(graphs=True), False),
+        GRAPHS_SENT: (Execution(graphs=True), True),
+        BF16: (bf16, False),
+    }
+    with Execution().backends():
+        for name, (execution, sent) in ways.items():
+            try:
+                with _contender(name, work, x, target, execution, sent=sent, training=training) as one:
+                    samples |= race([one], rounds=_rounds(settings), turn=0.004)
+            except torch.OutOfMemoryError:
+                what = "training step" if training else "inference"
+                notes.append(f"gpu: {work}, {what}: {name} does not fit into the GPU's memory")
+            torch.cuda.empty_cache()
+    return samples
+
+
+@contextmanager
+def _contender(
+    name: str, work: Work, x: Tensor, target: Tensor, execution: Execution, *, sent: bool, training: bool
+) -> Iterator[Contender]:
+    """Give the work as a contender; what it took of the GPU's memory is free again at the end."""
+    run = run_on_gpu(work.build(np.random.default_rng(0)), x, target, execution, sent=sent, training=training)
+    yield by_events(name, run)
+
+
+def run_on_gpu(
+    model: nn.Layer, x: Tensor, target: Tensor, execution: Execution, *, sent: bool, training: bool
+) -> Callable[[], object]:
+    """Return what does a training step, or inference, of a model once.
+
+    Parameters
+    ----------
+    model : Layer
+    x, target : Tensor
+        The minibatch, on the host.
+    execution : Execution
+    sent : bool
+        Whether each run sends the minibatch, from pinned memory where graphs are replayed, and inference
+        brings its answers back; else it lies on the GPU.
+    training : bool
+    """
+    device = torch.device("cuda")
+    module = execution.placed(to_torch(model).to(device).train(training))
+    loss = torch.nn.CrossEntropyLoss()
+    optimizer: torch.optim.Optimizer = torch.optim.SGD(module.parameters(), lr=LR, momentum=MOMENTUM)
+    if execution.graphs:
+        optimizer = sgd(module, lr=LR, momentum=MOMENTUM)
+
+    def infer(x: Tensor) -> tuple[Tensor, ...]:
+        with torch.inference_mode(), execution.autocast(device):
+            return (module(execution.laid_out(x)),)
+
+    def learn(x: Tensor, target: Tensor) -> tuple[Tensor, ...]:
+        with execution.autocast(device):
+            y = module(execution.laid_out(x))
+        value = loss(y.float(), target)
+        module.zero_grad(set_to_none=True)
+        value.backward()
+        optimizer.step()
+        return (value.detach(),)
+
+    step: Callable[..., tuple[Tensor, ...]] = learn if training else infer
+    if execution.graphs:
+        step = Replayed(step, state_of(module, optimizer))
+    inputs = (x, target) if training else (x,)
+    if not sent:
+        here = tuple(execution.laid_out(tensor.to(device)) for tensor in inputs)
+        return lambda: step(*here)
+    if execution.graphs:
+        inputs = tuple(tensor.pin_memory() for tensor in inputs)
+
+    def run() -> None:
+        given = inputs if execution.graphs else tuple(tensor.to(device) for tensor in inputs)
+        (answer,) = step(*given)
+        if not training:
+            answer.cpu()
+
+    return run

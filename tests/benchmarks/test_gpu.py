@@ -1,0 +1,177 @@
+"""What is measured on a GPU, as far as a CPU goes, and what is made of its JSON."""
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+main = importlib.import_module("benchmarks.__main__").main
+gpu = importlib.import_module("benchmarks.gpu")
+gpu_report = importlib.import_module("benchmarks.gpu_report")
+mnist_fast = importlib.import_module("benchmarks.mnist_fast")
+report = importlib.import_module("benchmarks.report")
+results = importlib.import_module("benchmarks.results")
+suite = importlib.import_module("benchmarks.suite")
+throughput = importlib.import_module("benchmarks.throughput")
+
+MEASURED = Path(results.FOLDER) / "h100"
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+
+
+@pytest.fixture
+def no_time(monkeypatch):
+    """Have everyone run once in a round: what is measured here means nothing."""
+    monkeypatch.setattr(suite.Settings, "turn", 1e-6)
+    monkeypatch.setattr(suite.Settings, "rounds", 2)
+
+
+def run(tmp_path, *arguments):
+    return main([*arguments, "--quick", "--threads", "1", "--out", str(tmp_path)])
+
+
+# ---- measuring without a GPU ---------------------------------------------------------------------------
+
+
+@without_gpu
+@pytest.mark.usefixtures("no_time")
+def test_without_a_gpu_it_is_said_and_the_cpu_is_measured(tmp_path, capsys):
+    assert run(tmp_path, "gpu") == 0
+    assert "finds none; measured on the CPU alone" in capsys.readouterr().out
+    records = json.loads((tmp_path / "gpu.json").read_text())["records"]
+    assert {record["about"]["batch"] for record in records} == {1, 4}
+    for record in records:
+        assert record["samples"].keys() == {"npnet", "PyTorch"}
+    assert (tmp_path / "gpu.png").stat().st_size > 1000
+
+
+@without_gpu
+def test_throughput_without_a_gpu_is_no_mistake(tmp_path, capsys):
+    assert run(tmp_path, "throughput") == 0
+    assert "throughput: not measured" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_time")
+def test_when_time_is_up_nothing_new_is_begun(tmp_path, capsys):
+    assert run(tmp_path, "gpu", "--seconds", "1e-9") == 0
+    assert "no time was left for batch 4 of 6 models" in capsys.readouterr().out
+    assert not [
+        record
+        for record in json.loads((tmp_path / "gpu.json").read_text())["records"]
+        if "work" in record["about"]
+    ]
+
+
+@without_gpu
+def test_mnist_fast_learns_the_same_with_both_engines(tmp_path, monkeypatch):
+    from npnet.data import ArrayDataset, Splits
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(10, size=1000)
+    x = rng.integers(60, size=(1000, 1, 28, 28)) / np.float32(255)
+    x[np.arange(1000), 0, 2 * y, :] = 1  # a bar whose height tells the class
+    digits = Splits(ArrayDataset(x, y), None, ArrayDataset(x, y))
+    monkeypatch.setattr("benchmarks.mnist_fast.mnist", lambda folder: digits)
+    assert run(tmp_path, "mnist-fast") == 0
+    accuracies = {
+        engine: values
+        for record in json.loads((tmp_path / "mnist-fast.json").read_text())["records"]
+        for engine, values in record["samples"].items()
+        if record["unit"] == "accuracy"
+    }
+    assert accuracies["npnet"] == pytest.approx(accuracies["PyTorch"], abs=0.02)
+    assert min(accuracies["npnet"]) > 0.3
+
+
+@without_gpu
+def test_mnist_fast_says_where_data_is_missing(tmp_path, capsys, monkeypatch):
+    def missing(folder):
+        raise mnist_fast.MissingError("no digits here")
+
+    monkeypatch.setattr("benchmarks.mnist_fast.mnist", missing)
+    assert run(tmp_path, "mnist-fast") == 0
+    assert "mnist-fast: not measured, no digits here" in capsys.readouterr().out
+
+
+# ---- figures of the method -----------------------------------------------------------------------------
+
+
+def test_the_verdict_is_that_of_a_one_sided_test():
+    above = mnist_fast.verdict([0.992, 0.991, 0.993])
+    assert above == "mean 99.200 % of 3 seeds; above 99 % with p = 0.037"
+    assert mnist_fast.verdict([0.988, 0.989, 0.987]).endswith("p = 0.96")
+    assert mnist_fast.verdict([0.5, 0.5]) == "mean 50.000 % of 2 seeds, all alike"
+
+
+def test_time_in_kernels_counts_what_overlaps_once():
+    assert throughput.busy([(5, 10), (1, 3), (0, 2)]) == pytest.approx(0.8)
+    assert throughput.busy([(0, 10), (2, 3)]) == 1
+
+
+def test_the_least_work_of_a_linear_model():
+    """784 → 10: nobody needs the gradient of the pixels, so backward is one product, of the weights."""
+    work = gpu.WORKS[0]
+    operations, size = gpu.least(work, training=False)
+    assert operations == 2 * 784 * 10 * 64
+    assert size == 4 * (64 * (784 + 10) + 7850)
+    assert gpu.least(work, training=True)[0] == 2 * operations
+
+
+def test_a_large_minibatch_repeats_what_was_drawn():
+    from dataclasses import replace
+
+    x, labels = replace(gpu.WORKS[1], batch=3000).minibatch()
+    assert x.shape == (3000, 2)
+    np.testing.assert_array_equal(x[1024:2048], x[:1024])
+    np.testing.assert_array_equal(labels[2048:], labels[: 3000 - 2048])
+
+
+@pytest.mark.parametrize(
+    ("cpu", "graphs", "expected"),
+    [
+        ({1: 1.0, 16: 16.0}, {1: 4.0, 16: 4.0}, "4"),
+        ({1: 1.0, 16: 16.0}, {1: 0.5, 16: 0.5}, "always"),
+        ({1: 1.0, 16: 2.0}, {1: 8.0, 16: 8.0}, "> 16"),
+        ({1: 1.0, 16: 16.0, 256: 1.0, 4096: 100.0}, {1: 4.0, 16: 4.0, 256: 4.0, 4096: 4.0}, "590"),
+        ({1: 1.0}, {}, ""),
+    ],
+)
+def test_the_gpu_wins_from_the_last_crossing_on(cpu, graphs, expected):
+    assert gpu_report.crossover(cpu, graphs) == expected
+
+
+def test_the_floor_is_the_larger_of_products_and_bytes():
+    rates = {gpu_report.FLOAT32: 1e12, gpu_report.COPY: 1e9}
+    assert gpu_report.floor({"operations": 1e12, "bytes": 1e6}, rates) == 1
+    assert gpu_report.floor({"operations": 1e6, "bytes": 2e9}, rates) == 2
+
+
+# ---- what was measured ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gpu", "throughput", "mnist-fast"])
+def test_tables_of_what_was_measured_are_made_from_its_json(name):
+    found = results.read(MEASURED / f"{name}.json")
+    text = report.markdown(found)
+    assert text == (MEASURED / f"{name}.md").read_text()
+    assert "NVIDIA H100" in text.splitlines()[0]
+    assert "driver 580" in text.splitlines()[0]
+
+
+def test_what_the_text_says_is_in_the_json():
+    fast = results.read(MEASURED / "mnist-fast.json")
+    by_what = {
+        record.about["what"]: record.samples["PyTorch CUDA"]
+        for record in fast.records
+        if record.about["choice"] == "as it is" and "PyTorch CUDA" in record.samples
+    }
+    assert len(by_what["time"]) >= 30
+    assert max(by_what["time"]) < 0.75
+    assert "above 99 % with p = 4.5e-09" in mnist_fast.verdict(by_what["accuracy"])
+    rates = results.read(MEASURED / "throughput.json").records
+    assert max(max(r.samples["PyTorch CUDA"]) for r in rates if r.unit == "images/s") > throughput.AIMED_AT
+    (share,) = [r.samples["PyTorch CUDA"] for r in rates if r.unit == "share"]
+    assert min(share) > 0.9
