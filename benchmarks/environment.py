@@ -113,7 +113,7 @@ def _cuda() -> dict[str, str] | None:
         "memory": f"{properties.total_memory / 2**30:.0f} GiB",
         "driver": _driver(),
         "cuda": str(torch.version.cuda),
-        "cudnn": str(torch.backends.cudnn.version()),
+        "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
     }
 
 

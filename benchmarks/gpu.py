@@ -204,7 +204,7 @@ def run_on_gpu(
     step: Callable[..., tuple[Tensor, ...]] = learn if training else infer
     if execution.graphs:
         step = Replayed(step, state_of(module, optimizer))
-    inputs = (x, target) if training else (x,)
+    inputs: tuple[Tensor, ...] = (x, target) if training else (x,)
     if not sent:
         here = tuple(execution.laid_out(tensor.to(device)) for tensor in inputs)
         return lambda: step(*here)

@@ -108,8 +108,7 @@ def in_kernels(training: Training, *, runs: int = 3) -> list[float]:
         kernels = [
             (event.time_range.start, event.time_range.end)
             for event in recorded.events()
-            if event.device_type == torch.autograd.DeviceType.CUDA
-            and not event.name.startswith(("Memcpy", "Memset"))
+            if event.device_type.name == "CUDA" and not event.name.startswith(("Memcpy", "Memset"))
         ]
         shares.append(busy(kernels))
     return shares

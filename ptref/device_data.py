@@ -122,7 +122,8 @@ class _Sender:
             torch.empty((batch_size, *part.shape[1:]), dtype=part.dtype, pin_memory=True)
             for part in (x, target)
         )
-        self.device, self.stream = device, torch.cuda.Stream(device)
+        self.device = device
+        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.sent: tuple[Tensor, ...] = ()
 
     def send(self, part: Tensor) -> None:

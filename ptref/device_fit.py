@@ -26,6 +26,7 @@ from ptref.execution import PLAIN, Execution, memory_told
 from ptref.graphs import Replayed, state_of
 
 Rate = Callable[[int, int], float]
+Step = Callable[..., tuple[Tensor, ...]]
 
 
 class Training:
@@ -92,8 +93,8 @@ class Training:
         self._begun = torch.zeros(1, dtype=torch.int64, device=device)  # samples gone through in this epoch
         self._step = torch.zeros(1, dtype=torch.int64, device=device)  # in all epochs
         self._total = torch.zeros((), device=device)  # of the losses in this epoch
-        function = self._learn_next if data.resident else self._learn
-        self._run = Replayed(function, self._state) if execution.graphs else function
+        function: Step = self._learn_next if data.resident else self._learn
+        self._run: Step = Replayed(function, self._state) if execution.graphs else function
 
     @property
     def steps(self) -> int:

@@ -62,7 +62,7 @@ class _Recording:
         self.inputs = tuple(tensor.to("cuda", copy=True) for tensor in inputs)
         before = {id(tensor): (tensor, tensor.detach().clone()) for tensor in changes()}
         noise = torch.cuda.get_rng_state()
-        beside = torch.cuda.Stream()
+        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):
             for _ in range(WARM_UPS):

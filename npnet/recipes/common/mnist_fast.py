@@ -16,6 +16,7 @@ Szegedy et al. (2016), Rethinking the Inception architecture for computer vision
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -82,7 +83,7 @@ class Setting:
 
         Pooling comes before ReLU, which gives the same numbers as after it, from a quarter of the values.
         """
-        made = {"generator": generator}
+        made: dict[str, Any] = {"generator": generator}
         layers: list[nn.Layer] = [nn.Conv2d(1, 6, 5, **made), nn.MaxPool2d(2)]
         layers += [*self._normalized(nn.BatchNorm2d(6)), nn.Conv2d(6, 16, 5, **made), nn.MaxPool2d(2)]
         layers += [*self._normalized(nn.BatchNorm2d(16)), nn.Flatten(), nn.Linear(256, 84, **made)]
