@@ -65,7 +65,7 @@ def measure(settings: Settings) -> Results:
             samples |= _on_the_gpu(sized, results.notes, settings, training=training)
         results.records.append(Record(_about(sized, kind, training=training), samples))
     for batch, works in missing.items():
-        results.notes.append(f"gpu: no time was left for batch {batch} of {len(works)} models")
+        results.notes.append(f"gpu: no time was left for batch {batch} of {len(works)} measurements")
     return results
 
 

@@ -57,7 +57,7 @@ def test_throughput_without_a_gpu_is_no_mistake(tmp_path, capsys):
 @pytest.mark.usefixtures("no_time")
 def test_when_time_is_up_nothing_new_is_begun(tmp_path, capsys):
     assert run(tmp_path, "gpu", "--seconds", "1e-9") == 0
-    assert "no time was left for batch 4 of 6 models" in capsys.readouterr().out
+    assert "no time was left for batch 4 of 6 measurements" in capsys.readouterr().out
     assert not [
         record
         for record in json.loads((tmp_path / "gpu.json").read_text())["records"]

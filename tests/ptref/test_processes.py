@@ -55,10 +55,10 @@ def check(seed):
     counts = float(loss.divisor(np.zeros((n, classes)), target)) > 0
     value, _, expected = train.plain_step(model, loss, x, target, rng)
     numpy = train.NumPyEngine(model, loss, optim.SGD(model.parameters, lr=0.1))
-    ours = train.judge(numpy, (x, target), batch_size=5)
+    ours = train.evaluate_engine(numpy, (x, target), batch_size=5)
     with engine_for(model, Spec("CrossEntropyLoss", **settings), Spec("SGD", lr=0.1), threads=1) as engine:
-        outcome = engine.learn(x, target, rng)
-        judged = train.judge(engine, (x, target), batch_size=5)
+        outcome = engine.forward_backward(x, target, rng)
+        judged = train.evaluate_engine(engine, (x, target), batch_size=5)
     where = f"seed {seed}: {n} samples, {settings}"
     if counts:
         for name, grad in expected.items():
@@ -115,7 +115,7 @@ from pathlib import Path
 from ptref.engine import TorchEngine
 from ptref.train import main
 
-learn, steps = TorchEngine.learn, 0
+learn, steps = TorchEngine.forward_backward, 0
 
 
 def learn_and_die(self, *given):
@@ -127,7 +127,7 @@ def learn_and_die(self, *given):
     return learn(self, *given)
 
 
-TorchEngine.learn = learn_and_die
+TorchEngine.forward_backward = learn_and_die
 sys.exit(main(["digits", "--epochs", "1000", "--batch-size", "125", "--out", sys.argv[1]]))
 """
 
