@@ -149,6 +149,17 @@ class _Sender:
 def fits(size: int, device: torch.device) -> bool:
     """Tell whether so many bytes may stay on a device.
 
+    Parameters
+    ----------
+    size : int
+        Bytes.
+    device : torch.device
+
+    Returns
+    -------
+    fits : bool
+        Always True for the CPU, where the data lies already.
+
     Examples
     --------
     >>> fits(10**15, torch.device("cpu"))

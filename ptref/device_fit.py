@@ -210,6 +210,10 @@ def sgd(module: nn.Module, **settings: Any) -> torch.optim.SGD:
     **settings
         Of ``torch.optim.SGD``: momentum, nesterov, weight_decay.
 
+    Returns
+    -------
+    optimizer : torch.optim.SGD
+
     Examples
     --------
     >>> sgd(nn.Linear(2, 1), momentum=0.9).param_groups[0]["momentum"]
@@ -222,7 +226,14 @@ def sgd(module: nn.Module, **settings: Any) -> torch.optim.SGD:
 
 @dataclass(frozen=True)
 class Judged:
-    """How a module does on data: mean loss, and the share of samples told right."""
+    """How a module does on data.
+
+    Parameters
+    ----------
+    loss : float
+        Mean over all samples.
+    accuracy : float in 0…1
+    """
 
     loss: float
     accuracy: float

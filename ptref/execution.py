@@ -128,7 +128,12 @@ _chosen: ContextVar[Execution] = ContextVar("chosen", default=PLAIN)
 
 
 def chosen() -> Execution:
-    """Return what `choosing` has chosen for the code within it."""
+    """Return what `choosing` has chosen for the code within it.
+
+    Returns
+    -------
+    execution : Execution
+    """
     return _chosen.get()
 
 
@@ -189,6 +194,16 @@ def memory_told(what: str, batch_size: int, fits: Callable[[int], bool]) -> Iter
 
 def largest_that_fits(too_many: int, fits: Callable[[int], bool]) -> int:
     """Return the largest number below one that is too large, to a sixteenth, or 0 if not even 1 fits.
+
+    Parameters
+    ----------
+    too_many : int
+    fits : callable
+        Tells whether a number fits; it may raise ``torch.OutOfMemoryError``.
+
+    Returns
+    -------
+    largest : int
 
     Examples
     --------

@@ -94,6 +94,11 @@ def state_of(module: nn.Module, optimizer: Optimizer | None = None) -> Callable[
     optimizer : Optimizer, optional
         If the step updates as well.
 
+    Returns
+    -------
+    listed : callable
+        Without arguments; returns the tensors as they are at that moment.
+
     Examples
     --------
     >>> linear = nn.Linear(2, 1)

@@ -46,6 +46,14 @@ def missed() -> Iterator[None]:
 def lost(error: RuntimeError) -> bool:
     """Tell whether an error means that another process is gone.
 
+    Parameters
+    ----------
+    error : RuntimeError
+
+    Returns
+    -------
+    lost : bool
+
     Examples
     --------
     >>> lost(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
