@@ -1,6 +1,7 @@
 """Several processes on one training: whatever the loss divides by, and when one of them dies."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -93,7 +94,9 @@ def test_the_gradient_is_npnet_s_over_the_whole_minibatch(tmp_path, number):
         env=environment(),
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert sorted(ended.stdout.splitlines()) == [f"rank {rank}: all agree" for rank in range(number)]
+    # Two processes may write to one line.
+    agreeing = sorted(re.findall(r"rank \d: all agree", ended.stdout))
+    assert agreeing == [f"rank {rank}: all agree" for rank in range(number)]
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 7])
