@@ -29,8 +29,9 @@ def conv2d(
 ) -> tuple[Float[ndarray, "*n o oh ow"], BackwardMany]:
     """Slide small kernels over an image: y[n,o,i,j] = b[o] + Σ W[o,c,k,l] x̃[n,c,i·s+k·d,j·s+l·d].
 
-    The sum runs over input channels c and kernel rows and columns k, l; x̃ is x inside a border of zeros,
-    s the stride, d the dilation. (Strictly this is a cross-correlation: the kernel is not flipped.)
+    The sum runs over the input channels c of the group of o, and over kernel rows and columns k, l; x̃ is x
+    inside a border of zeros, s the stride, d the dilation. (Strictly this is a
+    cross-correlation: the kernel is not flipped.)
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def conv2d(
     Returns
     -------
     y : array, shape (n, o, oh, ow) or (o, oh, ow)
-        With oh = ⌊(h + padding − dilation·(kh − 1) − 1) / stride⌋ + 1, likewise ow.
+        With oh = ⌊(h + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, likewise ow; "same" keeps h and w.
     backward : callable
         ``grad_x, grad_weight, grad_bias = backward(grad_y, needs=(True, True, True))``.
 
@@ -70,8 +71,8 @@ def conv2d(
     the matrix product **Y = W X**, with the kernels as the rows of W, and its gradients are those of a linear
     map (see `npnet.functional.linear`; here samples are columns instead of rows, so the factors swap sides):
 
-    - **grad_W = Σₙ grad_Y Xᵀ**: W[o,·] multiplies every column, so the sum runs over positions, the second
-      index of both grad_Y and X, and X is transposed.
+    - **grad_W = Σₙ grad_Y Xᵀ**: W[o,·] multiplies every column, so for each image the product sums over
+      positions, the second index of both grad_Y and X; Σₙ adds up the images.
     - **grad_X = Wᵀ grad_Y**: forward sums over the second index of W, backward over the first. A pixel
       occurs in several columns, once for each cell of the kernel that covers it, and its gradient is the
       sum over its occurrences. So grad_x adds each row of grad_X to the pixels that its cell covers
@@ -81,8 +82,8 @@ def conv2d(
     The columns are kh·kw times as large as x, so backward computes them again rather than keep them.
 
     `_convolve` below is this derivation, line by line. With stride 1, dilation 1 and one group the faster
-    `npnet.kernels.conv2d` computes the same without these columns; y and grad_x then have the batch innermost
-    in memory.
+    `npnet.kernels.conv2d` computes the same without these columns; y and grad_x are then not C-contiguous:
+    the batch index varies fastest in memory.
 
     References
     ----------
