@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar
@@ -177,11 +177,15 @@ class Backend(ABC):
         Where it computes; the first is the one it takes unless asked for another.
     options : tuple of EngineOption
         What else can be asked of it.
+    is_reference : bool
+        Whether npnet is checked against it: "both" means npnet's own engine and this one, however many others
+        there are.
     """
 
     title: ClassVar[str]
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     options: ClassVar[tuple[EngineOption, ...]] = ()
+    is_reference: ClassVar[bool] = False
 
     def check(self, settings: EngineSettings) -> None:
         """Require what is asked for to be there: the library, the device, the options.
@@ -305,7 +309,8 @@ def chosen(engine: str) -> tuple[str, ...]:
     Parameters
     ----------
     engine : str
-        A name; several, with commas between them; or "both", where there is one beside npnet's own.
+        A name; several, with commas between them; or "both": npnet's own and the only other one,
+        or of several others the reference.
 
     Returns
     -------
@@ -314,7 +319,7 @@ def chosen(engine: str) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        If there is no engine of a name, or there are not two to be meant by "both".
+        If there is no engine of a name, or it is not clear which is meant by "both".
 
     Examples
     --------
@@ -324,18 +329,36 @@ def chosen(engine: str) -> tuple[str, ...]:
     check.instance("engines.chosen", "engine", engine, str, "the name of an engine")
     known = names()
     if engine == BOTH:
-        if len(known) != 2:
-            others = ", ".join(known)
-            raise InputError(
-                f"engine both needs two engines to be there, but there are: {others}; "
-                "name those that are meant, such as numpy,OTHER"
-            )
-        return tuple(known)
+        return NUMPY, _other(known)
     wanted = engine.split(",")
+    if not all(wanted):
+        raise InputError(f"engine must be one name, or names with one comma between two, got {engine!r:.60}")
     for name in wanted:
         if name not in known:
             raise InputError(_unknown("engine", name, known))
     return tuple(dict.fromkeys(wanted))
+
+
+def _other(known: list[str]) -> str:
+    """Return the engine that "both" means beside npnet's own: the only other one, or the reference."""
+    others = [name for name in known if name != NUMPY]
+    if len(others) > 1:
+        with_reference = [name for name in others if _is_reference(name)]
+        others = with_reference or others
+    if len(others) == 1:
+        return others[0]
+    how = (
+        f"name those that are meant, such as {NUMPY},{others[0]}"
+        if others
+        else "another is known once the package that announces it is installed"
+    )
+    raise InputError(f"engine both needs two engines to be there, but there are: {', '.join(known)}; {how}")
+
+
+def _is_reference(name: str) -> bool:
+    with suppress(InputError):  # of a package that is broken
+        return get(name).is_reference
+    return False
 
 
 def plan(
@@ -402,6 +425,6 @@ def _unknown(argument: str, name: str, known: list[str]) -> str:
     """Say that there is no engine of a name, and how there could be."""
     close = difflib.get_close_matches(name, known, n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
-    listed = ", ".join([*known, BOTH] if len(known) == 2 else known)
+    listed = ", ".join([*known, BOTH] if len(known) > 1 else known)
     how = meant or "; an engine is known once the package that announces it is installed"
     return f"{argument} must be one of {listed}, got {name!r:.60}{how}"

@@ -18,6 +18,7 @@ class TorchBackend(Backend):
 
     title = "PyTorch"
     devices = ("cpu", "cuda")
+    is_reference = True
 
     def check(self, settings: EngineSettings) -> None:
         """Require PyTorch and the device to be there.

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, isnan
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,8 @@ from numpy import ndarray
 from npnet._judged import errors_of
 from npnet._words import counted
 from npnet.cli._output import MISTAKE, complain
-from npnet.errors import InputError, MissingError
+from npnet.cli._runs import model_file
+from npnet.errors import InputError
 from npnet.run import MODEL
 
 AT_A_TIME = 256  # pictures held at once
@@ -104,7 +104,7 @@ def predict(chosen: argparse.Namespace) -> int:
     from npnet import saved  # noqa: PLC0415 - not every command needs it
     from npnet.data import ImageFormat  # noqa: PLC0415 - likewise
 
-    model = saved.load(_model_file(chosen.run))
+    model = saved.load(model_file("predict", chosen.run))
     faults: list[str] = []
     if isinstance(model.format, ImageFormat):
         answers = list(_of_pictures(model, chosen.files, faults))
@@ -119,20 +119,6 @@ def predict(chosen: argparse.Namespace) -> int:
     for fault in faults:
         complain(fault, MISTAKE)
     return MISTAKE if faults else 0
-
-
-def _model_file(run: str) -> Path:
-    """Return the file of a run."""
-    from npnet._regular import path_of  # noqa: PLC0415 - as above
-
-    path = path_of("predict", run, "RUN")
-    if not path.is_dir():
-        return path
-    if (path / MODEL).exists():
-        return path / MODEL
-    within = sorted(path.glob(f"*/{MODEL}"))
-    hint = f"; its last run is {within[-1].parent}" if within else ""
-    raise MissingError(f"predict: {path} has no {MODEL}{hint}")
 
 
 def _of_files(model: Any, files: Sequence[str], faults: list[str]) -> Iterator[Answer]:
@@ -180,6 +166,7 @@ def _of_pictures(model: Any, files: Sequence[str], faults: list[str]) -> Iterato
 
     pillow("predict")  # without it no picture can be read
     held: list[str] = []
+    resized = _Resized(model.format.height, model.format.width)
     x = np.empty((AT_A_TIME, *model.format.shape), np.float32)
     for file in _pictures(files, faults):
         try:
@@ -188,11 +175,37 @@ def _of_pictures(model: Any, files: Sequence[str], faults: list[str]) -> Iterato
             faults.append(str(error))
             continue
         held.append(file)
+        resized.look_at(file)
         if len(held) == AT_A_TIME:
             yield from _of_held(model, held, x)
             held = []
     if held:
         yield from _of_held(model, held, x[: len(held)])
+    resized.tell()
+
+
+@dataclass
+class _Resized:
+    """The pictures that had another size than the model takes."""
+
+    height: int
+    width: int
+    number: int = 0
+    example: str = ""
+
+    def look_at(self, file: str) -> None:
+        from npnet._regular import path_of  # noqa: PLC0415 - as above
+        from npnet.data._image_file import read_size  # noqa: PLC0415 - likewise
+
+        height, width = read_size(path_of("predict", file, "FILE"))
+        if (height, width) != (self.height, self.width):
+            self.number += 1
+            self.example = self.example or f"{file} has {height}×{width}"
+
+    def tell(self) -> None:
+        if self.number:
+            pictures = "1 picture was" if self.number == 1 else f"{self.number} pictures were"
+            _note(f"{pictures} resized to {self.height}×{self.width} pixels; {self.example}")
 
 
 def _pictures(files: Sequence[str], faults: list[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from argparse import Namespace, _ArgumentGroup, _SubParsersAction
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npnet import engines
+from npnet._regular import path_of
 from npnet.cli import _types
 from npnet.cli._output import INTERRUPTED, complain, say
 from npnet.cli._parser import Parser
@@ -85,7 +87,7 @@ def _add_parts(group: _ArgumentGroup) -> None:
         nargs="+",
         type=_types.positive,
         metavar="N",
-        help="Compare training parts of N samples each, in a recipe that compares sizes.",
+        help="Train once on each of these numbers of samples, in a recipe that compares sizes.",
     )
     group.add_argument(
         "--quick",
@@ -224,15 +226,15 @@ def _unfinished_run(chosen: Namespace) -> tuple[Experiment, Options, Path]:
     """Return recipe and options of a run that is to be resumed, and its folder."""
     from npnet import recipes  # noqa: PLC0415 - as above
     from npnet.experiments import Options  # noqa: PLC0415 - as above
-    from npnet.run import OPTIONS, RunFolder, newest_unfinished, read_json  # noqa: PLC0415 - as above
+    from npnet.run import OPTIONS, newest_unfinished, read_json  # noqa: PLC0415 - as above
 
     own = {"recipe": DEFAULT_RECIPE, "engine": engines.NUMPY, "quick": False}
     others = [name for name in NOT_WITH_RESUME if getattr(chosen, name) != own.get(name)]
     if others:
         raise InputError(
-            f"--resume goes on with the recipe and the options of the run, got also {', '.join(others)}"
+            f"--resume takes recipe and options from the run; leave out {', '.join(map(_typed, others))}"
         )
-    path = RunFolder.reopen(chosen.resume).path if chosen.resume else newest_unfinished(chosen.out)
+    path = _reopened(chosen) if chosen.resume else newest_unfinished(chosen.out)
     asked = read_json(path / OPTIONS)
     try:
         recipe = recipes.get(asked["recipe"])
@@ -244,6 +246,25 @@ def _unfinished_run(chosen: Namespace) -> tuple[Experiment, Options, Path]:
     if not chosen.quiet:
         say(f"resuming {path}")
     return recipe, options, path
+
+
+def _reopened(chosen: Namespace) -> Path:
+    """Return the folder named with --resume."""
+    from npnet.run import OPTIONS, RunFolder  # noqa: PLC0415 - as above
+
+    path = path_of("--resume", chosen.resume, "RUN")
+    if not os.path.exists(path / OPTIONS):  # noqa: PTH110 - pathlib's raises, of long names
+        what = "is no folder of a run" if os.path.exists(path) else "is not there"  # noqa: PTH110
+        raise MissingError(
+            f"--resume: RUN must be the folder of an unfinished run, but {path} {what}; without a name it is "
+            f"the newest one in {chosen.out}"
+        )
+    return RunFolder.reopen(path).path
+
+
+def _typed(name: str) -> str:
+    """Return an argument as it is typed."""
+    return "the recipe" if name == "recipe" else f"--{name.replace('_', '-')}"
 
 
 def _backends() -> dict[str, engines.Backend]:
@@ -277,7 +298,8 @@ def _what_next(result: Result) -> list[str]:
 
     lines, weights = [f"everything is in {result.folder}"], result.folder / MODEL
     if weights.exists():
-        lines.append(f"weights: {weights}")
+        best = result.values.get("best")
+        lines.append(f"weights: {weights}" + (f", of the network {best!r}" if best else ""))
         use = _use(result.folder, weights)
         lines += [f"try it: {use}"] if use else []
     return lines

@@ -113,7 +113,9 @@ def _apply_to_file(owner: str, image_module: Any, path: Path, function: Any) -> 
                     _check_pixels(image)
                     return function(image)
         except image_module.UnidentifiedImageError:
-            raise InputError(f"image {path} is damaged or in an unsupported format") from None
+            raise InputError(
+                f"{path} is no image, or is damaged, or is of a kind other than {', '.join(KINDS)}"
+            ) from None
         except Exception as error:  # noqa: BLE001 - a decoder may raise any error on a damaged file
             shown = str(error) or type(error).__name__
             raise InputError(f"image {path} is damaged: {shown}") from None

@@ -135,6 +135,8 @@ def _settings(runner: Runner, options: Options) -> dict[str, Any]:
     each = {setup.name: setup.settings(runner.splits(setup)) for setup in runner.setups}
     for line in dict.fromkeys(_data_line(name, settings) for name, settings in each.items()):
         runner.report(line)
+    if options.lr is not None and len(each) > 1:
+        runner.report(f"learning rate: {options.lr:g} for each of {len(each)} networks")
     versions = {"versions": _versions(options)}
     return common | (each[""] if list(each) == [""] else {"networks": each} if each else {}) | versions
 

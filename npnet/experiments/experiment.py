@@ -148,16 +148,19 @@ class Experiment:
             If there is nothing to choose from, or no setup of a name.
         """
         if "only" not in self.options:
+            has = "one network" if self.setups else "no networks"
             raise InputError(
-                f"{self.name}: --only must go with a recipe of several networks to choose from, "
-                f"got {', '.join(map(repr, names))}"
+                f"{self.name}: --only chooses among the networks of a recipe that has several; this one has "
+                f"{has}, got {', '.join(map(repr, names))}"
             )
         known = [setup.name for setup in self.setups]
         unknown = [name for name in names if name not in known]
         if unknown or not names:
             asked = repr(unknown[0]) if unknown else "none"
+            whole = " ".join(map(str, names))
+            meant = f"; did you mean {quoted(whole)}, with the quotes?" if whole in known else ""
             raise InputError(
-                f"{self.name}: networks must be among {', '.join(map(quoted, known))}, got {asked}"
+                f"{self.name}: networks must be among {', '.join(map(quoted, known))}, got {asked}{meant}"
             )
         chosen = tuple(setup for setup in self.setups if setup.name in names)
         return replace(self, setups=chosen, whole=self.whole and chosen == self.setups)

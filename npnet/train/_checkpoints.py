@@ -105,11 +105,15 @@ class Checkpoints:
 
     @property
     def safe(self) -> str:
-        """What is on disk, in words; empty if there are to be no checkpoints."""
+        """What is on disk, in words; empty if there are to be no checkpoints.
+
+        The checkpoint of the beginning does not count: it holds nothing that was learnt, and who keeps the
+        folder may remove it with that.
+        """
         if self.folder is None:
             return ""
-        if self._path is None or self._saved is None:
-            return f"No checkpoint of this run is in {self.folder.path}"
+        if self._path is None or self._saved is None or self._saved[:2] == (0, 0):
+            return "Nothing that was learnt is on disk"
         return f"The checkpoint after {_place(*self._saved[:2])} is safe in {self._path}"
 
     def _tree(self) -> dict[str, Any]:

@@ -92,8 +92,8 @@ def fit(
         Whether to leave out a last minibatch that is not full.
     checkpoint : path, optional
         A folder for checkpoints of the run. One is written at the start, after each epoch, within long
-        epochs every `checkpoint_seconds`, at the end, and when Ctrl-C, SIGTERM or SIGHUP ends the run. After
-        very short epochs it is left out where checkpoints would take more than 2 % of the time.
+        epochs every `checkpoint_seconds`, at the end, and when Ctrl-C, SIGTERM or SIGHUP ends the run. If
+        epochs are so short that this would cost over 2 % of the time, some are skipped.
     resume : bool
         Whether to go on from the newest checkpoint in the folder. Without a checkpoint there, a new run
         begins.
@@ -101,8 +101,8 @@ def fit(
         Time between two checkpoints within an epoch.
     detect_anomaly : bool
         Whether to check the result of every operation for NaN and ∞, forward and backward, and stop at the
-        first. This takes time; without it, loss, gradients and weights are checked, and the operation is
-        looked for when one of them is not finite.
+        first. This takes time. Without it, loss, gradients and weights are checked, and the operation is
+        looked for once one of them is not finite.
     progress : bool or "bar"
         Whether to show progress on standard error: a bar in a terminal or in a notebook, elsewhere a line
         for each epoch, and a last line about the end. "bar" is the terminal's bar alone.
@@ -125,8 +125,9 @@ def fit(
         Before training begins, if the data is empty, holds NaN, or does not fit model and loss; or if the
         checkpoint folder holds another run, is in use, or cannot be written to. During training, if the loss,
         a gradient or a weight is NaN or ∞, or a checkpoint cannot be written. After NaN or ∞ the model has
-        the weights of the epoch with the lowest validation loss; without validation data, of the epoch with
-        the lowest training loss, or the initial ones if no epoch made that lower.
+        the weights of the epoch with the lowest validation loss, or without validation data the lowest
+        training loss. If no epoch has ended, or none has lowered the training loss, it has its initial
+        weights.
 
     Notes
     -----
@@ -137,8 +138,8 @@ def fit(
     steps it ended, and with any number of threads. For that it must meet the same data, model, loss,
     optimizer, schedule, batch size, patience and seed as before; a difference is refused and named. Only
     `epochs` may be larger. If `generator` is a Generator, its state is set to that of the checkpoint. A
-    killed run repeats at most the steps since its last checkpoint, and calls `on_step` and `on_epoch` for
-    them again. State that callbacks and data sets of your own keep is not saved.
+    killed run repeats at most the steps since its last checkpoint, and calls `on_step` and `on_epoch` again
+    for those steps. Callbacks and data sets of your own may keep a state; that is not saved.
 
     After SIGTERM or SIGHUP a run with checkpoints saves and raises SystemExit with the status 128 + signal.
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from npnet import models, nn, parallel, recipes
+from npnet import models, nn, parallel, recipes, saved
 from npnet.checkpoint import load, load_weights
 from npnet.cli import main
 from npnet.cli._signals import ends_like_ctrl_c
@@ -296,7 +296,24 @@ def test_a_reader_that_goes_away_meets_no_traceback():
         (["train", "--lr", "-1"], "argument --lr: must be a positive number, got '-1'"),
         (["train", "--seed", "-1"], "argument --seed: must be an integer of at least 0, got '-1'"),
         (["train", "--threads", "0"], "argument --threads: must be an integer from 1 to 1024, got '0'"),
-        (["train", "--engine", "jax"], "argument --engine: must be one of numpy, torch, both, got 'jax'"),
+        (["train", "--engine", "numpy,"], "argument --engine: must be one name, or names with one comma"),
+        (
+            ["train", "--resume", "no/such"],
+            "--resume: RUN must be the folder of an unfinished run, but no/such is",
+        ),
+        (
+            ["train", "--resume", "."],
+            "--resume: RUN must be the folder of an unfinished run, but . is no folder of",
+        ),
+        (["train", "--resume", "--engine", "torch"], "from the run; leave out --engine"),
+        (["train", "linreg", "--resume"], "from the run; leave out the recipe"),
+        (["train", "linreg", "--only", "two", "points"], """did you mean "two points", with the quotes?"""),
+        (
+            ["predict", "no/such", "a.csv"],
+            "predict: RUN must be the folder of a run or a file written by npnet.save",
+        ),
+        (["predict", "digits", "a.png"], "but there is no digits; `npnet train digits` makes one"),
+        (["train", "--engine", "jax"], "argument --engine: must be one of numpy, torch, "),
         (["train", "--device", "tpu"], "argument --device: must be one of cpu, cuda, got 'tpu'"),
         (
             ["train", "--device", "cuda"],
@@ -308,13 +325,16 @@ def test_a_reader_that_goes_away_meets_no_traceback():
         (["train", "--data", "no/such"], "argument --data: must be a folder that is there, got 'no/such'"),
         (["recipes", "--data", "no/such"], "argument --data: must be a folder that is there, got 'no/such'"),
         (["train", "--data", ""], "argument --data: must be a folder that is there, got ''"),
-        (["train", "--only", "a"], "digits: --only must go with a recipe of several networks to choose from"),
+        (
+            ["train", "--only", "a"],
+            "digits: --only chooses among the networks of a recipe that has several; this one has one",
+        ),
         (["train", "kernels", "--sizes", "9"], "kernels: --sizes must go with a recipe that compares sizes"),
         (["train", "mnist-deep", "--sizes", "9"], "mnist-deep: --sizes must go with a recipe that compares"),
         (["train", "mnist-svm", "--sizes", "0"], "argument --sizes: must be a positive integer, got '0'"),
         (
             ["train", "mnist-svm", "--only", "x"],
-            "mnist-svm: --only must go with a recipe of several",
+            "mnist-svm: --only chooses among the networks of a recipe that has several; this one has",
         ),
         (
             ["train", "linreg", "--only", "no such"],
@@ -397,6 +417,7 @@ def test_a_learning_rate_far_too_large_ends_with_one_line_and_no_folder(tmp_path
     ended = npnet("train", "--lr", "1e30", "--out", tmp_path / "runs")
     assert ended.returncode == 2
     assert re.fullmatch(r"npnet: fit: the loss became .* try a smaller learning rate .*\n", ended.stderr)
+    assert str(tmp_path) not in ended.stderr  # nothing is left there that could be named
     assert not list(tmp_path.iterdir())
 
 
@@ -568,7 +589,35 @@ def test_help_fits_and_says_what_each_option_does(command, columns, capsys, monk
     described = re.sub(r"\s+", " ", body)
     for option in ("RECIPE", "--out DIR", "--data DIR"):
         if option in body:
-            assert re.search(rf"{option} [A-Z][^.]+\.", described)
+            assert re.search(rf"{option}( \| RUN)? [A-Z][^.]+\.", described)
+
+
+def test_a_run_is_summed_up_too(tmp_path, capsys):
+    assert main(["train", "digits", "--quick", "--quiet", "--out", str(tmp_path)]) == 0
+    reached = capsys.readouterr().out.strip()
+    (folder,) = tmp_path.glob("*/*")
+    assert main(["summary", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert f"  headline:       {reached}" in printed
+    assert "Linear(512, 10)" in printed
+    saved.save(tmp_path / "bare.safetensors", nn.ReLU())
+    assert main(["summary", str(tmp_path / "bare.safetensors")]) == 0
+    assert capsys.readouterr().out.endswith("saved without its data\n\nReLU()\n")
+    assert main(["summary", str(tmp_path)]) == 2
+    assert f"summary: {tmp_path} has no model.safetensors" in capsys.readouterr().err
+
+
+def test_of_several_networks_it_is_told_which_one_was_kept_and_whose_lr_was_changed(
+    tmp_path, capsys, monkeypatch
+):
+    line = diverging(epochs=2)
+    setups = tuple(replace(line.setups[0], name=name, epochs=n) for name, n in (("short", 1), ("long", 2)))
+    monkeypatch.setattr(recipes, "get", lambda _: replace(line, setups=setups))
+    assert main(["train", "diverging", "--lr", "0.05", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    (folder,) = tmp_path.glob("*/*")
+    assert f"weights: {folder / 'model.safetensors'}, of the network 'long'\n" in printed
+    assert "learning rate: 0.05 for each of 2 networks\n" in printed
 
 
 def test_the_summary_names_the_options_that_a_recipe_uses(capsys):

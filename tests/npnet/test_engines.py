@@ -112,11 +112,27 @@ def test_what_is_announced_must_be_an_engine(stub):
         engines.get("half")
 
 
-def test_both_needs_two_engines(stub):
+def test_both_means_the_reference_where_there_are_several_others(stub):
     assert len(engines.names()) > 2
-    with pytest.raises(InputError, match="engine both needs two engines to be there, but there are: numpy, "):
-        engines.chosen("both")
+    assert engines.chosen("both") == ("numpy", "torch")
     assert engines.chosen("half,numpy") == ("half", "numpy")
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [([], "another is known once the package"), (["a", "b"], "name those that are meant, such as numpy,a")],
+)
+def test_both_needs_to_be_clear(others, told, monkeypatch):
+    monkeypatch.setattr(engines, "names", lambda: ["numpy", *others])
+    monkeypatch.setattr(engines, "get", lambda _: engines.NumPyBackend())
+    with pytest.raises(InputError, match=f"engine both needs two engines to be there, .*; {told}"):
+        engines.chosen("both")
+
+
+@pytest.mark.parametrize("engine", ["numpy,", ",numpy", "", "numpy,,numpy"])
+def test_engines_have_one_comma_between_two_names(engine):
+    with pytest.raises(InputError, match=f"with one comma between two, got '{engine}'"):
+        engines.chosen(engine)
 
 
 def test_a_device_goes_to_the_engines_that_have_it(stub):

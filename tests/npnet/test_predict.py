@@ -8,6 +8,7 @@ import pytest
 
 from npnet import checkpoint, data, nn
 from npnet.cli import main
+from npnet.data._image_file import KINDS
 from npnet.saved import load, save
 
 image_module = pytest.importorskip("PIL.Image")
@@ -161,14 +162,17 @@ def test_places_that_are_none(rows, pictures, capsys, tmp_path):
     save(tmp_path / "runs" / "old" / "model.safetensors", nn.ReLU())
     checkpoint.save_weights(tmp_path / "w.safetensors", nn.Linear(1, 1, generator=rng()))
     for arguments, message in (
-        ([tmp_path / "nowhere", "x.csv"], "there is no file"),
+        ([tmp_path / "nowhere", "x.csv"], f"but there is no {tmp_path / 'nowhere'}"),
         ([tmp_path / "dark", "x.csv"], "has no model.safetensors"),
         ([tmp_path / "runs", "x.csv"], "its last run is"),
         ([tmp_path / "pipe", "x.csv"], "must be a file, got a named pipe"),
         ([tmp_path / "w.safetensors", "x.csv"], "holds weights alone"),
         ([tmp_path / "runs" / "old", "x.csv"], "takes neither rows nor pictures"),
         ([pictures, tmp_path / "pipe"], "must be a file, got a named pipe"),
-        ([pictures, tmp_path / "model.safetensors"], "damaged or in an unsupported format"),
+        (
+            [pictures, tmp_path / "model.safetensors"],
+            "is no image, or is damaged, or is of a kind other than PNG",
+        ),
         ([pictures, tmp_path / "train.csv"], "predict: this model takes images, got "),
         ([pictures, tmp_path / "runs"], "runs holds no pictures"),
         ([pictures], "FILE"),
@@ -212,6 +216,16 @@ def test_pictures_in_a_folder_are_answered(pictures, capsys):
     assert {answer["class"] for answer in answers} == {"dark"}
 
 
+def test_pictures_of_another_size_are_told(pictures, capsys):
+    for name, size in (("wide", (9, 5)), ("high", (5, 9))):
+        image_module.new("L", size).save(pictures / f"{name}.png")
+    files = [str(pictures / f"{name}.png") for name in ("wide", "high")]
+    assert main(["predict", str(pictures), *files]) == 0
+    assert capsys.readouterr().err == (f"npnet: 2 pictures were resized to 4×4 pixels; {files[0]} has 5×9\n")
+    assert main(["predict", str(pictures), str(pictures / "dark" / "7.png")]) == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_one_bad_picture_does_not_keep_the_others_from_an_answer(pictures, capsys, options):
     damaged = write(pictures / "damaged.png", "no picture")
@@ -221,7 +235,7 @@ def test_one_bad_picture_does_not_keep_the_others_from_an_answer(pictures, capsy
     out, err = capsys.readouterr()
     assert [file in out for file in files] == [True, False, False, True]
     assert err.splitlines() == [
-        f"npnet: image {damaged} is damaged or in an unsupported format",
+        f"npnet: {damaged} is no image, or is damaged, or is of a kind other than {', '.join(KINDS)}",
         f"npnet: predict: there is no file {files[2]}",
     ]
 

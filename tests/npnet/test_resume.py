@@ -95,9 +95,12 @@ def test_a_finished_run_is_not_resumed(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--resume", "--epochs", "3"], "--resume goes on with the recipe and the options of the run"),
-        (["digits", "--resume", "--seed", "1"], "got also seed"),
-        (["--resume", "/no/such/run"], "there is no file /no/such/run/options.json"),
+        (["--resume", "--epochs", "3"], "--resume takes recipe and options from the run; leave out --epochs"),
+        (["linreg", "--resume", "--seed", "1"], "leave out the recipe, --seed"),
+        (
+            ["--resume", "/no/such/run"],
+            "RUN must be the folder of an unfinished run, but /no/such/run is not there",
+        ),
     ],
 )
 def test_what_does_not_go_with_resume_is_refused(arguments, message, tmp_path, capsys):
