@@ -25,7 +25,8 @@ class Lock:
         """Take the lock if it is free, and say whether it was."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            if not _take(descriptor):
+            # The last holder may have removed the file in between: then this locks one that nobody else sees.
+            if not (_take(descriptor) and _has_name(descriptor, self.path)):
                 os.close(descriptor)
                 return False
             os.ftruncate(descriptor, 0)
@@ -35,6 +36,11 @@ class Lock:
             raise
         self._descriptor = descriptor
         return True
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._descriptor is not None
 
     def is_free(self) -> bool:
         """Return whether the lock could be taken now."""
@@ -54,6 +60,14 @@ class Lock:
         with suppress(OSError):
             text = self.path.read_bytes()[:80].decode(errors="replace")
         return text if text.startswith("process ") else "an unknown process"
+
+
+def _has_name(descriptor: int, path: Path) -> bool:
+    """Return whether an open file still stands under its name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _take(descriptor: int) -> bool:

@@ -283,7 +283,7 @@ def newest_unfinished(out: str | os.PathLike[str]) -> Path:
     raise InputError(f"there is no run in {_shown(parent)} that could be resumed")
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the values in a file that `RunFolder.write_json` has written.
 
     Parameters
@@ -299,7 +299,8 @@ def read_json(path: Path) -> dict[str, Any]:
     InputError
         If there is no such file, or it holds something else.
     """
-    with open_regular("resume", path, MOST_BYTES) as file:
+    path = check.path("read_json", "path", path)
+    with open_regular("", path, MOST_BYTES) as file:
         content = file.read(MOST_BYTES + 1)
     try:
         values = json.loads(content)

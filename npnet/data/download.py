@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import tarfile
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from npnet import check
+from npnet._lock import Lock
 from npnet.data.files import as_path, check_md5, exists, read_bytes, reason
 from npnet.errors import InputError, MissingError
 
 _SECONDS_WITHOUT_ANSWER = 30
+SECONDS_BETWEEN_LOOKS = 0.2  # at a lock that another process holds
 
 
 def download(url: str, path: str | PathLike[str], md5: str) -> None:
@@ -41,6 +45,12 @@ def download(url: str, path: str | PathLike[str], md5: str) -> None:
     """
     url, md5 = check.text("download", "url", url), check.text("download", "md5", md5)
     path = as_path("download", "path", path)
+    with _alone(path) as waited:
+        if not (waited and exists(path)):
+            _download(url, path, md5)
+
+
+def _download(url: str, path: Path, md5: str) -> None:
     import pooch  # noqa: PLC0415 - needed only for downloads
 
     try:
@@ -99,9 +109,15 @@ def download_archive(url: str, archive: str | PathLike[str], md5: str, members: 
         check.text(owner, "members", file): check.text(owner, "members' MD5", checksum)
         for file, checksum in members.items()
     }
+    with _alone(archive) as waited:
+        if not (waited and all(exists(archive.parent / member) for member in members)):
+            _download_archive(url, archive, md5, members)
+
+
+def _download_archive(url: str, archive: Path, md5: str, members: Mapping[str, str]) -> None:
     existed = exists(archive)
     if not existed:
-        download(url, archive, md5)
+        _download(url, archive, md5)
     try:
         if existed:
             read_bytes(archive, md5)
@@ -144,6 +160,27 @@ def _write_whole(path: Path, content: bytes) -> None:
                 raise
     except OSError as error:
         raise MissingError(f"{path} is missing, and cannot be written: {reason(error)}") from None
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Wait until no other process downloads the same file, and give whether it was necessary to wait."""
+    lock, waited = Lock(path.with_name(f".{path.name[:200]}.lock")), False
+    with _remove_new_folders_on_error(path.parent):
+        with suppress(OSError):  # where no lock can be made, no file can: the download says why
+            path.parent.mkdir(parents=True, exist_ok=True)
+            while not lock.acquire():
+                if not waited:
+                    sys.stderr.write(f"waiting for {lock.holder()}, which downloads {path}\n")
+                waited = True
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+        try:
+            yield waited
+        finally:
+            if lock.is_held:
+                with suppress(OSError):
+                    lock.path.unlink()
+            lock.release()
 
 
 @contextmanager

@@ -99,6 +99,8 @@ def conduct(experiment: Experiment, options: Options, folder: RunFolder, report:
         if runner.interrupted:
             break
     values |= _all_runs(runners)
+    left_out = {file: reason for runner in runners for file, reason in runner.left_out.items()}
+    values |= {"figures_left_out": left_out} if left_out else {}
     result = Result(
         "interrupted" if runners[-1].interrupted else "finished",
         in_one_line({engine: each["headline"] for engine, each in reached.items()}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import checkpoint, engines, nn
+from npnet._words import one_line
 from npnet.data import Dataset, Splits
 from npnet.errors import InputError, MissingError
 from npnet.experiments.options import Options
@@ -62,6 +64,8 @@ class Runner:
     runs : dict from names to Run
         What was trained so far.
     figures : list of paths
+    left_out : dict
+        Why figures are not there, by file name.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Runner:
         self.folder, self.report, self.earlier = folder, report, earlier
         self.runs: dict[str, Run] = {}
         self.figures: list[Path] = []
+        self.left_out: dict[str, str] = {}
         self.interrupted = False
         self._trainings = 0
         self.seconds_drawing = 0.0
@@ -250,8 +255,15 @@ class Runner:
         return self.folder.path / name
 
     def keep(self, trained: Run) -> None:
-        """Write the weights of a run, in the place of those of the run before."""
-        save(self.weights_file, trained.model, trained.splits)
+        """Write the weights of a run, in the place of those of the run before.
+
+        Raises
+        ------
+        InputError
+            If they cannot be written there. They are written elsewhere then, and the message says where.
+        """
+        with _rescued(trained):
+            save(self.weights_file, trained.model, trained.splits)
 
     def figure(self, file: str, draw: Callable[..., Any], *arguments: Any, **settings: Any) -> None:
         """Draw a figure, or a film, into the folder; of several engines, of the first alone."""
@@ -259,16 +271,26 @@ class Runner:
             self.figure_of_all(file, draw, *arguments, **settings)
 
     def figure_of_all(self, file: str, draw: Callable[..., Any], *arguments: Any, **settings: Any) -> None:
-        """Draw a figure that shows this engine beside the earlier ones, in the place of theirs."""
+        """Draw a figure that shows this engine beside the earlier ones, in the place of theirs.
+
+        One that cannot be drawn or written is left out, and the report and the result say so: no figure is
+        worth a run.
+        """
         began = time.perf_counter()
-        drawn = draw(*arguments, **settings)
-        if isinstance(drawn, bytes):
-            path = self.folder.write(file, lambda out: out.write(drawn))
+        try:
+            drawn = draw(*arguments, **settings)
+            if isinstance(drawn, bytes):
+                path = self.folder.write(file, lambda out: out.write(drawn))
+            else:
+                path = self.folder.figure(file, drawn)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
+            self.left_out[file] = one_line(str(error) or type(error).__name__)
+            self.report(f"figure {file} is left out: {self.left_out[file]}")
         else:
-            path = self.folder.figure(file, drawn)
-        self.seconds_drawing += time.perf_counter() - began
-        self.figures.append(path)
-        self.report(f"figure: {path}")
+            self.figures.append(path)
+            self.report(f"figure: {path}")
+        finally:
+            self.seconds_drawing += time.perf_counter() - began
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
         """Report a table."""
@@ -279,7 +301,8 @@ class Runner:
         path = self.folder.path / WEIGHTS
         before = checkpoint.load(path)[0] if path.exists() else {}
         own = {f"{trained.name}/{name}": array for name, array in trained.model.state_dict().items()}
-        checkpoint.save(path, before | own)
+        with _rescued(trained):
+            checkpoint.save(path, before | own)
 
     @contextmanager
     def _kept_on_failure(self, model: nn.Layer, splits: Splits[Any], notes: _Notes) -> Iterator[None]:
@@ -295,6 +318,24 @@ class Runner:
                 with suppress(InputError):  # the error under way may be that nothing can be written
                     save(self.weights_file, model, splits)
             raise
+
+
+@contextmanager
+def _rescued(trained: Run) -> Iterator[None]:
+    """Write weights elsewhere, to the system's temporary files, if they cannot be written where they belong.
+
+    The message of the error says where they are.
+    """
+    try:
+        yield
+    except InputError as error:
+        try:
+            path = Path(tempfile.mkdtemp(prefix="npnet-")) / MODEL
+            save(path, trained.model, trained.splits)
+            told = f"The weights are safe in {path}; copy them from there. Name a folder with room by --out"
+        except (InputError, OSError) as another:
+            told = f"Nor can the weights be written to temporary files ({one_line(str(another))})"
+        raise InputError(f"{error}. {told}") from None
 
 
 class _Notes:

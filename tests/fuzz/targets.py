@@ -24,7 +24,8 @@ from npnet.train.checkpoint import read, write
 X, Y = np.arange(24, dtype=np.float32).reshape(12, 2), np.arange(12) % 3
 COMMANDS = ["train", "predict", "recipes", "summary", "digits", "mnist-lenet", "no-such"]
 OPTIONS = ["--help", "--version", "--epochs", "--lr", "--seed", "--quick", "--out", "--engine", "--data",
-           "--batch-size", "--threads", "--device", "-h", "--", "-", "--epochs=0", "--lr=-1"]  # fmt: skip
+           "--batch-size", "--threads", "--device", "--resume", "--only", "-h", "--", "-", "--epochs=0",
+           "--lr=-1"]  # fmt: skip
 VALUES = ["-1", "0", "1e99", "nan", "inf", "abc", "∞", "", "=1", "/dev/null", "/no/such", "model.safetensors"]
 WORDS = COMMANDS + OPTIONS + VALUES
 

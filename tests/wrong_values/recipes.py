@@ -22,7 +22,7 @@ from npnet.experiments import (
     largest_difference,
     probabilities,
 )
-from npnet.run import RunFolder
+from npnet.run import RunFolder, newest_unfinished, read_json
 from npnet.train import History
 from tests.wrong_values.table import COUNT, FLAG, FUNCTION, NOT_NEGATIVE, POSITIVE, SIZE, TEXT, Row, without
 
@@ -147,6 +147,35 @@ def make_folder(recipe):
 
 def folder_out(out):
     return RunFolder(out, "a").discard()
+
+
+def reopen(path):
+    def make(out):
+        unfinished = RunFolder(out, "a")
+        for name in ("options.json", "result.json"):
+            unfinished.write_json(name, {})
+        return RunFolder.reopen(unfinished.path if path is None else path)
+
+    return anywhere(make)
+
+
+def newest(out):
+    def make(folder):
+        unfinished = RunFolder(folder, "a")
+        for name in ("options.json", "result.json"):
+            unfinished.write_json(name, {})
+        return newest_unfinished(folder if out == FOLDER else out)
+
+    return anywhere(make)
+
+
+def read_values(path):
+    def make(out):
+        folder = RunFolder(out, "a")
+        folder.write_json("a.json", {"a": 1})
+        return read_json(folder.path / "a.json" if path == "a.json" else path)
+
+    return anywhere(make)
 
 
 def write_json(name, values):
@@ -357,6 +386,9 @@ ROWS = [
     Row("npnet.experiments.Setup.splits", splits, lambda: {"options": Options()}, {"options": OPTIONS}),
     Row("npnet.run.RunFolder", make_folder, lambda: {"recipe": "digits"}, {"recipe": FILE_NAME}),
     Row("npnet.run.RunFolder, out", folder_out, lambda: {"out": FOLDER}, {"out": NO_PATH}),
+    Row("npnet.run.RunFolder.reopen", reopen, lambda: {"path": None}, {"path": PATH}),
+    Row("npnet.run.newest_unfinished", newest, lambda: {"out": FOLDER}, {"out": NO_PATH}),
+    Row("npnet.run.read_json", read_values, lambda: {"path": "a.json"}, {"path": NO_PATH}),
     Row(
         "npnet.run.RunFolder.write_json",
         write_json,

@@ -3,16 +3,18 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import npnet.data
+from npnet._lock import Lock
 from npnet.data import data_folder, present
 from npnet.data._pickled import read_pickled
 from npnet.data.cifar import CIFAR10
-from npnet.data.download import _write_whole, download, download_archive
+from npnet.data.download import SECONDS_BETWEEN_LOOKS, _write_whole, download, download_archive
 from npnet.data.files import MOST_BYTES, exists, read_bytes
 from npnet.data.idx import read_idx
 from npnet.data.published import PUBLISHED
@@ -217,6 +219,43 @@ def test_a_download_shows_progress_and_leaves_one_file(server, tmp_path, md5, ca
     assert (tmp_path / "new" / "deep" / "a").read_bytes() == content
     assert [path.name for path in (tmp_path / "new" / "deep").iterdir()] == ["a"]
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_the_second_of_two_first_downloads_waits(server, tmp_path, md5, capsys, arrives):
+    folder, url = server
+    (folder / "a").write_bytes(b"of the server")
+    path, log = tmp_path / "new" / "set.gz", []
+    path.parent.mkdir()
+    lock = Lock(path.with_name(".set.gz.lock"))
+    assert lock.acquire()
+    address = "nowhere" if arrives else url + "a"  # what has arrived is not fetched again
+    second = threading.Thread(target=lambda: log.append(download(address, path, md5(b"of the server"))))
+    second.start()
+    second.join(3 * SECONDS_BETWEEN_LOOKS)
+    assert second.is_alive()
+    if arrives:
+        path.write_bytes(b"by the first")
+    lock.path.unlink()
+    lock.release()
+    second.join(30)
+    assert log == [None]
+    assert f"waiting for process {os.getpid()}, which downloads {path}\n" in capsys.readouterr().err
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_second_of_two_first_downloads_of_an_archive_finds_its_files(tmp_path):
+    archive = tmp_path / "set.tar.gz"
+    lock = Lock(tmp_path / ".set.tar.gz.lock")
+    assert lock.acquire()
+    log = []
+    second = threading.Thread(target=lambda: log.append(download_archive("nowhere", archive, "", {"a": ""})))
+    second.start()
+    second.join(3 * SECONDS_BETWEEN_LOOKS)
+    (tmp_path / "a").write_text("by the first")
+    lock.release()
+    second.join(30)
+    assert log == [None]
 
 
 def test_another_file_than_the_published_one_is_not_kept(server, tmp_path):

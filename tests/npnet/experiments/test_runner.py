@@ -1,13 +1,16 @@
 """What trains, judges and writes for every experiment: seeds, snapshots, notes, interrupts, engines."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from npnet import engines, recipes
+from npnet import checkpoint, engines, recipes, saved
 from npnet.checkpoint import load
 from npnet.errors import InputError
 from npnet.experiments import Options, Runner, runner
@@ -195,6 +198,54 @@ def test_what_was_learnt_is_kept_when_judging_fails(tmp_path, monkeypatch):
     (folder,) = (tmp_path / "digits").iterdir()
     assert (folder / "model.safetensors").exists()
     assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+
+
+def test_a_figure_that_fails_does_not_cost_the_run(tmp_path, monkeypatch):
+    def fails(*_arguments, **_settings):
+        raise ZeroDivisionError("no\nsuch luck")
+
+    def is_full(*_arguments):
+        raise InputError("no space left")
+
+    monkeypatch.setattr("npnet.plot.learning_curves", fails)
+    told = []
+    result = recipes.get("digits").run(Options(quick=True, epochs=1), tmp_path / "a", told.append)
+    assert result.status == "finished"
+    assert "figure learning_curves.png is left out: no such luck" in told
+    assert "confusion_matrix.png" in {path.name for path in result.figures}
+    written = json.loads((result.folder / "result.json").read_text())
+    assert written["figures_left_out"] == {"learning_curves.png": "no such luck"}
+
+    monkeypatch.setattr(RunFolder, "figure", is_full)
+    result = recipes.get("digits").run(Options(quick=True, epochs=1), tmp_path / "b", told.append)
+    assert result.figures == ()
+    assert (result.folder / "model.safetensors").exists()
+    assert set(result.values["figures_left_out"].values()) == {"no such luck", "no space left"}
+
+
+@pytest.mark.parametrize("room", [True, False])
+@pytest.mark.parametrize(("name", "writer"), [("digits", "save"), ("linreg", "checkpoint.save")])
+def test_weights_that_cannot_be_written_are_safe_elsewhere(tmp_path, monkeypatch, name, writer, room):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    written = saved.save
+
+    def is_full(path, *arguments):
+        if room and temporary in Path(path).parents:
+            return written(path, *arguments)
+        if Path(path).name in {"model.safetensors", "weights.safetensors"}:
+            raise InputError("no space left")
+        return checkpoint.save(path, *arguments)
+
+    monkeypatch.setattr(runner, "save", is_full)
+    monkeypatch.setattr(runner, "checkpoint", SimpleNamespace(save=is_full, load=checkpoint.load))
+    told = r"The weights are safe in (.*); copy" if room else "Nor can the weights be written to temporary"
+    with pytest.raises(InputError, match=f"no space left. {told}") as error:
+        recipes.get(name).run(Options(quick=True, epochs=2), tmp_path / "runs", lambda line: None)
+    if room:
+        (path,) = re.findall(told, str(error.value))
+        assert saved.load(path).model.parameters
 
 
 def test_the_weights_of_an_earlier_setup_stay_when_one_diverges(tmp_path):
