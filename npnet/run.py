@@ -59,6 +59,8 @@ class RunFolder:
         The folder.
     noted : int
         How many lines were added to files of lines.
+    stays : bool
+        Whether the folder stays even if the run ends in an error before anything was learnt.
 
     Raises
     ------
@@ -81,6 +83,7 @@ class RunFolder:
     """
 
     noted: int = 0
+    stays: bool = False
 
     def __init__(self, out: str | os.PathLike[str], recipe: str) -> None:
         parent = check.path("RunFolder", "out", out) / _file_name("RunFolder", "recipe", recipe)
@@ -218,7 +221,7 @@ class RunFolder:
         self._lock.release()
         if error is None:
             return
-        if not os.path.lexists(self.path / METRICS) and not self._has_steps():
+        if not (self.stays or os.path.lexists(self.path / METRICS) or self._has_steps()):
             self.discard()
             return
         status = "interrupted" if isinstance(error, KeyboardInterrupt | BrokenPipeError) else "failed"

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer, lr_scheduler
 
 from npnet import cli
-from npnet.train import Data, Epoch, History, ProgressMode, State, run
+from npnet.train import Data, Epoch, History, ProgressMode, Recorder, State, run
 from ptref.engine import TorchEngine, process
 from ptref.execution import choosing
 from ptref.options import execution_of
@@ -54,6 +54,7 @@ def fit(
     on_epoch: Callable[[Epoch], Any] | None = None,
     on_step: Callable[[State], Any] | None = None,
     on_backward: Callable[[State], Any] | None = None,
+    recorder: Recorder | None = None,
 ) -> History:
     """Train a module of PyTorch as `npnet.fit` trains a model of npnet: the same loop, the same minibatches.
 
@@ -69,6 +70,8 @@ def fit(
         Made with the module's parameters.
     data, epochs, batch_size, generator, patience, drop_last, progress, on_epoch, on_step, on_backward
         As in `npnet.fit`; gradients in ``state.grads`` are tensors.
+    recorder : Recorder, optional
+        As in `npnet.fit`. It records dead units if it was made with an npnet model of the same parameters.
     checkpoint, resume, checkpoint_seconds, detect_anomaly
         As in `npnet.fit`. Of several processes, the first one writes the checkpoints.
     schedule : schedule of ``torch.optim.lr_scheduler``, optional
@@ -111,6 +114,7 @@ def fit(
         on_epoch=on_epoch,
         on_step=on_step,
         on_backward=on_backward,
+        recorder=recorder,
     )
 
 

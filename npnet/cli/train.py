@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 DEFAULT_RECIPE = "digits"
 NOT_WITH_RESUME = (
     "recipe", "only", "sizes", "quick", "epochs", "batch_size", "lr", "seed", "data", "engine", "device",
-    "threads",
+    "threads", "diagnose",
 )  # fmt: skip
 EXAMPLES = f"""\
 examples:
   npnet train                                     {DEFAULT_RECIPE}, in some seconds
   npnet train mnist-lenet --epochs 3              three epochs instead of the recipe's own
   npnet train mnist-lenet --engine both           npnet and PyTorch side by side
+  npnet train digits --lr 10 --diagnose           what is wrong, and what to try
   npnet train mnist-deep --only "784-100-10"      one of its networks
   npnet train --resume                            go on with the newest run that was interrupted
 """
@@ -93,6 +94,12 @@ def _add_parts(group: _ArgumentGroup) -> None:
         "--quick",
         action="store_true",
         help="Cut the run short, with few epochs on few samples, to see that everything works.",
+    )
+    group.add_argument(
+        "--diagnose",
+        action="store_true",
+        help="Watch gradients, updates and dead units of each layer: draw them, and warn in words if they "
+        "vanish, explode or die, or if nothing is learnt. The weights are the same to the bit.",
     )
 
 
@@ -217,6 +224,7 @@ def _new_run(chosen: Namespace) -> tuple[Experiment, Options, None]:
         engine=chosen.engine,
         device=chosen.device,
         threads=chosen.threads,
+        diagnose=chosen.diagnose,
         engine_options=_engine_options(chosen),
     )
     return _chosen_recipe(chosen), options, None
@@ -228,7 +236,7 @@ def _unfinished_run(chosen: Namespace) -> tuple[Experiment, Options, Path]:
     from npnet.experiments import Options  # noqa: PLC0415 - as above
     from npnet.run import OPTIONS, newest_unfinished, read_json  # noqa: PLC0415 - as above
 
-    own = {"recipe": DEFAULT_RECIPE, "engine": engines.NUMPY, "quick": False}
+    own = {"recipe": DEFAULT_RECIPE, "engine": engines.NUMPY, "quick": False, "diagnose": False}
     others = [name for name in NOT_WITH_RESUME if getattr(chosen, name) != own.get(name)]
     if others:
         raise InputError(

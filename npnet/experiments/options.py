@@ -12,7 +12,7 @@ from npnet._limits import MOST, MOST_THREADS, SEEDS
 from npnet.engines import EngineSettings
 from npnet.errors import InputError
 
-TRAINING = ("quick", "epochs", "batch_size", "lr", "seed", "engine", "device", "threads")
+TRAINING = ("quick", "epochs", "batch_size", "lr", "seed", "engine", "device", "threads", "diagnose")
 ORDER = (
     "only",
     "sizes",
@@ -25,6 +25,7 @@ ORDER = (
     "engine",
     "device",
     "threads",
+    "diagnose",
 )
 
 
@@ -50,6 +51,8 @@ class Options:
         For the engines that have it. The others compute where they do by themselves.
     threads : int, optional
         All cores if not given.
+    diagnose : bool
+        Whether gradients, updates and dead units are recorded, drawn and judged.
     engine_options : mapping
         Values of options that engines have of their own, by name.
 
@@ -69,6 +72,7 @@ class Options:
     engine: str = engines.NUMPY
     device: str | None = None
     threads: int | None = None
+    diagnose: bool = False
     engine_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,7 +86,7 @@ class Options:
             set_fields(self, lr=check.number("Options", "lr", self.lr, above=0.0))
         if self.data is not None:
             set_fields(self, data=check.path("Options", "data", self.data))
-        for name in ("quick", "progress"):
+        for name in ("quick", "progress", "diagnose"):
             set_fields(self, **{name: check.flag("Options", name, getattr(self, name))})
         if not isinstance(self.engine_options, Mapping):
             raise InputError(

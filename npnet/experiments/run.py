@@ -13,7 +13,7 @@ from npnet._words import counted
 from npnet.data import Dataset, Splits
 from npnet.errors import InputError
 from npnet.experiments.setup import Setup
-from npnet.train import Epoch, History
+from npnet.train import Epoch, History, Symptom
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,8 @@ class Run:
         In 0…1; None where targets are not class labels.
     snapshots : mapping from epochs to state dicts
         Its weights after the epochs that the setup names.
+    symptoms : tuple of Symptom, optional
+        What is wrong with it, of a run that was diagnosed.
     """
 
     setup: Setup
@@ -50,6 +52,7 @@ class Run:
     loss: float
     accuracy: float | None
     snapshots: Mapping[int, dict[str, ndarray]] = field(default_factory=dict)
+    symptoms: tuple[Symptom, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -110,6 +113,7 @@ class Run:
             "stopped_early": self.history.stopped_early,
             "seconds": round(self.seconds, 3),
             "samples_per_second": round(self.samples_per_second, 1),
+            **({} if self.symptoms is None else {"warnings": [str(symptom) for symptom in self.symptoms]}),
         }
 
     def line(self) -> str:

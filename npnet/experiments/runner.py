@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import checkpoint, engines, nn
 from npnet._words import one_line
 from npnet.data import Dataset, Splits
 from npnet.errors import InputError, MissingError
+from npnet.experiments._diagnosing import diagnosed_on_failure, diagnosis, recorder_for
 from npnet.experiments.options import Options
 from npnet.experiments.run import Run, judged_part
 from npnet.experiments.setup import Setup
@@ -33,6 +33,7 @@ from npnet.train import (
     read_checkpoint,
     run,
 )
+from npnet.train.recorder import as_arrays
 
 if TYPE_CHECKING:
     from npnet.experiments.experiment import Experiment
@@ -174,7 +175,8 @@ class Runner:
         checkpoints = self._next_checkpoints()
         notes = _Notes(self, setup, model, checkpoints, every_epoch=every_epoch)
         notes.resume()
-        with self._kept_on_failure(model, splits, notes):
+        recorder = recorder_for(self, setup, model)
+        with self._kept_on_failure(model, splits, notes), diagnosed_on_failure(self, setup, recorder):
             began = time.perf_counter()
             with self._engine(setup, model) as engine:
                 history = run(
@@ -189,12 +191,14 @@ class Runner:
                     resume=isinstance(engine, ResumableEngine),
                     progress="bar" if options.progress else False,  # the lines are those of `report`
                     on_epoch=lambda epoch: notes.add(epoch, engine),
+                    recorder=recorder,
                 )
             seconds = time.perf_counter() - began
             tally = self._judged(setup, model, judged_part(splits))
             judged = tally.loss, tally.accuracy
             done = Run(setup, self.engine, splits, model, history, seconds, *judged, notes.snapshots)
             self.report(done.line())
+        done = replace(done, symptoms=diagnosis(self, setup, recorder, history))
         self.runs[setup.name] = done
         self.interrupted |= history.interrupted
         return done
@@ -355,7 +359,7 @@ class _Notes:
     def add(self, epoch: Epoch, engine: Engine) -> None:
         """Take an epoch that is finished into account."""
         if epoch.epoch in self._wanted:
-            self.snapshots[epoch.epoch] = _arrays(engine.weights())
+            self.snapshots[epoch.epoch] = as_arrays(engine.weights())
             if self.checkpoints.is_dir():
                 checkpoint.save(self._snapshot(epoch.epoch), self.snapshots[epoch.epoch])
         self._note(epoch)
@@ -405,8 +409,3 @@ class _Spaced:
             return False
         self._last = time.perf_counter()
         return True
-
-
-def _arrays(weights: Mapping[str, Any]) -> dict[str, ndarray]:
-    """Return an engine's weights, which are copies, as arrays, wherever it keeps them."""
-    return {name: np.asarray(each.cpu() if hasattr(each, "cpu") else each) for name, each in weights.items()}

@@ -1,4 +1,4 @@
-"""Figures, by what they draw: curves, bars, comparisons, matrices, weights, images, features, planes, lines.
+"""Figures, by what they draw: curves, bars, matrices, weights, images, features, planes, training, losses, ….
 
 Each function returns a matplotlib figure. It opens no window and changes no setting of matplotlib. A notebook
 shows the figure if it is the last value of a cell; ``figure.savefig("a.png")`` saves it. Figures always have
@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from npnet.plot.activations import activation_histograms
     from npnet.plot.bars import accuracy_by_class, class_histogram
     from npnet.plot.comparisons import accuracies, paired_comparison
     from npnet.plot.curves import LinePlot, learning_curves, line_plots
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from npnet.plot.gradients import gradient_error, gradient_errors, wrong_gradient
     from npnet.plot.images import predictions
     from npnet.plot.kernels import kernel_responses
+    from npnet.plot.landscape import loss_surface
     from npnet.plot.lines import Fit, fits
     from npnet.plot.matrices import confusion
     from npnet.plot.planes import Surface, surface, surfaces
+    from npnet.plot.training import dead_units, gradient_flow, update_ratios
     from npnet.plot.weights import weight_images
 
 __all__ = [
@@ -31,27 +34,32 @@ __all__ = [
     "Surface",
     "accuracies",
     "accuracy_by_class",
+    "activation_histograms",
     "class_histogram",
     "confusion",
+    "dead_units",
     "feature_maps",
     "film",
     "fits",
     "gradient_error",
     "gradient_errors",
+    "gradient_flow",
     "kernel_responses",
     "learning_curves",
     "line_plots",
+    "loss_surface",
     "paired_comparison",
     "predictions",
     "surface",
     "surfaces",
+    "update_ratios",
     "weight_images",
     "wrong_gradient",
 ]
 
 _MODULES = (
-    "bars", "comparisons", "curves", "features", "films", "gradients", "images", "kernels", "lines",
-    "matrices", "planes", "weights",
+    "activations", "bars", "comparisons", "curves", "features", "films", "gradients", "images", "kernels",
+    "landscape", "lines", "matrices", "planes", "training", "weights",
 )  # fmt: skip
 
 

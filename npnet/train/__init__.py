@@ -10,10 +10,12 @@ from npnet.train._data import Data
 from npnet.train._progress import ProgressMode
 from npnet.train.anomaly import AnomalyError
 from npnet.train.checkpoint import Checkpoint, read_checkpoint
+from npnet.train.diagnosis import Symptom, diagnose
 from npnet.train.engine import BatchResult, CheckingEngine, Engine, NumPyEngine, ResumableEngine
 from npnet.train.evaluation import evaluate, evaluate_engine, predict
 from npnet.train.history import Epoch, History
 from npnet.train.loop import fit, run
+from npnet.train.recorder import Moment, Recorder
 from npnet.train.state import RunningMetrics, State
 
 __all__ = [
@@ -25,12 +27,16 @@ __all__ = [
     "Engine",
     "Epoch",
     "History",
+    "Moment",
     "NumPyEngine",
     "ProgressMode",
+    "Recorder",
     "ResumableEngine",
     "RunningMetrics",
     "State",
     "Step",
+    "Symptom",
+    "diagnose",
     "evaluate",
     "evaluate_engine",
     "fit",

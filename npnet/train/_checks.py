@@ -14,6 +14,7 @@ from npnet import check
 from npnet.data import Dataset
 from npnet.errors import InputError
 from npnet.train._progress import ProgressMode
+from npnet.train.recorder import Recorder
 from npnet.train.state import RunningMetrics
 
 
@@ -36,6 +37,7 @@ class Settings:
     on_epoch: Callable[..., Any] | None
     on_step: Callable[..., Any] | None
     on_backward: Callable[..., Any] | None
+    recorder: Recorder | None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -53,6 +55,8 @@ class Settings:
         for name in ("on_epoch", "on_step", "on_backward"):
             if getattr(self, name) is not None:
                 check.function("fit", name, getattr(self, name))
+        if self.recorder is not None:
+            check.instance("fit", "recorder", self.recorder, Recorder, "a train.Recorder()")
 
     def _put(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

@@ -117,7 +117,10 @@ class Training:
             self.settings.on_backward(state)
         if found := self._not_finite(state.grads):
             raise self._diverged(f"the gradient of {found}", (x, target, noise))
-        engine.update(state.grads)
+        if self.settings.recorder is None:
+            engine.update(state.grads)
+        else:
+            self.settings.recorder.update(engine, state, x, target)
 
     def _validate(self) -> RunningMetrics:
         """Evaluate the validation data, if there is any."""

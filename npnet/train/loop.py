@@ -27,6 +27,7 @@ from npnet.train.description import fingerprint
 from npnet.train.engine import Engine, NumPyEngine, ResumableEngine, check_engine
 from npnet.train.evaluation import over_threads
 from npnet.train.history import Epoch, History
+from npnet.train.recorder import Recorder
 from npnet.train.state import State
 
 
@@ -52,6 +53,7 @@ def fit(
     on_epoch: Callable[[Epoch], Any] | None = None,
     on_step: Callable[[State], Any] | None = None,
     on_backward: Callable[[State], Any] | None = None,
+    recorder: Recorder | None = None,
 ) -> History:
     """Train a model: for each minibatch, forward, loss, backward, update.
 
@@ -114,6 +116,8 @@ def fit(
     on_backward : callable, optional
         Called with the `State` between backward and update. It may change the arrays in ``state.grads`` or
         replace them, for example to clip gradients.
+    recorder : Recorder, optional
+        Records gradients, updates and dead units of some steps, for `npnet.plot` and `npnet.train.diagnose`.
 
     Returns
     -------
@@ -187,6 +191,7 @@ def fit(
             on_epoch=on_epoch,
             on_step=on_step,
             on_backward=on_backward,
+            recorder=recorder,
         )
 
 
@@ -208,6 +213,7 @@ def run(
     on_epoch: Callable[[Epoch], Any] | None = None,
     on_step: Callable[[State], Any] | None = None,
     on_backward: Callable[[State], Any] | None = None,
+    recorder: Recorder | None = None,
 ) -> History:
     """Train with any engine; everything else is as in `fit`.
 
@@ -220,7 +226,7 @@ def run(
         As in `fit`.
     checkpoint, resume, checkpoint_seconds, detect_anomaly
         As in `fit`. Checkpoints need a `ResumableEngine`.
-    progress, on_epoch, on_step, on_backward
+    progress, on_epoch, on_step, on_backward, recorder
         As in `fit`.
 
     Returns
@@ -249,6 +255,7 @@ def run(
         on_epoch=on_epoch,
         on_step=on_step,
         on_backward=on_backward,
+        recorder=recorder,
     )
     training, validation = parts(data)
     check_patience(settings.patience, validation)
@@ -256,6 +263,8 @@ def run(
     noise = np.random.default_rng(settings.generator.integers(0, 2**63, size=4))
     state = State(settings.generator, noise, history=History(notes=notes))
     steps = count_minibatches(training, settings.batch_size, settings.drop_last)
+    if settings.recorder is not None:
+        settings.recorder.begin(engine, training, steps)
     reporter = Reporter(settings.progress, settings.epochs, min(len(training), steps * settings.batch_size))
     description = _description(engine, settings, training, validation)
     # Silence: overflow and NaN are found by checks, not by warnings or exceptions of NumPy's.

@@ -3,7 +3,10 @@
 import numpy as np
 
 from npnet import nn, plot
-from npnet.train import Epoch, History
+from npnet.train import Epoch, History, Recorder
+from tests.npnet.plot.recorded import MODEL as RECORDED_MODEL
+from tests.npnet.plot.recorded import TARGET, recorded
+from tests.npnet.plot.recorded import X as SAMPLES
 from tests.wrong_values.table import ARRAY, CHOICE, COUNT, FLAG, FUNCTION, POSITIVE, TEXT, Row
 
 NAMES = ["cat", "dog"]
@@ -49,6 +52,20 @@ def surface(**changed):
 
 
 SURFACES = [None, 3, "a", [], [3], ["a"], surface(), [surface()] * 200]
+RECORDER = [None, 3, "run", Recorder, Recorder(), {}]
+STEP = {"0.weight": np.ones((6, 4), np.float32)}
+STEPS = (STEP, STEP)
+NO_STEPS = [
+    3,
+    "random",
+    STEP,
+    (STEP,),
+    (STEP, {}),
+    (STEP, {"a": np.ones(2)}),
+    (STEP, {"0.weight": np.ones(2)}),
+    (STEP, {"0.weight": 3}),
+]
+PATH = [3, "path", [], [{}] * 3, [RECORDED_MODEL.state_dict()] * 2, [RECORDED_MODEL.state_dict()] * 3]
 LINE_PLOT = plot.LinePlot({"a": [2.0, 1.0]})
 
 ROWS = [
@@ -332,5 +349,52 @@ ROWS = [
         plot.fits,
         lambda: {"shown": [plot.Fit("t", X[0], X[1], {"a": (1.0, 0.0)})], "title": ""},
         {"shown": [None, 3, "a", [], [3], [None], {}], "title": TITLE},
+    ),
+    *(
+        Row(
+            f"plot.{draw.__name__}",
+            draw,
+            lambda: {"recorder": recorded(), "title": ""},
+            {"recorder": RECORDER, "title": TITLE},
+        )
+        for draw in (plot.gradient_flow, plot.update_ratios, plot.dead_units)
+    ),
+    Row(
+        "plot.activation_histograms",
+        plot.activation_histograms,
+        lambda: {"model": RECORDED_MODEL, "x": SAMPLES, "title": ""},
+        {
+            "model": [None, 3, "mlp", nn.Linear, [nn.ReLU()]],
+            "x": [*NOT_NUMBERS, np.ones((2, 3), np.float32), np.zeros((0, 4), np.float32)],
+            "title": TITLE,
+        },
+    ),
+    Row(
+        "plot.loss_surface",
+        plot.loss_surface,
+        lambda: {
+            "model": RECORDED_MODEL,
+            "loss": nn.CrossEntropyLoss(),
+            "x": SAMPLES,
+            "target": TARGET,
+            "directions": STEPS,
+            "trajectory": None,
+            "generator": None,
+            "span": 1.0,
+            "points": 3,
+            "title": "",
+        },
+        {
+            "model": [None, 3, "mlp", nn.Linear, [nn.ReLU()]],
+            "loss": [None, "mse", nn.MSELoss, nn.CrossEntropyLoss(reduction="none")],
+            "x": [*NOT_NUMBERS, np.ones((2, 3), np.float32), np.zeros((0, 4), np.float32)],
+            "target": [*ARRAY, np.array([0.5]), np.array([9] * 40)],
+            "directions": NO_STEPS,
+            "trajectory": PATH,
+            "generator": [3, "seed"],
+            "span": ["1", None, 0.0, -1.0, float("nan"), float("inf"), [1.0], True],
+            "points": [*POSITIVE, 1, 1000],
+            "title": TITLE,
+        },
     ),
 ]

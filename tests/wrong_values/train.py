@@ -13,7 +13,9 @@ from npnet.train import (
     Epoch,
     History,
     NumPyEngine,
+    Recorder,
     RunningMetrics,
+    diagnose,
     evaluate,
     evaluate_engine,
     fit,
@@ -64,6 +66,7 @@ DATASET = [
 ]
 SOURCE = [*without(GENERATOR, 0), -1, 1.5, True]  # None and seeds are welcome
 CALLBACK = [*FUNCTION, True]
+RECORDER = [3, "recorder", Recorder, [], True]
 PROGRESS = [*FLAG, "loud", None]
 
 
@@ -99,12 +102,19 @@ def for_run():
         "on_epoch": None,
         "on_step": None,
         "on_backward": None,
+        "recorder": None,
     }
 
 
 def engine():
     model = model_()
     return NumPyEngine(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters, lr=0.1))
+
+
+def recorded():
+    recorder = Recorder()
+    run(engine(), DATA, epochs=1, progress=False, recorder=recorder)
+    return recorder
 
 
 @cache
@@ -131,6 +141,7 @@ SETTINGS = {
     "on_epoch": CALLBACK,
     "on_step": CALLBACK,
     "on_backward": CALLBACK,
+    "recorder": RECORDER,
 }
 
 JUDGED = {"dataset": DATASET, "batch_size": POSITIVE}
@@ -289,5 +300,22 @@ ROWS = [
             "target": AN_ARRAY,
             "ignore_index": without(INTEGER, None),
         },
+    ),
+    Row(
+        "npnet.train.Recorder",
+        Recorder,
+        lambda: {"model": model_(), "loss": nn.CrossEntropyLoss(), "samples": 6, "most": 4},
+        {
+            "model": without(MODEL, None),
+            "loss": without(LOSS, None),
+            "samples": POSITIVE,
+            "most": [*POSITIVE, 1],
+        },
+    ),
+    Row(
+        "npnet.train.diagnose",
+        diagnose,
+        lambda: {"recorder": recorded(), "history": History()},
+        {"recorder": [None, *RECORDER, Recorder()], "history": [3, "history", History, []]},
     ),
 ]

@@ -8,6 +8,10 @@ from matplotlib.image import imread
 
 from npnet import nn, plot
 from npnet.train import Epoch, History
+from tests.npnet.plot.recorded import MODEL as SMALL
+from tests.npnet.plot.recorded import TARGET as LABELS
+from tests.npnet.plot.recorded import X as SAMPLES
+from tests.npnet.plot.recorded import recorded
 
 NAMES = ("cat", "dog", "owl")
 CLASSES = ("class 0", "class 1")
@@ -64,6 +68,11 @@ FIGURES = {
     ),
     "surface": lambda: plot.surface(halves, X, Y),
     "surfaces": lambda: plot.surfaces([SURFACE, None, plot.Surface("thirds", X, Y, thirds)], (*CLASSES, "2")),
+    "gradient flow": lambda: plot.gradient_flow(recorded(), title="three epochs"),
+    "update ratios": lambda: plot.update_ratios(recorded()),
+    "dead units": lambda: plot.dead_units(recorded()),
+    "activation histograms": lambda: plot.activation_histograms(SMALL, SAMPLES, title="a network"),
+    "loss surface": lambda: plot.loss_surface(SMALL, nn.CrossEntropyLoss(), SAMPLES, LABELS, points=9),
     "fits": lambda: plot.fits([plot.Fit("line", X[:, 0], X[:, 1], {"now": (1.0, 0.0)}, (2.0, 0.0), "true")]),
 }
 
