@@ -9,7 +9,7 @@ from npnet._words import counted
 
 ROWS, COLUMNS = 12, 48  # of the heat map, at most
 LEVELS = ((0.01, "░"), (0.1, "▒"), (0.5, "▓"), (np.inf, "█"))
-RIGHT, UNKNOWN = "·", "?"
+RIGHT, UNKNOWN, TIE = "·", "?", "="
 LEGEND = "· right  ░ off by < 1 %  ▒ < 10 %  ▓ < 50 %  █ more, of the largest value"
 MOST_NAMED = 4  # indices along an axis that are named one by one
 
@@ -55,7 +55,7 @@ def shrunk(matrix: ndarray, rows: int, columns: int) -> ndarray:
     return matrix
 
 
-def heat_map(difference: ndarray, scale: float, tolerance: float) -> list[str]:
+def heat_map(difference: ndarray, scale: float, tolerance: float, ties: ndarray | None = None) -> list[str]:
     """Draw the error as lines of characters, from right to more than half of the largest value.
 
     Parameters
@@ -66,6 +66,8 @@ def heat_map(difference: ndarray, scale: float, tolerance: float) -> list[str]:
         The largest value.
     tolerance : float
         Up to which a difference counts as right.
+    ties : boolean array, optional
+        What is right there is marked.
 
     Returns
     -------
@@ -75,14 +77,19 @@ def heat_map(difference: ndarray, scale: float, tolerance: float) -> list[str]:
         return []
     size = np.where(np.isnan(difference), -1.0, np.abs(difference))
     matrix = shrunk(folded(size), ROWS, COLUMNS)
-    return ["".join(_character(value, scale, tolerance) for value in row) for row in matrix]
+    marked = np.zeros(size.shape) if ties is None else ties.astype(np.float64)
+    rows = zip(matrix, shrunk(folded(marked), ROWS, COLUMNS), strict=True)
+    return [
+        "".join(_character(value, scale, tolerance, tie=bool(tie)) for value, tie in zip(*row, strict=True))
+        for row in rows
+    ]
 
 
-def _character(value: float, scale: float, tolerance: float) -> str:
+def _character(value: float, scale: float, tolerance: float, *, tie: bool) -> str:
     if value < 0:
         return UNKNOWN
     if value <= tolerance:
-        return RIGHT
+        return TIE if tie else RIGHT
     return next(character for below, character in LEVELS if value < below * scale or below == np.inf)
 
 

@@ -20,6 +20,7 @@ from npnet import check
 from npnet.gradcheck import _where
 from npnet.gradcheck._mistakes import TIERS, Evidence, Finding
 from npnet.gradcheck._mistakes._evidence import RTOL
+from npnet.gradcheck._mistakes.gates import ties_in
 from npnet.gradcheck._mistakes.upstream import ignores
 
 INDENT = "  "
@@ -44,6 +45,8 @@ class Explanation:
         The gradient given, and the right one; NaN where that is not known.
     tolerance : float
         Up to which a difference counts as rounding.
+    ties : boolean array or None
+        Where the input has an equal, or stands at a kink, of a gradient that is wrong there alone.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Explanation:
     got: ndarray
     expected: ndarray
     tolerance: float
+    ties: ndarray | None = None
 
     @property
     def kind(self) -> str:
@@ -83,8 +87,11 @@ class Explanation:
         if self.got.shape != shape:
             return ""
         scale = max(_largest(self.got), _largest(self.expected))
-        lines = _where.heat_map(self.got - self.expected, scale, self.tolerance)
-        return "\n".join([f"{_where.map_title(shape)}:", *(INDENT + line for line in lines), _where.LEGEND])
+        lines = _where.heat_map(self.got - self.expected, scale, self.tolerance, self.ties)
+        legend = (
+            _where.LEGEND if self.ties is None else f"{_where.LEGEND}; {_where.TIE} right, at a tie or kink"
+        )
+        return "\n".join([f"{_where.map_title(shape)}:", *(INDENT + line for line in lines), legend])
 
     @property
     def first_explanation(self) -> Explanation | None:
@@ -215,7 +222,17 @@ def explanation_of(evidence: Evidence) -> Explanation:
 
 
 def _explanation(e: Evidence, findings: tuple[Finding, ...], where: str, remark: str) -> Explanation:
-    return Explanation(e.name, findings, where, remark, e.got, e.expected, e.tolerance)
+    tied = any(finding.kind == "ties" for finding in findings)
+    ties = _ties(e) if tied else None
+    return Explanation(e.name, findings, where, remark, e.got, e.expected, e.tolerance, ties)
+
+
+def _ties(e: Evidence) -> ndarray | None:
+    """Return where the input has an equal, or where it is 0 if the error is at the kink there."""
+    x = e.own
+    if x is None:
+        return None
+    return np.asarray(x == 0) if not (e.wrong & (x != 0)).any() else ties_in(x)
 
 
 def _findings(evidence: Evidence) -> tuple[Finding, ...]:

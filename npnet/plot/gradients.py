@@ -89,6 +89,9 @@ class Explained(Protocol):
 def wrong_gradient(report: Explained, *, title: str = "") -> Figure:
     """Draw the first wrong gradient that a check or a comparison found, as `gradient_error` does.
 
+    A gradient of a wrong shape is drawn beside the right one, without an error between them. Elements at ties
+    and kinks, where two inputs are equal or one is at a bend, have a ring.
+
     Parameters
     ----------
     report : GradcheckReport, Comparison, Explanation, or report of `ptref.parity`
@@ -102,7 +105,7 @@ def wrong_gradient(report: Explained, *, title: str = "") -> Figure:
     Raises
     ------
     InputError
-        If the report is something else, has no wrong gradient, or the gradient is of a wrong shape.
+        If the report is something else, or has no wrong gradient.
 
     Examples
     --------
@@ -121,7 +124,37 @@ def wrong_gradient(report: Explained, *, title: str = "") -> Figure:
     headline = (
         f"gradient of {found.name}: {found.sentence}" if isinstance(title, str) and not title else title
     )
-    return gradient_error(found.got, found.expected, title=headline)
+    if found.got.shape != found.expected.shape:
+        return _of_two_shapes(found.got, found.expected, title=headline)
+    figure = gradient_error(found.got, found.expected, title=headline)
+    if found.ties is not None:
+        for axes in figure.axes[:3]:
+            _ring(axes, found.ties)
+    return figure
+
+
+@drawing
+def _of_two_shapes(got: ndarray, expected: ndarray, *, title: str) -> Figure:
+    """Draw the right gradient and one of another shape side by side."""
+    figure = new_figure(9.5, 3.4, _wrapped(title))
+    size = max(_largest(got), _largest(expected)) or 1.0
+    left, right = figure.subplots(1, 2)
+    for axes, name, array in ((left, "right", expected), (right, "given", got)):
+        drawn = _draw(axes, _grid(_finite(array)), size)
+        axes.set_title(f"{name}: shape {array.shape}", fontsize=10)
+    figure.colorbar(drawn, ax=[left, right], shrink=0.8, location="bottom", aspect=40)
+    return figure
+
+
+def _ring(axes: Axes, marked: ndarray) -> None:
+    """Put a ring around the cells of elements, unless the picture shows blocks of several."""
+    cells = _grid(np.where(marked, 1.0, 0.0))
+    if np.isfinite(cells).sum() != marked.size:
+        return
+    rows, columns = np.nonzero(cells == 1)
+    for colour, width in (("white", 3.0), ("black", 1.2)):  # seen on dark cells and on pale ones
+        look = {"markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": width}
+        axes.plot(columns, rows, "o", markersize=9, **look)
 
 
 @drawing

@@ -171,6 +171,14 @@ def test_right_except_at_ties(shape):
     explanation = explain(every, backward(grad_y), x=x, grad_y=grad_y)
     assert explanation.kind == "ties"
     assert explanation.sentence == "it is right except at ties, where two inputs are equal"
+    ties = np.zeros(shape, bool)
+    ties[..., :2] = True
+    np.testing.assert_array_equal(explanation.ties, ties)
+    if len(shape) == 2:  # the first takes all, and the second must not have any
+        rows = [row.strip() for row in explanation.heat_map().splitlines()[1:-1]]
+        assert {(row[0], row[2:]) for row in rows} == {("=", "····")}
+        assert not {row[1] for row in rows} & set("=·")
+        assert explanation.heat_map().endswith("= right, at a tie or kink")
 
 
 def test_right_except_at_the_kink():

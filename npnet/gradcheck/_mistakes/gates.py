@@ -70,13 +70,22 @@ def ties(e: Evidence) -> Iterator[Finding]:
     if not (e.wrong & (x != 0)).any():
         yield Finding("ties", "it is right except at the kink, where the input is 0")
         return
-    tied = _tied(x)
+    tied = ties_in(x)
     if tied.any() and not tied.all() and not (e.wrong & ~tied).any():
         yield Finding("ties", "it is right except at ties, where two inputs are equal")
 
 
-def _tied(x: ndarray) -> ndarray:
-    """Return where an element has an equal in its image; where there are no images, in its row."""
+def ties_in(x: ndarray) -> ndarray:
+    """Return where an element has an equal in its image; where there are no images, in its row.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    tied : boolean array of the same shape
+    """
     width = int(np.prod(x.shape[-2:])) if x.ndim > 2 else x.shape[-1] if x.ndim else 1
     rows = x.reshape(-1, width)
     tied = np.zeros(rows.shape, bool)
