@@ -153,7 +153,11 @@ def _ring(axes: Axes, marked: ndarray) -> None:
         return
     rows, columns = np.nonzero(cells == 1)
     for colour, width in (("white", 3.0), ("black", 1.2)):  # seen on dark cells and on pale ones
-        look = {"markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": width}
+        look: dict[str, Any] = {
+            "markerfacecolor": "none",
+            "markeredgecolor": colour,
+            "markeredgewidth": width,
+        }
         axes.plot(columns, rows, "o", markersize=9, **look)
 
 

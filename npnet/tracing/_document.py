@@ -1,9 +1,10 @@
 """The page of a trace: one HTML document with its arrays, its style and its script inside.
 
 The arrays are the bytes that NumPy has, so that every number on the page is the array's own. They are
-deflated, which browsers undo by themselves, and written in base64. Before that the bytes of each array are
+deflated, which browsers undo by themselves, and written in base64. Before that the bytes of all arrays are
 sorted by their place in a number: those with signs and exponents are much alike, and so take little room. A
 gradient of another engine is kept as its distance from ours, in steps from one float32 to the next: mostly 0.
+What a ReLU lets pass is kept as where it does.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ def document(trace: Trace) -> str:
         "operations": operations,
         "steps": [list(step) for step in trace.steps],
         "arrays": arrays.headers,
+        "planes": arrays.planes,
     }
     values = {
         "title": escape(_title(trace)),
@@ -67,7 +69,9 @@ def document(trace: Trace) -> str:
         "style": _asset("page.css"),
         "summary": _summary(trace, arrays),
         "table": _table(trace),
-        "content": json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),
+        "content": json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace(
+            "<", "\\u003c"
+        ),
         "arrays": arrays.encoded(),
         "scripts": "\n".join(f"<script>\n{_asset(name)}</script>" for name in SCRIPTS),
     }
@@ -91,48 +95,70 @@ class Arrays:
         self.most = most
         self.headers: list[dict[str, Any]] = []
         self.sampled = 0
-        self._blocks: list[bytes] = []
+        self._groups: dict[str, list[ndarray]] = {}  # arrays that are alike: bytes (numbers, width) of each
         self._known: dict[tuple[Any, ...], int] = {}
-        self._length = 0
 
-    def add(self, array: ndarray, near: ndarray | None = None) -> int:
-        """Take an array and return its number; near another it is kept as its distance from that."""
+    def add(self, array: ndarray, near: ndarray | None = None, *, gated: bool = False) -> int:
+        """Take an array and return its number.
+
+        Near another it is kept as its distance from that. Gated, it is kept as where it has the other's
+        numbers, provided that it is 0 elsewhere.
+        """
         plain = _as_stored(array)
         key = (plain.shape, plain.dtype.str, plain.tobytes())
         if key not in self._known:
-            near = None if plain.dtype != np.float32 else near
+            near = None if near is None or plain.dtype != np.float32 else _as_stored(near)
+            if gated and (near is None or not _is_gated(plain, near)):
+                near = None
             base = None if near is None else self.add(near)
-            steps = plain if near is None else ordered(plain) - ordered(_as_stored(near))  # modulo 2³²
+            stored = plain
+            if near is not None:
+                stored = _passes(plain) if gated else zigzag(ordered(plain) - ordered(near))  # modulo 2³²
             self._known[key] = len(self.headers)
-            self._store(plain, steps, base)
+            self._store(plain, stored, {} if base is None else {"gate" if gated else "base": base})
         return self._known[key]
 
-    def _store(self, array: ndarray, steps: ndarray, base: int | None) -> None:
-        """Keep an array, or the steps that lead to it from the array of number `base`."""
+    def _store(self, array: ndarray, stored: ndarray, relation: dict[str, int]) -> None:
+        """Keep an array, or what leads to it from another, whose number the relation has."""
         places = sample(array.shape, self.most)
-        here = steps if places is None else steps[np.ix_(*places)]
-        block = np.ascontiguousarray(here).reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize)
+        here = stored if places is None else stored[np.ix_(*places)]
+        numbers = np.ascontiguousarray(here).reshape(-1)
+        alike = self._groups.setdefault(next(iter(relation), DTYPES[str(array.dtype)]), [])
         self.headers.append(
             {
                 "shape": array.shape,
                 "dtype": DTYPES[str(array.dtype)],
-                "at": self._length,
+                "at": sum(map(len, alike)),
                 "described": described(array),
+                **relation,
             }
         )
-        if base is not None:
-            self.headers[-1]["base"] = base
         if places is not None:
             self.sampled += 1
             self.headers[-1]["places"] = [
                 None if len(axis) == size else axis for axis, size in zip(places, array.shape, strict=True)
             ]
-        self._blocks.append(block.T.tobytes())
-        self._length += block.size
+        alike.append(numbers.view(np.uint8).reshape(len(numbers), numbers.itemsize))
+
+    @property
+    def planes(self) -> dict[str, list[int]]:
+        """Where the first bytes of a group's numbers stand, where their second bytes do, and so on."""
+        starts, at = {}, 0
+        for name, alike in self._groups.items():
+            count, width = sum(map(len, alike)), alike[0].shape[1]
+            starts[name] = [at + count * byte for byte in range(width)]
+            at += count * width
+        return starts
 
     def encoded(self) -> str:
         """Return all arrays as text."""
-        return base64.b64encode(zlib.compress(b"".join(self._blocks), 9)).decode()
+        deflate = zlib.compressobj(9)
+        parts = []
+        for alike in self._groups.values():
+            for plane in np.concatenate(alike).T:
+                # What follows is of another kind: it has codes of its own.
+                parts += [deflate.compress(plane.tobytes()), deflate.flush(zlib.Z_FULL_FLUSH)]
+        return base64.b64encode(b"".join([*parts, deflate.flush()])).decode()
 
 
 def ordered(array: Float[ndarray, "*n"]) -> Int[ndarray, "*n"]:
@@ -144,7 +170,31 @@ def ordered(array: Float[ndarray, "*n"]) -> Int[ndarray, "*n"]:
     array([-1,  0,  0,  1], dtype=int32)
     """
     bits = array.view(np.int32)
-    return np.where(bits < 0, np.int32(-(2**31)) - bits, bits)
+    return np.asarray(np.where(bits < 0, np.int32(-(2**31)) - bits, bits))
+
+
+def zigzag(steps: Int[ndarray, "*n"]) -> Int[ndarray, "*n"]:
+    """Return 0, −1, 1, −2, 2, … as 0, 1, 2, 3, 4, …: of small steps either way, all high bytes are 0.
+
+    Examples
+    --------
+    >>> zigzag(np.array([0, -1, 1, -2, 2], np.int32)).tolist()
+    [0, 1, 2, 3, 4]
+    """
+    return np.asarray((steps << 1) ^ (steps >> 31))
+
+
+def _is_gated(array: ndarray, near: ndarray) -> bool:
+    """Tell whether an array has, to the bit, another's numbers or 0."""
+    if array.shape != near.shape or near.dtype != np.float32:
+        return False
+    bits = array.view(np.int32)
+    return bool(((bits == 0) | (bits == near.view(np.int32))).all())
+
+
+def _passes(array: ndarray) -> ndarray:
+    """Return 1 where an array is not 0, and 0 where it is, in a byte each."""
+    return np.asarray(array.view(np.int32) != 0, np.uint8)
 
 
 def sample(shape: tuple[int, ...], most: int) -> list[list[int]] | None:
@@ -213,9 +263,7 @@ def _operation(operation: Operation, trace: Trace, arrays: Arrays) -> dict[str, 
         "settings": _plain(operation.settings),
         "sources": dict(operation.sources),
         "tensors": {
-            name: arrays.add(
-                array, operation.tensors.get(name.removeprefix("new_")) if name[:4] == "new_" else None
-            )
+            name: arrays.add(array, operation.tensors.get(_neighbour(name)), gated=name in ("y", "grad_x"))
             for name, array in operation.tensors.items()
         },
         "reference": {
@@ -231,6 +279,11 @@ def _operation(operation: Operation, trace: Trace, arrays: Arrays) -> dict[str, 
         "says": operation.says,
         "parameters": list(operation.parameters),
     }
+
+
+def _neighbour(name: str) -> str:
+    """Return the name of the array that one may be near: a parameter before its step, or before a gate."""
+    return {"y": "x", "grad_x": "grad_y"}.get(name, name.removeprefix("new_") if name[:4] == "new_" else "")
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:

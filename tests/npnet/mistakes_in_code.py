@@ -89,7 +89,8 @@ SECTIONS: dict[str, tuple[str, dict[str, Code]]] = {
             "reshaped": Code(
                 "grad_x = columns.transpose(0, 1, 3, 2)",
                 "grad_x = columns.reshape(x.shape)",
-                f"{BACK}\n\ncolumns = conv_backward(weight)[0].transpose(0, 1, 3, 2)  # width before height",
+                f"{BACK}\n\n\n"
+                "columns = conv_backward(weight)[0].transpose(0, 1, 3, 2)  # width before height",
             ),
             "shape": Code(BIAS, "grad_bias = grad_y.sum(axis=0, keepdims=True)", LINEAR),
             "flipped": Code(KERNEL, f"{KERNEL}[:, :, ::-1, ::-1]", WINDOWS),
@@ -140,8 +141,7 @@ SECTIONS: dict[str, tuple[str, dict[str, Code]]] = {
         },
     ),
     "Sums": (
-        "A gradient is a sum over all ways in which its element acts on the loss. Here some are missing, or "
-        "others are summed.",
+        "A gradient sums over all ways in which its element acts on the loss. Some are missing, or wrong.",
         {
             "sum_over_batch_missing": Code(BIAS, "grad_bias = grad_y[0]", LINEAR),
             "sum_over_pixels_missing": Code(

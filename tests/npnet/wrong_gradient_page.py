@@ -111,7 +111,7 @@ def entry(kind, code):
     said = "\n".join(
         f"> {line}" for line in textwrap.wrap(f"gradient of {found.name}: {found.sentence}", 117)
     )
-    after_function = code.given.splitlines()[-1].startswith(" ")
+    after_function = code.given.splitlines()[-1].startswith(" ")  # two lines, as formatters want them
     given = code.given + ("\n\n\n" if after_function else "\n\n")
     where = found.where.partition(":")[0]
     return (

@@ -15,12 +15,13 @@
 const KINDS = { f4: Float32Array, f8: Float64Array, i4: Int32Array };
 
 /**
- * Read all arrays: base64, then deflate, then the bytes of each number, first bytes first.
+ * Read all arrays: base64, then deflate, then the bytes of all numbers that are alike, first bytes first.
  * @param {string} base64
  * @param {any[]} headers  where each array stands, and what it is
+ * @param {Record<string, number[]>} planes  where first bytes stand, second bytes, …
  * @returns {Promise<Tensor[]>}
  */
-async function readArrays(base64, headers) {
+async function readArrays(base64, headers, planes) {
   const packed = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
@@ -31,12 +32,16 @@ async function readArrays(base64, headers) {
     const here = header.shape.map((size, axis) => (places && places[axis] ? places[axis].length : size));
     const Kind = KINDS[header.dtype];
     const data = new Kind(here.reduce((product, size) => product * size, 1));
-    const joined = new Uint8Array(data.buffer);
-    const width = Kind.BYTES_PER_ELEMENT;
-    for (let place = 0, byte = 0; byte < width; byte++)
-      for (let i = byte; i < joined.length; i += width) joined[i] = bytes[header.at + place++];
-    if ("base" in header) {
-      addSteps(joined, /** @type {Float32Array} */ (tensors[header.base].data));
+    if ("gate" in header) {
+      const behind = tensors[header.gate].data;
+      const from = planes.gate[0] + header.at;
+      for (let i = 0; i < data.length; i++) data[i] = bytes[from + i] ? behind[i] : 0;
+    } else {
+      const joined = new Uint8Array(data.buffer);
+      const starts = planes["base" in header ? "base" : header.dtype];
+      for (const [byte, start] of starts.entries())
+        for (let i = 0; i < data.length; i++) joined[i * starts.length + byte] = bytes[start + header.at + i];
+      if ("base" in header) addSteps(joined, /** @type {Float32Array} */ (tensors[header.base].data));
     }
     tensors.push({
       shape: header.shape,
@@ -59,7 +64,8 @@ function addSteps(steps, base) {
   const bits = new Int32Array(steps.buffer);
   const from = new Int32Array(base.buffer);
   for (let i = 0; i < bits.length; i++) {
-    const place = ((from[i] < 0 ? -(2 ** 31) - from[i] : from[i]) + bits[i]) | 0;
+    const step = (bits[i] >>> 1) ^ -(bits[i] & 1); // 0, 1, 2, 3, 4 … stand for 0, −1, 1, −2, 2 …
+    const place = ((from[i] < 0 ? -(2 ** 31) - from[i] : from[i]) + step) | 0;
     bits[i] = place < 0 ? -(2 ** 31) - place : place;
   }
 }

@@ -95,11 +95,13 @@ class HeatMap {
   /**
    * @param {string} name
    * @param {Tensor} tensor
+   * @param {Set<number>} tied  places that have a ring
    * @param {{point: (index: number[] | null) => void, choose: (index: number[], byKey: boolean) => void}} listener
    */
-  constructor(name, tensor, listener) {
+  constructor(name, tensor, tied, listener) {
     this.name = name;
     this.tensor = tensor;
+    this.tied = tied;
     this.data = tensor.data; // or those of another engine, or the difference
     this.listener = listener;
     this.tiling = tilingOf(tensor.here);
@@ -238,7 +240,9 @@ class HeatMap {
         }
       } else this.drawNoNumber(pen, x, y, inner, value);
       pen.globalAlpha = dim ? 0.7 : 1;
-      if (this.size >= 40) this.drawNumber(pen, x, y, inner, value, inkOn(value / largest, theme, dim));
+      const ink = inkOn(value / largest, theme, dim);
+      if (this.size >= 40) this.drawNumber(pen, x, y, inner, value, ink);
+      if (this.tied.has(place)) this.drawRing(pen, x, y, inner, ink);
     }
     pen.globalAlpha = 1;
     pen.strokeStyle = INK[theme];
@@ -280,6 +284,16 @@ class HeatMap {
       pen.moveTo(x + inner, y);
       pen.lineTo(x, y + inner);
     }
+    pen.stroke();
+  }
+
+  /** A ring in the corner, where it leaves room for the number. */
+  drawRing(pen, x, y, inner, ink) {
+    const radius = Math.max(1, Math.min(4, inner * 0.2));
+    pen.strokeStyle = ink;
+    pen.lineWidth = 1;
+    pen.beginPath();
+    pen.arc(x + inner - radius - 1, y + radius + 1, radius, 0, 2 * Math.PI);
     pen.stroke();
   }
 

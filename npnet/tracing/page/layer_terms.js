@@ -196,6 +196,32 @@ function winnerOf(o, channel, place) {
   return { winner, ties: values.filter((value) => value === largest).length - 1 };
 }
 
+/**
+ * The places in x that stand at a kink, or share the largest value of a window: a rule decides there.
+ * @param {any} operation
+ * @returns {Set<number>}
+ */
+function tiesOf({ kind, tensors, settings }) {
+  /** @type {Set<number>} */
+  const tied = new Set();
+  const { x, y } = tensors;
+  if (kind === "relu" || kind === "leaky_relu")
+    x.data.forEach((value, place) => value === 0 && tied.add(place));
+  if (kind !== "max_pool2d" || !y) return tied;
+  const o = new Factors({ tensors, settings });
+  for (const place of y.data.keys()) {
+    const [channel, window] = [indexOf(y, place).slice(0, -2), indexOf(y, place).slice(-2)];
+    const { winner, ties } = winnerOf(o, channel, window);
+    if (ties < 1) continue;
+    for (const cell of indices(settings.kernel)) {
+      const pixel = pixelUnder(o, window, cell);
+      if (pixel && o.value("x", [...channel, ...pixel]) === o.value("x", [...channel, ...winner]))
+        tied.add(placeOf(x, [...channel, ...pixel]));
+    }
+  }
+  return tied;
+}
+
 /** @param {Factors} o @param {string} name @param {number[]} index */
 function* average(o, name, index) {
   const { rows, columns, divisor } = o.settings;

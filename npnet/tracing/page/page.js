@@ -103,7 +103,7 @@ function buildEscape() {
 }
 
 async function start() {
-  const arrays = await readArrays(byId("arrays").textContent || "", trace.arrays);
+  const arrays = await readArrays(byId("arrays").textContent || "", trace.arrays, trace.planes);
   for (const operation of trace.operations)
     for (const names of [operation.tensors, operation.reference])
       for (const name of Object.keys(names)) names[name] = arrays[names[name]];

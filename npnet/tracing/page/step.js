@@ -175,8 +175,9 @@ const bytesText = (bytes) =>
 /** One array with its heat map. */
 function figureOf(name, operation) {
   const tensor = operation.tensors[name];
-  const map = new HeatMap(name, tensor, {
-    point: (index) => showReadout(operation, name, index),
+  const tied = name === "x" || name === "grad_x" ? tiesOf(operation) : new Set();
+  const map = new HeatMap(name, tensor, tied, {
+    point: (index) => showReadout(operation, name, index, index && tied.has(placeOf(tensor, index))),
     choose: (index, byKey) => {
       choose({ operation, name, index });
       if (byKey) byId("sum").focus();
@@ -207,12 +208,15 @@ function figureOf(name, operation) {
       make("b", {}, name),
       ` ${shapeText(tensor.shape)}`,
       make("span", { class: "from" }, cameFrom(operation, name)),
-      make("small", {}, `${whose}.${sampled}`),
+      make("small", {}, `${whose}.${sampled}${tied.size ? ` ○ ${tied.size} ${tieOf(operation)}.` : ""}`),
     ),
     make("div", { class: "scroll" }, map.canvas),
     table,
   );
 }
+
+/** What a ring in a heat map means. */
+const tieOf = (operation) => (operation.kind === "max_pool2d" ? "in a tie" : "at the kink");
 
 /** Where an array came from, in words. */
 function cameFrom(operation, name) {
@@ -264,7 +268,7 @@ function fitMaps() {
   for (const map of state.maps.values()) map.fit(width, 380);
 }
 
-function showReadout(operation, name, index) {
+function showReadout(operation, name, index, tied) {
   if (!index) return;
   const tensor = operation.tensors[name];
   const single = tensor.data instanceof Float32Array;
@@ -274,5 +278,5 @@ function showReadout(operation, name, index) {
     other === undefined
       ? ""
       : `; ${trace.reference}: ${exact(other, single)}, difference ${short(value - other, 2)}`;
-  byId("readout").textContent = `${label(name, index)} = ${exact(value, single)}${beside}`;
+  byId("readout").textContent = `${label(name, index)} = ${exact(value, single)}${beside}${tied ? `; ${tieOf(operation)}` : ""}`;
 }
