@@ -168,6 +168,7 @@ def _draw(figure: Figure, axes: Axes, a: ndarray, b: ndarray, losses: ndarray, p
     axes.set_xlabel("along the first direction")
     axes.set_ylabel("along the second")
     axes.set_aspect("equal")
+    axes.locator_params(nbins=6)
 
 
 def _scale(low: float, high: float) -> tuple[Normalize, ndarray]:
