@@ -54,6 +54,6 @@ def matmul(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray,
 def _matmul_in_parts(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray, "m n"]:
     """Cut the sums over k into parts, and add the parts in float64."""
     total = np.zeros((len(a), b.shape[1]))
-    for part in slices_of(a.shape[1], thresholds.current.matmul_long_sum // 2):
+    for part in slices_of(a.shape[1], thresholds.current.matmul_long_sum // 4):
         total += matmul(a[:, part], b[part])
     return total.astype(a.dtype)

@@ -33,8 +33,8 @@ class Thresholds:
     matmul_piece : int
         Fewest multiply-adds in one piece of a large matrix product; about half a millisecond of work.
     matmul_long_sum : int
-        Longest sum that one float32 product computes. A longer one is cut into parts of half this length,
-        which are added in float64.
+        Longest sum that one float32 product computes. A longer one is cut into parts of a quarter of this
+        length, which are added in float64.
     sum_short : int
         Most float32 numbers that are added one after another.
     sum_halved : int
@@ -79,7 +79,7 @@ class Thresholds:
     block_elements: int = 512 * 1024
     cache_bytes: int = 1024 * 1024
     matmul_piece: int = 16_000_000
-    matmul_long_sum: int = 16 * 1024
+    matmul_long_sum: int = 4 * 1024
     sum_short: int = 32
     sum_halved: int = 512
     sum_block: int = 64 * 1024
