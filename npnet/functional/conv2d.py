@@ -81,7 +81,7 @@ def conv2d(
 
     The columns are kh·kw times as large as x, so backward computes them again rather than keep them.
 
-    `_convolve` below is this derivation, line by line. With stride 1, dilation 1 and one group the faster
+    `_convolve` below is this derivation, line by line. With dilation 1 and one group the faster
     `npnet.kernels.conv2d` computes the same without these columns; y and grad_x are then not C-contiguous:
     the batch index varies fastest in memory.
 

@@ -48,6 +48,9 @@ class Thresholds:
     conv_product : int
         Most multiply-adds in one product of a convolution. Up to about this size OpenBLAS multiplies without
         first copying ("packing") its operands, which would cost thin matrices more than the product.
+    conv_piece, conv_pieces : int
+        Multiply-adds that are worth a thread's time in a convolution, and the number of pieces that work of
+        this size is cut into at most.
     conv_results : int
         Most elements in the result of one product A Bᵀ, which OpenBLAS computes quickly only when it is
         small.
@@ -86,6 +89,8 @@ class Thresholds:
     sum_pixels: int = 64
     softmax_short: int = 64
     conv_product: int = 1_000_000
+    conv_piece: int = 8_000_000
+    conv_pieces: int = 8
     conv_results: int = 32 * 32
     conv_few_weights: int = 1_000_000 // 256
     batch_norm_elements: int = 32 * 1024

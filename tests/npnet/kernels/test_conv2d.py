@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from npnet import functional as F
@@ -24,9 +24,11 @@ def cases(draw):
     h, w = (draw(st.integers(max(1, k - sum(p)), 9)) for k, p in zip((kh, kw), border, strict=True))
     n, c, o = draw(st.integers(1, 5)), draw(st.integers(1, 7)), draw(st.integers(1, 7))
     before, after = zip(*border, strict=True)
-    window = place_window("conv2d", (h, w), (kh, kw), (1, 1), (before, after), (1, 1))
+    stride = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    window = place_window("conv2d", (h, w), (kh, kw), stride, (before, after), (1, 1))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     x = laid_out(rng.standard_normal((n, c, h, w)), draw(st.sampled_from(LAYOUTS)))
+    assume(kernel.suits(x, window, 1))  # all but one pixel on images as they are
     grad_y = laid_out(rng.standard_normal((n, o, *window.out)), draw(st.sampled_from(LAYOUTS)))
     bias = rng.standard_normal(o) if draw(st.booleans()) else None
     return x, rng.standard_normal((o, c, kh, kw)), bias, grad_y, window
@@ -96,9 +98,12 @@ def test_which_form_is_taken(monkeypatch):
     x, weight = np.ones((2, 4, 8, 8)), np.ones((4, 4, 3, 3))
     F.conv2d(x, weight, padding=1)
     F.conv2d(x[0], weight, padding="same")
-    assert taken == ["conv2d"] * 2
-    taken.clear()
     F.conv2d(x, weight, stride=2)
+    F.conv2d(x, weight[..., :1, :1], stride=2)
+    F.conv2d(laid_out(x, "batch last"), weight[..., :1, :1])
+    assert taken == ["conv2d"] * 5
+    taken.clear()
+    F.conv2d(x, weight[..., :1, :1])
     F.conv2d(x, weight, dilation=2)
     F.conv2d(x, np.ones((4, 2, 3, 3)), groups=2)
     F.conv2d(x, weight, padding=3)  # at some positions the kernel covers nothing but border
