@@ -83,7 +83,8 @@ def conv2d(
 
     `_convolve` below is this derivation, line by line. With stride 1, dilation 1 and one group the faster
     `npnet.kernels.conv2d` computes the same without these columns; y and grad_x are then not C-contiguous:
-    the batch index varies fastest in memory.
+    the batch index varies fastest in memory. (A kernel of one pixel leaves
+    C-contiguous images of 256 pixels or more as they are.)
 
     References
     ----------

@@ -11,6 +11,9 @@ An array of shape (n, c, h, w) may be stored in any order of its axes. In the or
   contiguous run of the input, whichever column of the kernel they use;
 - the rows and channels of a kernel, (kh, c), find their pixels at equal distances from one another.
 
+A kernel of one pixel on C-contiguous images needs none of this, unless the images are tiny: see
+`_convolve_pixels`.
+
 Lowering along the width alone is the idea of Cho and Brand, *MEC: memory-efficient convolution for deep
 neural network* (arXiv 1706.06873); the batch as the innermost axis is from Krizhevsky, *cuda-convnet*
 (2012). Elementwise operations and pooling keep the memory order of their input, so nothing is transposed
@@ -19,19 +22,24 @@ between two convolutions.
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 from numpy import ndarray
 
 from npnet._types import BackwardMany
 from npnet.kernels import thresholds
 from npnet.kernels.blocks import divisor, fits_cache
-from npnet.kernels.pieces import run_pieces
+from npnet.kernels.pieces import equal_slices, run_pieces
 from npnet.kernels.sums import sum_first_axis
 from npnet.kernels.window import Pair, Window
 from npnet.kernels.workspace import workspace
 from npnet.shapes import Float
 
 __all__ = ()  # for npnet itself, not for users
+
+# The most parts in which threads sum the weight gradient over images; each part takes memory of its own.
+MOST_SUMS = 16
 
 
 def suits(x: Float[ndarray, "n c h w"], window: Window, groups: int) -> bool:
@@ -52,7 +60,13 @@ def conv2d(
     bias: Float[ndarray, " o"] | None,
     window: Window,
 ) -> tuple[Float[ndarray, "n o oh ow"], BackwardMany]:
-    """Convolve with stride 1, dilation 1 and one group; y and grad_x have the batch innermost in memory."""
+    """Convolve with stride 1, dilation 1 and one group; y and grad_x have the batch innermost in memory.
+
+    Kernels of one pixel leave C-contiguous images as they are, unless the images are tiny.
+    """
+    worth_a_product = prod(window.image) >= thresholds.current.conv_pixels
+    if window.kernel == (1, 1) and worth_a_product and x.flags.c_contiguous:  # `suits` admits no border here
+        return _convolve_pixels(x, weight, bias)
     rows = pad_rows(x.transpose(2, 1, 3, 0), window.before, window.after)  # (hp, c, wp, n)
     y_rows = correlate(rows, weight, bias)  # (oh, o, ow, n)
 
@@ -66,6 +80,62 @@ def conv2d(
         return grad_x, grad_weight, grad_bias
 
     return as_images(y_rows), backward
+
+
+def _convolve_pixels(
+    x: Float[ndarray, "n c h w"], weight: Float[ndarray, "o c 1 1"], bias: Float[ndarray, " o"] | None
+) -> tuple[Float[ndarray, "n o h w"], BackwardMany]:
+    """Y = W (o × c) @ X (c × h·w), for each image: kernels of one pixel are a linear map of its channels.
+
+    C-contiguous images are the right-hand matrices just as they are stored, so nothing is copied, and the
+    gradients are those of a linear map: grad_X = Wᵀ grad_Y, grad_W = Σ grad_Y Xᵀ over images.
+    """
+    (n, c, h, w), o = x.shape, len(weight)
+    kernels, pixels = weight.reshape(o, c), x.reshape(n, c, h * w)
+    y = _map_channels(kernels, pixels, None if bias is None else bias.reshape(o, 1))
+
+    def backward(
+        grad_y: Float[ndarray, "n o h w"], needs: tuple[bool, bool, bool] = (True, True, True)
+    ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
+        grads = grad_y.reshape(n, o, h * w)
+        grad_x = _map_channels(kernels.T, grads, None).reshape(x.shape) if needs[0] else None
+        grad_weight = _grad_pixel_weight(grads, pixels).reshape(weight.shape) if needs[1] else None
+        grad_bias = sum_first_axis(grads.sum(axis=2)) if needs[2] and bias is not None else None
+        return grad_x, grad_weight, grad_bias
+
+    return y.reshape(n, o, h, w), backward
+
+
+def _map_channels(
+    matrix: Float[ndarray, "o c"], images: Float[ndarray, "n c hw"], bias: Float[ndarray, "o 1"] | None
+) -> Float[ndarray, "n o hw"]:
+    """Multiply the channels of every image by a matrix, in blocks of images that stay in the cache."""
+    (n, c, hw), o = images.shape, len(matrix)
+    out = np.empty((n, o, hw), images.dtype)
+
+    def multiply(block: slice) -> None:
+        np.matmul(matrix, images[block], out=out[block])
+        if bias is not None:
+            out[block] += bias
+
+    run_pieces(multiply, fits_cache(n, (c + o) * hw * images.itemsize))
+    return out
+
+
+def _grad_pixel_weight(
+    grads: Float[ndarray, "n o hw"], pixels: Float[ndarray, "n c hw"]
+) -> Float[ndarray, "o c"]:
+    """grad_W = Σ grad_Y Xᵀ over images, added in float64."""
+    pieces = equal_slices(len(grads), min(len(grads), MOST_SUMS))
+    sums = np.zeros((len(pieces), grads.shape[1], pixels.shape[1]))
+
+    def multiply(piece: slice) -> None:
+        total = sums[pieces.index(piece)]
+        for i in range(piece.start, piece.stop):
+            total += grads[i] @ pixels[i].T
+
+    run_pieces(multiply, pieces)
+    return np.asarray(sums.sum(axis=0), grads.dtype)
 
 
 # ---- memory layout -------------------------------------------------------------------------------------

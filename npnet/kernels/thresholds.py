@@ -54,6 +54,8 @@ class Thresholds:
     conv_few_weights : int
         Most weights of a kernel that is applied in one product: a product within `conv_product` then
         still covers 256 positions.
+    conv_pixels : int
+        Fewest pixels of an image that make a product of its own worthwhile where kernels have one pixel.
     batch_norm_elements : int
         Largest array that batch normalization leaves to its plain form.
     batch_norm_run : int
@@ -88,6 +90,7 @@ class Thresholds:
     conv_product: int = 1_000_000
     conv_results: int = 32 * 32
     conv_few_weights: int = 1_000_000 // 256
+    conv_pixels: int = 256
     batch_norm_elements: int = 32 * 1024
     batch_norm_run: int = 16
     batch_norm_part: int = 4096

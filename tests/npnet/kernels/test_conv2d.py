@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from npnet import functional as F
 from npnet.kernels import conv2d as kernel
 from npnet.kernels import thresholds
+from npnet.kernels.pieces import using_executor
 from npnet.kernels.window import place_window
 
 plain = importlib.import_module("npnet.functional.conv2d")
@@ -73,7 +74,11 @@ def test_they_agree_whatever_the_thresholds(few_weights, product, results):
         assert_forms_agree(case)
 
     with thresholds.using(
-        conv_few_weights=few_weights, conv_product=product, conv_results=results, cache_bytes=2000
+        conv_few_weights=few_weights,
+        conv_product=product,
+        conv_results=results,
+        conv_pixels=1,
+        cache_bytes=2000,
     ):
         check()
 
@@ -114,6 +119,39 @@ def test_the_dtype_is_kept_and_the_batch_is_innermost(dtype):
     assert {y.dtype, *(grad.dtype for grad in grads)} == {np.dtype(dtype)}
     for images in (y, grads[0]):
         assert images.transpose(2, 1, 3, 0).flags.c_contiguous
+
+
+def one_pixel():
+    """Return more images than the weight gradient has parts, kernels of one pixel and a bias."""
+    rng = np.random.default_rng(0)
+    shapes = (2 * kernel.MOST_SUMS + 3, 5, 8, 9), (6, 5, 1, 1), (6,)
+    return [rng.standard_normal(shape, dtype=np.float32) for shape in shapes]
+
+
+def test_kernels_of_one_pixel_leave_contiguous_images_as_they_are():
+    x, weight, bias = one_pixel()
+    with thresholds.using(conv_pixels=8 * 9):
+        y, backward = F.conv2d(x, weight, bias)
+        assert y.flags.c_contiguous
+        assert backward(np.ones_like(y))[0].flags.c_contiguous
+        tiny, stored_otherwise = x[:, :, :7].copy(), laid_out(x, "batch last")
+        for images in (tiny, stored_otherwise):
+            assert F.conv2d(images, weight, bias)[0].transpose(2, 1, 3, 0).flags.c_contiguous
+
+
+def test_kernels_of_one_pixel_agree_with_the_plain_form_whatever_the_order_of_the_pieces():
+    x, weight, bias = one_pixel()
+    window = place_window("conv2d", x.shape[2:], (1, 1), (1, 1), (0, 0), (1, 1))
+    grad_y = np.random.default_rng(1).standard_normal((len(x), 6, 8, 9), dtype=np.float32)
+    doubles = [array.astype(np.float64) for array in (x, weight, bias, grad_y)]
+    with thresholds.using(cache_bytes=2000, conv_pixels=1):
+        assert_forms_agree((*doubles, window))
+        y, backward = F.conv2d(x, weight, bias)
+        with using_executor(lambda work, pieces: [work(piece) for piece in reversed(pieces)]):
+            y_reversed, backward_reversed = F.conv2d(x, weight, bias)
+            grads_reversed = backward_reversed(grad_y)
+        for one, other in zip((y, *backward(grad_y)), (y_reversed, *grads_reversed), strict=True):
+            np.testing.assert_array_equal(one, other, strict=True)
 
 
 def test_a_batch_that_is_innermost_already_is_not_copied():
