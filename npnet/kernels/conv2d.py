@@ -42,20 +42,14 @@ __all__ = ()  # for npnet itself, not for users
 
 
 def suits(x: Float[ndarray, "n c h w"], window: Window, groups: int) -> bool:
-    """Say whether the kernel has no gaps and one group, and always overlaps the image.
-
-    A kernel of one pixel needs no lowering at all; on images in the usual order (n, c, h, w) the plain form
-    then multiplies them as they are.
-    """
+    """Say whether the kernel has no gaps and one group, and always overlaps the image."""
     kh, kw = window.kernel
-    as_they_are = kh == kw == 1 and window.stride == (1, 1) and x.flags.c_contiguous
     return (
         len(x) > 0
         and window.dilation == (1, 1)
         and groups == 1
         and max(window.before[0], window.after[0]) < kh
         and max(window.before[1], window.after[1]) < kw
-        and not as_they_are
     )
 
 

@@ -48,15 +48,18 @@ class Thresholds:
     conv_product : int
         Most multiply-adds in one product of a convolution. Up to about this size OpenBLAS multiplies without
         first copying ("packing") its operands, which would cost thin matrices more than the product.
-    conv_piece, conv_pieces : int
-        Multiply-adds that are worth a thread's time in a convolution, and the number of pieces that work of
-        this size is cut into at most.
+    conv_piece : int
+        Multiply-adds that are worth a thread's time in a convolution.
+    conv_pieces : int
+        Most pieces that a convolution is cut into so that every thread has one.
     conv_results : int
         Most elements in the result of one product A Bᵀ, which OpenBLAS computes quickly only when it is
         small.
     conv_few_weights : int
         Most weights of a kernel that is applied in one product: a product within `conv_product` then
         still covers 256 positions.
+    conv_pixels : int
+        Fewest pixels of an image that make a product of its own worthwhile where kernels have one pixel.
     batch_norm_elements : int
         Largest array that batch normalization leaves to its plain form.
     batch_norm_run : int
@@ -93,6 +96,7 @@ class Thresholds:
     conv_pieces: int = 8
     conv_results: int = 32 * 32
     conv_few_weights: int = 1_000_000 // 256
+    conv_pixels: int = 256
     batch_norm_elements: int = 32 * 1024
     batch_norm_run: int = 16
     batch_norm_part: int = 4096
