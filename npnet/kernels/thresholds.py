@@ -45,6 +45,8 @@ class Thresholds:
         Most float32 pixels that adaptive average-pooling sums in float32.
     softmax_short : int
         Longest class axis that is moved to the front in memory, so that sums run over whole rows.
+    softmax_wide : int
+        Longest row of exponentials that are added in float32.
     conv_product : int
         Most multiply-adds in one product of a convolution. Up to about this size OpenBLAS multiplies without
         first copying ("packing") its operands, which would cost thin matrices more than the product.
@@ -91,6 +93,7 @@ class Thresholds:
     sum_block: int = 64 * 1024
     sum_pixels: int = 64
     softmax_short: int = 64
+    softmax_wide: int = 4096
     conv_product: int = 1_000_000
     conv_piece: int = 8_000_000
     conv_pieces: int = 8
