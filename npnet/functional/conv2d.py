@@ -12,7 +12,7 @@ from npnet._words import counted
 from npnet.errors import InputError
 from npnet.functional.arguments import Padding, Size, channels_last, convolution_padding, images, pair
 from npnet.kernels import conv2d as kernel
-from npnet.kernels import conv_pixels
+from npnet.kernels import conv_joined, conv_pixels
 from npnet.kernels.sums import sum_first_axis
 from npnet.kernels.window import Window, place_window
 from npnet.shapes import Float
@@ -85,7 +85,8 @@ def conv2d(
     `_convolve` below is this derivation, line by line. With dilation 1 and one group the faster
     `npnet.kernels.conv2d` computes the same without these columns; y and grad_x are then not C-contiguous:
     the batch index varies fastest in memory. For a kernel of one pixel `npnet.kernels.conv_pixels` multiplies
-    C-contiguous images of 256 pixels or more as they are.
+    C-contiguous images of 256 pixels or more as they are, and where weights outweigh pixels
+    `npnet.kernels.conv_joined` lowers all images into one matrix.
 
     References
     ----------
@@ -112,6 +113,8 @@ def conv2d(
     window = _window(batch, weight, stride, padding, dilation)
     if conv_pixels.suits(batch, window, groups):
         y_batch, backward_batch = conv_pixels.conv2d(batch, weight, bias)
+    elif conv_joined.suits(batch, weight, window, groups):
+        y_batch, backward_batch = conv_joined.conv2d(batch, weight, bias, window)
     elif kernel.suits(batch, window, groups):
         y_batch, backward_batch = kernel.conv2d(batch, weight, bias, window)
     else:
