@@ -61,14 +61,45 @@ def four_convolutions(generator: Generator, *, channels: tuple[int, int] = (32, 
     )
 
 
+def three_normalised(generator: Generator) -> nn.Layer:
+    """Build three 3×3 convolutions with batch norm and ReLU, two of them with stride 2, and a classifier."""
+    layers: list[nn.Layer] = []
+    for inputs, outputs, stride in ((3, 32, 1), (32, 64, 2), (64, 64, 2)):
+        layers += [*_normalised(inputs, outputs, 3, stride, generator), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 8 * 8, 10, generator=generator))
+
+
+def resnet18(generator: Generator) -> nn.Layer:
+    """Build ResNet-18 of He, Zhang, Ren, Sun, *Deep residual learning for image recognition* (2016)."""
+    layers: list[nn.Layer] = [*_normalised(3, 64, 7, 2, generator), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)]
+    for inputs, outputs, stride in ((64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)):
+        for c, step in ((inputs, stride), (outputs, 1)):
+            block = nn.Sequential(
+                *_normalised(c, outputs, 3, step, generator),
+                nn.ReLU(),
+                *_normalised(outputs, outputs, 3, 1, generator),
+            )
+            projection = None if step == 1 else nn.Sequential(*_normalised(c, outputs, 1, step, generator))
+            layers += [nn.Residual(block, projection), nn.ReLU()]
+    return nn.Sequential(
+        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10, generator=generator)
+    )
+
+
+def _normalised(c: int, o: int, kernel: int, stride: int, generator: Generator) -> list[nn.Layer]:
+    """Return a convolution that keeps the size but for the stride, without a bias, and batch norm."""
+    convolution = nn.Conv2d(c, o, kernel, stride=stride, padding=kernel // 2, bias=False, generator=generator)
+    return [convolution, nn.BatchNorm2d(o)]
+
+
 def lenet5(in_channels: int, image_size: int) -> Callable[[Generator], nn.Layer]:
     """Return a function that builds LeNet-5 for images of a size."""
     return lambda generator: models.lenet5(in_channels, image_size, generator=generator)
 
 
-def mlp(*sizes: int) -> Callable[[Generator], nn.Layer]:
+def mlp(*sizes: int, activation: str = "relu") -> Callable[[Generator], nn.Layer]:
     """Return a function that builds a fully connected network of given sizes."""
-    return lambda generator: models.mlp(sizes, generator=generator)
+    return lambda generator: models.mlp(sizes, activation, generator=generator)
 
 
 WORKS = [
@@ -91,5 +122,8 @@ WORKS = [
     Work("four 3×3 convolutions", four_convolutions, (3, 32, 32), 64, 10, at_most=1.2),
     Work("signs, small", lambda g: models.signs_small(generator=g), (1, 28, 28), 64, 24),
     Work("signs, deep", lambda g: models.signs_deep(generator=g), (1, 28, 28), 64, 24),
+    Work("3072-1024-100", mlp(3072, 1024, 100, activation="tanh"), (3, 32, 32), 128, 100, at_most=1.0),
+    Work("three convolutions with batch norm", three_normalised, (3, 32, 32), 64, 10, at_most=1.3),
+    Work("ResNet-18", resnet18, (3, 64, 64), 8, 10, at_most=1.5),
     Work("airplane or bird", lambda g: models.airplane_bird_conv(generator=g), (3, 32, 32), 64, 2),
 ]

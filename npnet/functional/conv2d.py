@@ -12,6 +12,7 @@ from npnet._words import counted
 from npnet.errors import InputError
 from npnet.functional.arguments import Padding, Size, channels_last, convolution_padding, images, pair
 from npnet.kernels import conv2d as kernel
+from npnet.kernels import conv_joined, conv_pixels
 from npnet.kernels.sums import sum_first_axis
 from npnet.kernels.window import Window, place_window
 from npnet.shapes import Float
@@ -81,9 +82,11 @@ def conv2d(
 
     The columns are kh·kw times as large as x, so backward computes them again rather than keep them.
 
-    `_convolve` below is this derivation, line by line. With stride 1, dilation 1 and one group the faster
+    `_convolve` below is this derivation, line by line. With dilation 1 and one group the faster
     `npnet.kernels.conv2d` computes the same without these columns; y and grad_x are then not C-contiguous:
-    the batch index varies fastest in memory.
+    the batch index varies fastest in memory. For a kernel of one pixel `npnet.kernels.conv_pixels` multiplies
+    C-contiguous images of 256 pixels or more as they are, and where weights outweigh pixels
+    `npnet.kernels.conv_joined` lowers all images into one matrix.
 
     References
     ----------
@@ -108,7 +111,11 @@ def conv2d(
     groups = _check_shapes(x, weight, bias, groups)
     batch = images("conv2d", x)
     window = _window(batch, weight, stride, padding, dilation)
-    if kernel.suits(batch, window, groups):
+    if conv_pixels.suits(batch, window, groups):
+        y_batch, backward_batch = conv_pixels.conv2d(batch, weight, bias)
+    elif conv_joined.suits(batch, weight, window, groups):
+        y_batch, backward_batch = conv_joined.conv2d(batch, weight, bias, window)
+    elif kernel.suits(batch, window, groups):
         y_batch, backward_batch = kernel.conv2d(batch, weight, bias, window)
     else:
         y_batch, backward_batch = _convolve(batch, weight, bias, window, groups)

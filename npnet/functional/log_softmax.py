@@ -9,7 +9,7 @@ from npnet import check
 from npnet._quiet import quiet, quietly
 from npnet._types import Backward
 from npnet.functional.softmax import check_dim
-from npnet.kernels.softmax import exponentials
+from npnet.kernels.softmax import exponentials, has_wide_rows, log_softmax_rows, sum_lines
 from npnet.shapes import Float
 
 
@@ -47,7 +47,8 @@ def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, 
     The logarithm of `softmax` is the same on paper, but a probability too small for the dtype would give
     log 0 = −∞. Here the maximum m of a line is subtracted, x − m − log Σ exp(x − m): the sum is at least 1,
     and nothing overflows. A logit of −∞ has the log-probability −∞; a line with +∞, or with −∞ alone, becomes
-    NaN, as in PyTorch. float32 values are computed in float64 and rounded once.
+    NaN, as in PyTorch. float32 values are computed in float64 and rounded once, but for long rows that are
+    contiguous; see `npnet.kernels.softmax`.
 
     References
     ----------
@@ -64,13 +65,18 @@ def log_softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, 
     """
     check.float_arrays("log_softmax", x=x)
     dim = check_dim("log_softmax", x, dim)
-    shifted, _, total = exponentials(x, dim)  # x − max x, and Σ exp(x − max x)
-    y = np.asarray(shifted - np.log(total), x.dtype, order="C")
+    wide = has_wide_rows(x, dim)
+    if wide:
+        y = log_softmax_rows(x)
+    else:
+        shifted, _, total = exponentials(x, dim)  # x − max x, and Σ exp(x − max x)
+        y = np.asarray(shifted - np.log(total), x.dtype, order="C")
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         check.upstream("log_softmax", grad_y, y)
         with quiet():
-            total = np.sum(grad_y, axis=dim, keepdims=True, dtype=np.float64)
-            return np.asarray(grad_y - np.exp(y, dtype=np.float64) * total, x.dtype)
+            total = sum_lines(grad_y, None, dim)
+            powers = np.exp(y, dtype=x.dtype if wide else np.float64)
+            return np.asarray(grad_y - powers * total, x.dtype)
 
     return y, backward

@@ -9,7 +9,7 @@ from npnet import check
 from npnet._quiet import quiet, quietly
 from npnet._types import Backward
 from npnet.errors import InputError
-from npnet.kernels.softmax import exponentials
+from npnet.kernels.softmax import exponentials, has_wide_rows, softmax_rows, sum_lines
 from npnet.shapes import Float
 
 
@@ -46,7 +46,8 @@ def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"
 
     A number added to all logits of a line cancels in the quotient, so their maximum is subtracted first: no
     exponential is then above 1, and the sum is at least 1. A line with +∞, or with −∞ alone, has no softmax
-    and becomes NaN, as in PyTorch. float32 values are computed in float64 and rounded once.
+    and becomes NaN, as in PyTorch. float32 values are computed in float64 and rounded once, but for long rows
+    that are contiguous; see `npnet.kernels.softmax`.
 
     References
     ----------
@@ -64,13 +65,16 @@ def softmax(x: Float[ndarray, "*n"], dim: int = -1) -> tuple[Float[ndarray, "*n"
     """
     check.float_arrays("softmax", x=x)
     dim = check_dim("softmax", x, dim)
-    _, powers, total = exponentials(x, dim)  # exp(x − max x), and its sum
-    y = np.asarray(powers / total, x.dtype, order="C")
+    if has_wide_rows(x, dim):
+        y = softmax_rows(x)
+    else:
+        _, powers, total = exponentials(x, dim)  # exp(x − max x), and its sum
+        y = np.asarray(powers / total, x.dtype, order="C")
 
     def backward(grad_y: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
         check.upstream("softmax", grad_y, y)
         with quiet():
-            mean = np.sum(grad_y * y, axis=dim, keepdims=True, dtype=np.float64)  # Σ grad_y y
+            mean = sum_lines(grad_y, y, dim)  # Σ grad_y y
             return np.asarray(y * (grad_y - mean), x.dtype)
 
     return y, backward

@@ -4,8 +4,8 @@ Idea: the pixels of a channel are contiguous in runs, so the sums and the sums o
 and gradients consist of are dot products over runs, which are then added in float64; y and grad_x are sums
 of terms factor · (array − origin) with one factor and one origin for each channel, computed in blocks that
 stay in the cache. It suits arrays of more than `thresholds.batch_norm_elements` elements whose runs have at
-least `thresholds.batch_norm_run` pixels. It is bound by memory traffic: three passes over the arrays in
-each direction.
+least `thresholds.batch_norm_run` pixels. It is bound by memory traffic: two passes over the arrays in each
+direction, three where a channel's mean is far from 0.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Term(NamedTuple):
 
     factor: Float[ndarray, " c"]
     runs: Runs
-    origin: Float[ndarray, " c"]
+    origin: Float[ndarray, " c"] | None = None
 
 
 def suits(x: Float[ndarray, "n c *spatial"]) -> bool:
@@ -59,26 +59,29 @@ def batch_norm(
     mean, var = _statistics(runs) if running is None else (a.astype(np.float64) for a in running)
     inverse_deviation = 1 / np.sqrt(var + eps)  # (c,)
     scale = inverse_deviation if weight is None else inverse_deviation * weight
-    _fill(_as_runs(y, order), [Term(scale, runs, mean)], bias)
+    # Subtracting the mean from each pixel is a pass over the array; near 0 the sums alone may be corrected.
+    origin = None if _is_near_zero(mean, var) else mean
+    left = mean if origin is None else np.zeros_like(mean)
+    _fill(_as_runs(y, order), [Term(scale, runs, origin)], (0 if bias is None else bias) - scale * left)
     training = running is None
 
     def backward(
         grad_y: Float[ndarray, "n c *spatial"], needs: tuple[bool, bool, bool] = (True, True, True)
     ) -> tuple[ndarray | None, ndarray | None, ndarray | None]:
         g = _as_runs(grad_y, order)
-        through_statistics = needs[0] and training
-        sum_g = sum_gx = np.zeros_like(mean)  # Σ g, Σ g x̂
-        if through_statistics or needs[2]:
-            sum_g = _sum(g)
-        if through_statistics or needs[1]:
-            sum_gx = inverse_deviation * _sum_of_products(g, runs, mean)
+        sum_g = sum_gx = np.zeros_like(mean)
+        if training or needs[1] or needs[2]:
+            sum_g, sum_gx = _sums(g, runs, origin)  # Σ g, Σ g (x − origin)
+            sum_gx = inverse_deviation * (sum_gx - left * sum_g)  # Σ g x̂
         grad_x = None
         if needs[0]:
             grad_x = np.empty_like(x)
-            terms = [Term(scale, g, sum_g / m if training else np.zeros_like(mean))]
+            terms, constant = [Term(scale, g)], None
             if training:
-                terms.append(Term(-scale * inverse_deviation * sum_gx / m, runs, mean))
-            _fill(_as_runs(grad_x, order), terms, None)
+                slope = -scale * inverse_deviation * sum_gx / m
+                terms.append(Term(slope, runs, origin))
+                constant = -scale * sum_g / m - slope * left
+            _fill(_as_runs(grad_x, order), terms, constant)
         grad_weight = sum_gx.astype(x.dtype) if needs[1] and weight is not None else None
         grad_bias = sum_g.astype(x.dtype) if needs[2] and bias is not None else None
         return grad_x, grad_weight, grad_bias
@@ -96,49 +99,46 @@ def _run_length(array: Float[ndarray, "n c *spatial"], order: list[int]) -> int:
     return prod(array.shape[axis] for axis in order[order.index(1) + 1 :])
 
 
+def _is_near_zero(mean: Float[ndarray, " c"], var: Float[ndarray, " c"]) -> bool:
+    """Say whether x² − mean² loses no more than two bits to cancellation, in any channel."""
+    return bool((mean * mean <= 3 * var).all())
+
+
 def _statistics(x: Runs) -> Statistics:
-    """Return the mean and the variance of each channel.
-
-    The mean of x − mean is the rounding error of the mean, and corrects it.
-    """
+    """Return the mean and the variance of each channel."""
     m = len(x) * x.shape[2]
-    mean = _sum(x) / m
-    left, squares = _sums_of_centred(x, mean)
+    total, squares = _sums(x, x, None)
+    mean = total / m
+    var = squares / m - mean * mean
+    if _is_near_zero(mean, var):
+        return mean, var
+    # The mean of x − mean is the rounding error of the mean, and corrects it.
+    centre = mean.astype(x.dtype)
+    left, squares = _sums_of_centred(x, centre)
     error = left / m
-    return mean.astype(x.dtype) + error, np.maximum(squares / m - error * error, 0)
+    return centre + error, np.maximum(squares / m - error * error, 0)
 
 
-def _sum(g: Runs) -> Float[ndarray, " c"]:
-    """Return Σ g of each channel."""
-    parts = _parts(g.shape[2])
-    ones = np.ones(parts[0].stop, g.dtype)
-    sums = np.empty((*g.shape[:2], len(parts)), g.dtype)
+def _sums(g: Runs, x: Runs, origin: Float[ndarray, " c"] | None) -> Statistics:
+    """Return Σ g and Σ g (x − origin) of each channel."""
+    parts = _parts(x.shape[2])
+    ones = np.ones(parts[0].stop, x.dtype)
+    per_pixel = None if origin is None else _per_pixel(origin, x)
+    sums, products = np.empty((2, *x.shape[:2], len(parts)), x.dtype)
 
     def add(block: slice) -> None:
+        centred = x[block]
+        if per_pixel is not None:
+            centred = np.subtract(centred, per_pixel, out=workspace(centred.shape, x.dtype))
         for i, part in enumerate(parts):
             np.vecdot(g[block, :, part], ones[: part.stop - part.start], out=sums[block, :, i])
-
-    run_pieces(add, image_blocks(len(g), g.size))
-    return np.asarray(sums.sum(axis=(0, 2), dtype=np.float64))
-
-
-def _sum_of_products(g: Runs, x: Runs, mean: Float[ndarray, " c"]) -> Float[ndarray, " c"]:
-    """Return Σ g (x − mean) of each channel."""
-    parts, origin = _parts(x.shape[2]), _per_pixel(mean, x)
-    sums = np.empty((*x.shape[:2], len(parts)), x.dtype)
-
-    def add(block: slice) -> None:
-        centred = np.subtract(x[block], origin, out=workspace(x[block].shape, x.dtype))
-        for i, part in enumerate(parts):
-            np.vecdot(g[block, :, part], centred[..., part], out=sums[block, :, i])
+            np.vecdot(g[block, :, part], centred[..., part], out=products[block, :, i])
 
     run_pieces(add, image_blocks(len(x), x.size))
-    return np.asarray(sums.sum(axis=(0, 2), dtype=np.float64))
+    return _totals(sums), _totals(products)
 
 
-def _sums_of_centred(
-    x: Runs, mean: Float[ndarray, " c"]
-) -> tuple[Float[ndarray, " c"], Float[ndarray, " c"]]:
+def _sums_of_centred(x: Runs, mean: Float[ndarray, " c"]) -> Statistics:
     """Return Σ (x − mean) and Σ (x − mean)² of each channel."""
     parts, origin = _parts(x.shape[2]), _per_pixel(mean, x)
     ones = np.ones(parts[0].stop, x.dtype)
@@ -152,9 +152,11 @@ def _sums_of_centred(
             np.vecdot(values, values, out=squares[block, :, i])
 
     run_pieces(add, image_blocks(len(x), x.size))
-    return np.asarray(sums.sum(axis=(0, 2), dtype=np.float64)), np.asarray(
-        squares.sum(axis=(0, 2), dtype=np.float64)
-    )
+    return _totals(sums), _totals(squares)
+
+
+def _totals(parts: Float[ndarray, "outer c parts"]) -> Float[ndarray, " c"]:
+    return np.asarray(parts.sum(axis=(0, 2), dtype=np.float64))
 
 
 def _parts(inner: int) -> list[slice]:
@@ -164,15 +166,21 @@ def _parts(inner: int) -> list[slice]:
 
 def _fill(out: Runs, terms: Sequence[Term], constant: Float[ndarray, " c"] | None) -> None:
     """Fill `out` with the sum of the terms and one constant for each channel."""
-    expanded = [(term.runs, _per_pixel(term.origin, out), _per_pixel(term.factor, out)) for term in terms]
+    expanded = [
+        (runs, _per_pixel(factor, out), None if origin is None else _per_pixel(origin, out))
+        for factor, runs, origin in terms
+    ]
     offset = None if constant is None else _per_pixel(constant, out)
 
     def fill(block: slice) -> None:
         total = out[block]
-        for i, (runs, origin, factor) in enumerate(expanded):
+        for i, (runs, factor, origin) in enumerate(expanded):
             term = workspace(total.shape, total.dtype) if i else total
-            np.subtract(runs[block], origin, out=term)
-            term *= factor
+            if origin is None:
+                np.multiply(runs[block], factor, out=term)
+            else:
+                np.subtract(runs[block], origin, out=term)
+                term *= factor
             if i:
                 total += term
         if offset is not None:

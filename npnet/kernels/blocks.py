@@ -21,15 +21,22 @@ __all__ = ()  # for npnet itself, not for users
 Part = tuple[slice, ...]
 
 
-def fits_cache(count: int, bytes_each: int) -> list[slice]:
+def fits_cache(count: int, bytes_each: int, work_each: int = 0) -> list[slice]:
     """Cut a range into blocks whose intermediate results fit into the cache.
+
+    Much work, in multiply-adds, is cut into more blocks, so that there is something for every thread.
 
     Examples
     --------
     >>> fits_cache(5, thresholds.current.cache_bytes // 2)
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    >>> fits_cache(4, 1, thresholds.current.conv_piece // 2)
+    [slice(0, 2, None), slice(2, 4, None)]
     """
-    return slices_of(count, max(1, thresholds.current.cache_bytes // max(1, bytes_each)))
+    limits = thresholds.current
+    length = max(1, limits.cache_bytes // max(1, bytes_each))
+    worth_sharing = min(count, count * work_each // limits.conv_piece, limits.conv_pieces)
+    return slices_of(count, min(length, -(-count // max(1, worth_sharing))))
 
 
 @cache

@@ -9,11 +9,12 @@ the exponential; on a small network the plain form takes three times as long as 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy import ndarray
 
-from npnet.kernels.softmax import exponentials
+from npnet.kernels.softmax import exponentials, has_wide_rows, log_softmax_rows
 from npnet.shapes import Float, Integer
 
 __all__ = ()  # for npnet itself, not for users
@@ -33,16 +34,23 @@ def suits(x: ndarray, target: object, weight: ndarray | None, label_smoothing: f
 def label_losses(
     x: Float[ndarray, "n c"], labels: Integer[ndarray, " n"]
 ) -> tuple[Float[ndarray, " n"], Callable[[ndarray], Float[ndarray, "n c"]]]:
-    """Return the loss of each row in float64, and the function from ∂L/∂losses to grad_x.
+    """Return the loss of each row, and the function from ∂L/∂losses to grad_x.
 
-    The upstream gradient has shape (n,), or () if it is the same for all rows.
+    Losses are float64, but float32 for wide rows. The upstream gradient has shape (n,), or () if it is the
+    same for all rows.
     """
     own = np.arange(len(x)), labels  # the position of each label in x
-    shifted, powers, z = exponentials(x, 1)
-    losses = np.log(z[:, 0]) - shifted[own]
+    if has_wide_rows(x, 1):
+        logs = log_softmax_rows(x)
+        losses = -logs[own]
+        probabilities = partial(np.exp, logs)
+    else:
+        shifted, powers, z = exponentials(x, 1)
+        losses = np.log(z[:, 0]) - shifted[own]
+        probabilities = partial(np.divide, powers, z)
 
     def gradient(grad_losses: ndarray) -> Float[ndarray, "n c"]:
-        grad: ndarray = powers / z  # softmax(x)
+        grad: ndarray = probabilities()  # softmax(x)
         grad[own] -= 1
         grad *= grad_losses[..., np.newaxis]
         return grad.astype(x.dtype, order="C", copy=False)

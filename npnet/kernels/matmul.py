@@ -28,12 +28,12 @@ def matmul(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray,
     if a.shape[1] > limits.matmul_long_sum and a.dtype == np.float32:
         return _matmul_in_parts(a, b)
     multiply_adds = a.size * b.shape[1]
-    if multiply_adds < 2 * limits.matmul_piece:
+    if multiply_adds < 4 * limits.matmul_piece:
         # For tiny matrices dot takes half the time of @. With a single element it would give 0 · NaN = 0.
         result: ndarray = a @ b if 1 in (a.size, b.size) else a.dot(b)
         return result
     side, count = max(len(a), b.shape[1]), 1
-    while multiply_adds >= 2 * count * limits.matmul_piece and side >= 2 * count:
+    while multiply_adds >= (2 * count) ** 2 * limits.matmul_piece and side >= 2 * count:
         count *= 2
     out = np.empty((len(a), b.shape[1]), a.dtype)
 

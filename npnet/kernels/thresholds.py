@@ -31,7 +31,9 @@ class Thresholds:
     cache_bytes : int
         Intermediate results of one block, in bytes: about the size of one core's L2 cache.
     matmul_piece : int
-        Fewest multiply-adds in one piece of a large matrix product; about half a millisecond of work.
+        Multiply-adds that make pieces of a matrix product worthwhile. BLAS prepares the operand that all
+        pieces share in each of them, so twice as many pieces need four times the work: count² ·
+        matmul_piece multiply-adds.
     matmul_long_sum : int
         Longest sum that one float32 product computes. A longer one is cut into parts of a quarter of this
         length, which are added in float64.
@@ -45,15 +47,25 @@ class Thresholds:
         Most float32 pixels that adaptive average-pooling sums in float32.
     softmax_short : int
         Longest class axis that is moved to the front in memory, so that sums run over whole rows.
+    softmax_wide : int
+        Longest row of exponentials that are added in float32.
     conv_product : int
         Most multiply-adds in one product of a convolution. Up to about this size OpenBLAS multiplies without
         first copying ("packing") its operands, which would cost thin matrices more than the product.
+    conv_piece : int
+        Multiply-adds that are worth a thread's time in a convolution.
+    conv_pieces : int
+        Most pieces that a convolution is cut into so that every thread has one.
     conv_results : int
         Most elements in the result of one product A Bᵀ, which OpenBLAS computes quickly only when it is
         small.
     conv_few_weights : int
         Most weights of a kernel that is applied in one product: a product within `conv_product` then
         still covers 256 positions.
+    conv_pixels : int
+        Fewest pixels of an image that make a product of its own worthwhile where kernels have one pixel.
+    conv_joined : int
+        Weights for each position of the kernel that make one product for all images worthwhile.
     batch_norm_elements : int
         Largest array that batch normalization leaves to its plain form.
     batch_norm_run : int
@@ -78,16 +90,21 @@ class Thresholds:
 
     block_elements: int = 512 * 1024
     cache_bytes: int = 1024 * 1024
-    matmul_piece: int = 16_000_000
+    matmul_piece: int = 8_000_000
     matmul_long_sum: int = 4 * 1024
     sum_short: int = 32
     sum_halved: int = 512
     sum_block: int = 64 * 1024
     sum_pixels: int = 64
     softmax_short: int = 64
+    softmax_wide: int = 4096
     conv_product: int = 1_000_000
+    conv_piece: int = 8_000_000
+    conv_pieces: int = 8
     conv_results: int = 32 * 32
     conv_few_weights: int = 1_000_000 // 256
+    conv_pixels: int = 256
+    conv_joined: int = 64
     batch_norm_elements: int = 32 * 1024
     batch_norm_run: int = 16
     batch_norm_part: int = 4096

@@ -149,7 +149,7 @@ def test_batch_norm_sees_the_whole_minibatch():
 
 
 def test_convolutions_of_a_whole_minibatch_are_shared_to_the_same_bit(monkeypatch, change_thresholds):
-    change_thresholds(cache_bytes=2000)  # a few rows of an image
+    change_thresholds(cache_bytes=2000, conv_joined=10**9)  # a few rows of an image
     used, multiply = set(), np.matmul
     monkeypatch.setattr(
         np,

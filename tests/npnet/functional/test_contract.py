@@ -32,6 +32,8 @@ def forms(request, change_thresholds):
             conv_product=1,
             conv_results=1,
             conv_few_weights=0,
+            conv_piece=1,
+            conv_pixels=1,
             batch_norm_elements=0,
             batch_norm_run=1,
             batch_norm_part=2,

@@ -12,7 +12,7 @@ from npnet.kernels.pieces import using_executor
 
 @pytest.fixture
 def small_pieces():
-    with thresholds.using(matmul_piece=200):
+    with thresholds.using(matmul_piece=25):
         yield
 
 
