@@ -202,3 +202,40 @@ def test_the_splits_of_a_recipe_are_taken_too():
     history = fit(module, torch.nn.CrossEntropyLoss(), sgd, Splits(*data, None), epochs=1, batch_size=100,
                   generator=np.random.default_rng(0), progress=False)  # fmt: skip
     assert history.epochs[0].validation_accuracy is not None
+
+
+STOP = """
+import os, sys
+from npnet.train import _checkpoints
+from ptref.engine import TorchEngine
+from ptref.train import main
+
+_checkpoints.SHARE = 1e9  # a checkpoint after each epoch, however short
+learn, steps = TorchEngine.forward_backward, 0
+
+
+def learn_and_die(self, *given):
+    global steps
+    steps += 1
+    if steps == 12:  # of 8 in an epoch
+        os._exit(9)
+    return learn(self, *given)
+
+
+TorchEngine.forward_backward = learn_and_die
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_run_of_two_processes_is_resumed_from_the_command_line_to_the_same_bits(tmp_path):
+    (tmp_path / "stop.py").write_text(STOP)
+    recipe = [*SHORT, "--epochs", "3", "--out"]
+    assert torchrun("-m", "ptref.train", *recipe, tmp_path / "whole").returncode == 0
+    assert torchrun(tmp_path / "stop.py", *recipe, tmp_path / "killed").returncode != 0
+    ended = torchrun("-m", "ptref.train", "--resume", "--out", tmp_path / "killed")
+    assert ended.returncode == 0, ended.stderr
+    assert "resuming" in ended.stdout
+    whole, killed = (
+        next(tmp_path.glob(f"{name}/digits/*/model.safetensors")) for name in ("whole", "killed")
+    )
+    assert whole.read_bytes() == killed.read_bytes()
