@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from npnet import run
-from npnet._regular import path_of
 from npnet.cli._parser import Parser
+from npnet.cli._runs import unfinished_run
 from npnet.errors import InputError
 
 
@@ -44,12 +44,12 @@ def resumed_run(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
     chosen, rest = parser.parse_known_args(list(arguments))
     if chosen.resume is None:
         return None, list(arguments)
-    folder = path_of("--resume", chosen.resume, "RUN") if chosen.resume else run.newest_unfinished(chosen.out)
+    folder = unfinished_run(chosen.resume, Path(chosen.out))
     engine = options_of(folder).get("engine")
     if engine != "torch":
         raise InputError(
-            f"--resume: {folder} must be a run of the engine torch, got {engine!r}; npnet train --resume goes "
-            "on with it"
+            f"--resume: {folder} must be a run of the engine torch, got {engine!r}; npnet train --resume "
+            "goes on with it"
         )
     return folder, rest
 

@@ -209,7 +209,7 @@ def _wait_for_all() -> None:
 
 
 def _ended(status: int) -> int:
-    """Return the status; after a mistake, leave at once, for the others may be at work and wait for this one."""
+    """Return the status; after a mistake, leave at once, for others may be at work and wait for this one."""
     if status == MISTAKE and torch.distributed.is_initialized():
         raise SystemExit(status)
     return status

@@ -29,7 +29,7 @@ DEVICES = [
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-SHORT = ["digits", "--quick", "--epochs", "1", "--batch-size", "125"]
+SHORT = ["digits", "--quick", "--epochs", "2", "--batch-size", "125"]
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,16 @@ def torchrun(*arguments):
         timeout=300,
         env=environment,
     )
+
+
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory):
+    """Train in two processes once; return what they printed and the folder of the run."""
+    out = tmp_path_factory.mktemp("two")
+    ended = torchrun("-m", "ptref.train", *SHORT, "--out", out)
+    assert ended.returncode == 0, ended.stderr
+    (folder,) = (out / "digits").iterdir()
+    return ended.stdout.splitlines(), folder
 
 
 def some_digits(train=300):
@@ -168,13 +178,10 @@ def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
                 np.testing.assert_allclose(two[name], array, rtol=0, atol=1e-13, err_msg=name)
 
 
-def test_a_recipe_runs_in_two_processes_and_the_first_alone_reports(tmp_path):
-    ended = torchrun("-m", "ptref.train", *SHORT, "--out", tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    lines = ended.stdout.splitlines()
+def test_a_recipe_runs_in_two_processes_and_the_first_alone_reports(of_two, tmp_path):
+    lines, folder = of_two
     assert sum(line.startswith("test accuracy: ") for line in lines) == 1
-    assert sum(line.startswith("epoch 1/1 ") for line in lines) == 1
-    (folder,) = (tmp_path / "digits").iterdir()
+    assert sum(line.startswith("epoch 1/2 ") for line in lines) == 1
     result = json.loads((folder / "result.json").read_text())
     assert lines[-1] == f"test accuracy: {100 * result['accuracy']:.2f} %"
 
@@ -227,15 +234,31 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_run_of_two_processes_is_resumed_from_the_command_line_to_the_same_bits(tmp_path):
+def test_a_run_of_two_processes_is_resumed_from_the_command_line_to_the_same_bits(of_two, tmp_path):
     (tmp_path / "stop.py").write_text(STOP)
-    recipe = [*SHORT, "--epochs", "3", "--out"]
-    assert torchrun("-m", "ptref.train", *recipe, tmp_path / "whole").returncode == 0
-    assert torchrun(tmp_path / "stop.py", *recipe, tmp_path / "killed").returncode != 0
-    ended = torchrun("-m", "ptref.train", "--resume", "--out", tmp_path / "killed")
+    assert torchrun(tmp_path / "stop.py", *SHORT, "--out", tmp_path).returncode != 0
+    (killed,) = (tmp_path / "digits").iterdir()
+    assert not (killed / "model.safetensors").exists()
+    ended = torchrun("-m", "ptref.train", "--resume", "--out", tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "resuming" in ended.stdout
-    whole, killed = (
-        next(tmp_path.glob(f"{name}/digits/*/model.safetensors")) for name in ("whole", "killed")
-    )
-    assert whole.read_bytes() == killed.read_bytes()
+    whole, resumed = ((folder / "model.safetensors").read_bytes() for folder in (of_two[1], killed))
+    assert whole == resumed
+
+
+def test_a_run_that_cannot_be_resumed_is_told_in_one_line(tmp_path, capsys):
+    folder = tmp_path / "digits" / "run"
+    folder.mkdir(parents=True)
+    (folder / "options.json").write_text(json.dumps({"options": {"engine": "numpy"}}))
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "options.json").write_text("[]")
+    for arguments, message in (
+        (["--resume", str(tmp_path / "nowhere")], "nowhere is not there"),
+        (["--resume", "--out", str(tmp_path / "empty")], "no run in"),
+        (["--resume", str(folder)], "must be a run of the engine torch, got 'numpy'"),
+        (["--resume", str(tmp_path / "odd")], "options.json"),
+    ):
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert message in said
+        assert said.count("\n") == 1
