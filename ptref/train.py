@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,10 +29,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer, lr_scheduler
 
 from npnet import cli
+from npnet.cli._output import MISTAKE, complain
+from npnet.errors import InputError
 from npnet.train import Data, Epoch, History, ProgressMode, Recorder, State, run
 from ptref.engine import TorchEngine, process
 from ptref.execution import choosing
 from ptref.options import execution_of
+from ptref.resumed_run import copied, options_of, resumed_run
 
 
 def fit(
@@ -171,19 +175,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         That of ``npnet train``.
     """
     execution, rest = execution_of(sys.argv[1:] if arguments is None else arguments)
-    given = ["train", *rest, "--engine", "torch"]
-    asked = "cuda" in given or "--device=cuda" in given
-    device = "cuda" if asked and torch.cuda.is_available() else "cpu"  # where there is none, npnet says so
-    with choosing(execution), processes(device) as rank:
+    try:
+        folder, rest = resumed_run(rest)
+        device = _device(rest, folder)
+    except InputError as error:
+        return complain(str(error), MISTAKE)
+    with choosing(execution), processes(device) as rank, tempfile.TemporaryDirectory() as own:
         if rank == 0:
-            return cli.main(given)
+            chosen = ["--engine", "torch"] if folder is None else ["--resume", str(folder)]
+            _wait_for_all()
+            return _ended(cli.main(["train", *rest, *chosen]))
         # The others do the same work, and where theirs goes nobody looks.
+        chosen = ["--engine", "torch"] if folder is None else ["--resume", str(copied(folder, Path(own)))]
+        _wait_for_all()  # the first process writes to the run from here on
         with (
-            tempfile.TemporaryDirectory() as out,
             open(os.devnull, "w", encoding="utf-8") as nowhere,  # noqa: PTH123 - as os.devnull is meant
             redirect_stdout(nowhere),
         ):
-            return cli.main([*given, "--quiet", "--out", out])
+            return _ended(cli.main(["train", *rest, *chosen, "--quiet", "--out", own]))
+
+
+def _device(arguments: Sequence[str], folder: Path | None) -> str:
+    """Return the device that the command line, or the run to go on with, asks for."""
+    asked = "cuda" in arguments or "--device=cuda" in arguments
+    if folder is not None:
+        asked = options_of(folder).get("device") == "cuda"
+    return "cuda" if asked and torch.cuda.is_available() else "cpu"  # where there is none, npnet says so
+
+
+def _wait_for_all() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+
+
+def _ended(status: int) -> int:
+    """Return the status; after a mistake, leave at once, for others may be at work and wait for this one."""
+    if status == MISTAKE and torch.distributed.is_initialized():
+        raise SystemExit(status)
+    return status
 
 
 if __name__ == "__main__":

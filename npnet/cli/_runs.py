@@ -35,6 +35,35 @@ def path_of_run(command: str, run: str, out: Path = Path("runs")) -> Path:
     )
 
 
+def unfinished_run(run: str, out: Path) -> Path:
+    """Return the folder named with ``--resume``, or without a name the newest unfinished run.
+
+    Parameters
+    ----------
+    run : str
+        What was typed; empty without a name.
+    out : path
+        Where runs are collected.
+
+    Raises
+    ------
+    MissingError
+        If there is no such folder, or none with the options of a run.
+    """
+    from npnet.run import OPTIONS, newest_unfinished  # noqa: PLC0415 - only a resumed run needs it
+
+    if not run:
+        return newest_unfinished(out)
+    path = path_of("--resume", run, "RUN")
+    if not os.path.exists(path / OPTIONS):  # noqa: PTH110 - as above
+        what = "is no folder of a run" if os.path.exists(path) else "is not there"  # noqa: PTH110
+        raise MissingError(
+            f"--resume: RUN must be the folder of an unfinished run, but {path} {what}; without a name it is "
+            f"the newest one in {out}"
+        )
+    return path
+
+
 def model_file(command: str, run: str) -> Path:
     """Return the file with the model of a run.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from argparse import Namespace, _ArgumentGroup, _SubParsersAction
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npnet import engines
-from npnet._regular import path_of
 from npnet.cli import _types
 from npnet.cli._output import INTERRUPTED, complain, say
 from npnet.cli._parser import Parser
+from npnet.cli._runs import unfinished_run
 from npnet.cli._signals import ends_like_ctrl_c
 from npnet.errors import InputError, MissingError
 
@@ -234,7 +233,7 @@ def _unfinished_run(chosen: Namespace) -> tuple[Experiment, Options, Path]:
     """Return recipe and options of a run that is to be resumed, and its folder."""
     from npnet import recipes  # noqa: PLC0415 - as above
     from npnet.experiments import Options  # noqa: PLC0415 - as above
-    from npnet.run import OPTIONS, newest_unfinished, read_json  # noqa: PLC0415 - as above
+    from npnet.run import OPTIONS, RunFolder, read_json  # noqa: PLC0415 - as above
 
     own = {"recipe": DEFAULT_RECIPE, "engine": engines.NUMPY, "quick": False, "diagnose": False}
     others = [name for name in NOT_WITH_RESUME if getattr(chosen, name) != own.get(name)]
@@ -242,7 +241,7 @@ def _unfinished_run(chosen: Namespace) -> tuple[Experiment, Options, Path]:
         raise InputError(
             f"--resume takes recipe and options from the run; leave out {', '.join(map(_typed, others))}"
         )
-    path = _reopened(chosen) if chosen.resume else newest_unfinished(chosen.out)
+    path = RunFolder.reopen(unfinished_run(chosen.resume, chosen.out)).path
     asked = read_json(path / OPTIONS)
     try:
         recipe = recipes.get(asked["recipe"])
@@ -254,20 +253,6 @@ def _unfinished_run(chosen: Namespace) -> tuple[Experiment, Options, Path]:
     if not chosen.quiet:
         say(f"resuming {path}")
     return recipe, options, path
-
-
-def _reopened(chosen: Namespace) -> Path:
-    """Return the folder named with --resume."""
-    from npnet.run import OPTIONS, RunFolder  # noqa: PLC0415 - as above
-
-    path = path_of("--resume", chosen.resume, "RUN")
-    if not os.path.exists(path / OPTIONS):  # noqa: PTH110 - pathlib's raises, of long names
-        what = "is no folder of a run" if os.path.exists(path) else "is not there"  # noqa: PTH110
-        raise MissingError(
-            f"--resume: RUN must be the folder of an unfinished run, but {path} {what}; without a name it is "
-            f"the newest one in {chosen.out}"
-        )
-    return RunFolder.reopen(path).path
 
 
 def _typed(name: str) -> str:

@@ -29,7 +29,7 @@ DEVICES = [
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-SHORT = ["digits", "--quick", "--epochs", "1", "--batch-size", "125"]
+SHORT = ["digits", "--quick", "--epochs", "2", "--batch-size", "125"]
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,16 @@ def torchrun(*arguments):
         timeout=300,
         env=environment,
     )
+
+
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory):
+    """Train in two processes once; return what they printed and the folder of the run."""
+    out = tmp_path_factory.mktemp("two")
+    ended = torchrun("-m", "ptref.train", *SHORT, "--out", out)
+    assert ended.returncode == 0, ended.stderr
+    (folder,) = (out / "digits").iterdir()
+    return ended.stdout.splitlines(), folder
 
 
 def some_digits(train=300):
@@ -168,13 +178,10 @@ def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
                 np.testing.assert_allclose(two[name], array, rtol=0, atol=1e-13, err_msg=name)
 
 
-def test_a_recipe_runs_in_two_processes_and_the_first_alone_reports(tmp_path):
-    ended = torchrun("-m", "ptref.train", *SHORT, "--out", tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    lines = ended.stdout.splitlines()
+def test_a_recipe_runs_in_two_processes_and_the_first_alone_reports(of_two, tmp_path):
+    lines, folder = of_two
     assert sum(line.startswith("test accuracy: ") for line in lines) == 1
-    assert sum(line.startswith("epoch 1/1 ") for line in lines) == 1
-    (folder,) = (tmp_path / "digits").iterdir()
+    assert sum(line.startswith("epoch 1/2 ") for line in lines) == 1
     result = json.loads((folder / "result.json").read_text())
     assert lines[-1] == f"test accuracy: {100 * result['accuracy']:.2f} %"
 
@@ -202,3 +209,56 @@ def test_the_splits_of_a_recipe_are_taken_too():
     history = fit(module, torch.nn.CrossEntropyLoss(), sgd, Splits(*data, None), epochs=1, batch_size=100,
                   generator=np.random.default_rng(0), progress=False)  # fmt: skip
     assert history.epochs[0].validation_accuracy is not None
+
+
+STOP = """
+import os, sys
+from npnet.train import _checkpoints
+from ptref.engine import TorchEngine
+from ptref.train import main
+
+_checkpoints.SHARE = 1e9  # a checkpoint after each epoch, however short
+learn, steps = TorchEngine.forward_backward, 0
+
+
+def learn_and_die(self, *given):
+    global steps
+    steps += 1
+    if steps == 12:  # of 8 in an epoch
+        os._exit(9)
+    return learn(self, *given)
+
+
+TorchEngine.forward_backward = learn_and_die
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_run_of_two_processes_is_resumed_from_the_command_line_to_the_same_bits(of_two, tmp_path):
+    (tmp_path / "stop.py").write_text(STOP)
+    assert torchrun(tmp_path / "stop.py", *SHORT, "--out", tmp_path).returncode != 0
+    (killed,) = (tmp_path / "digits").iterdir()
+    assert not (killed / "model.safetensors").exists()
+    ended = torchrun("-m", "ptref.train", "--resume", "--out", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "resuming" in ended.stdout
+    whole, resumed = ((folder / "model.safetensors").read_bytes() for folder in (of_two[1], killed))
+    assert whole == resumed
+
+
+def test_a_run_that_cannot_be_resumed_is_told_in_one_line(tmp_path, capsys):
+    folder = tmp_path / "digits" / "run"
+    folder.mkdir(parents=True)
+    (folder / "options.json").write_text(json.dumps({"options": {"engine": "numpy"}}))
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "options.json").write_text("[]")
+    for arguments, message in (
+        (["--resume", str(tmp_path / "nowhere")], "nowhere is not there"),
+        (["--resume", "--out", str(tmp_path / "empty")], "no run in"),
+        (["--resume", str(folder)], "must be a run of the engine torch, got 'numpy'"),
+        (["--resume", str(tmp_path / "odd")], "options.json"),
+    ):
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert message in said
+        assert said.count("\n") == 1
