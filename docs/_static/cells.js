@@ -1,0 +1,253 @@
+/**
+ * Examples that run. Each `.cell` of the page becomes an editor with Run, Stop and Reset; each `.exercise` one
+ * with Check. All share one Python in a worker, so they share names, like the cells of a notebook. Running an
+ * example first runs those above it that have not been run.
+ */
+
+const FILES = new URL("./", import.meta.url);
+const PYODIDE = new URL(document.querySelector("script[data-pyodide]").dataset.pyodide, FILES).href;
+
+/** The worker with Python. It is made at the first run, and again after it was stopped. */
+class Python {
+  /** @type {Worker | null} */
+  worker = null;
+  /** @type {Map<number, {resolve: Function, reject: Function, progress: Function}>} */
+  waiting = new Map();
+  count = 0;
+  /** @type {Promise<unknown> | null} */
+  started = null;
+
+  /** Ask the worker for something. */
+  ask(message, progress) {
+    return new Promise((resolve, reject) => {
+      const id = ++this.count;
+      this.waiting.set(id, { resolve, reject, progress });
+      this.worker.postMessage({ ...message, id });
+    });
+  }
+
+  /** Start the worker if there is none, and wait until it is ready. */
+  start(progress) {
+    if (typeof WebAssembly === "undefined") {
+      return Promise.reject(new Error("This browser has no WebAssembly, which Python needs here."));
+    }
+    if (!this.worker) {
+      this.worker = new Worker(new URL("worker.js", FILES), { type: "module" });
+      this.worker.addEventListener("message", ({ data }) => this.receive(data));
+      this.worker.addEventListener("error", (event) => this.stop(event.message || "Python could not be started."));
+      const started = this.ask({ kind: "start", pyodide: PYODIDE, files: FILES.href }, progress);
+      this.started = started.catch((error) => {
+        this.stop();
+        throw new Error(`Python could not be loaded: ${error.message}. Is there a network? The page can be read without it.`);
+      });
+    }
+    return this.started;
+  }
+
+  receive({ id, kind, text, output }) {
+    const waiting = this.waiting.get(id);
+    if (!waiting) return;
+    if (kind === "progress") {
+      waiting.progress(text);
+      return;
+    }
+    this.waiting.delete(id);
+    if (kind === "done") waiting.resolve(output);
+    else waiting.reject(new Error(text));
+  }
+
+  /** End the worker; whoever waits is told why. All names are lost. */
+  stop(why = "Stopped.") {
+    this.worker?.terminate();
+    this.worker = this.started = null;
+    const waiting = [...this.waiting.values()];
+    this.waiting.clear();
+    for (const cell of cells) cell.done = false;
+    for (const { reject } of waiting) reject(new Error(why));
+  }
+}
+
+/** An editor over highlighted code, with buttons and a place for output. */
+class Editor {
+  /**
+   * @param {Element} block the highlighted code
+   * @param {Element} output where output goes
+   * @param {string} action the name of the main button
+   */
+  constructor(block, output, action) {
+    this.block = block;
+    this.output = output;
+    this.code = block.querySelector("pre").textContent.replace(/\n$/, "");
+    this.tools = document.createElement("div");
+    this.tools.className = "cell-tools";
+    this.runButton = this.button(action, () => this.run());
+    this.editButton = this.button("Edit", () => this.edit());
+    this.resetButton = this.button("Reset", () => this.reset());
+    this.stopButton = this.button("Stop", () => python.stop("Stopped. The next run starts afresh."));
+    this.resetButton.hidden = this.stopButton.hidden = true;
+    this.status = document.createElement("span");
+    this.status.className = "cell-status";
+    this.status.setAttribute("role", "status");
+    this.tools.append(this.status);
+    block.after(this.tools);
+  }
+
+  button(text, action) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = text;
+    button.addEventListener("click", action);
+    this.tools.append(button);
+    return button;
+  }
+
+  /** Put a text field in place of the highlighted code. */
+  edit() {
+    if (!this.field) {
+      this.field = document.createElement("textarea");
+      this.field.className = "cell-editor";
+      this.field.spellcheck = false;
+      this.field.autocapitalize = "off";
+      this.field.setAttribute("aria-label", "Code; Control-Enter runs it, Escape and then Tab leaves it");
+      this.field.value = this.code;
+      this.field.addEventListener("input", () => this.fit());
+      this.field.addEventListener("keydown", (event) => this.key(event));
+      this.block.before(this.field);
+    }
+    this.field.hidden = false;
+    this.block.hidden = true;
+    this.editButton.hidden = true;
+    this.resetButton.hidden = false;
+    this.fit();
+    this.field.focus();
+  }
+
+  fit() {
+    this.field.rows = this.field.value.split("\n").length;
+  }
+
+  /** Control-Enter runs; Tab indents, unless Escape was pressed before it. */
+  key(event) {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey || event.shiftKey)) {
+      event.preventDefault();
+      this.run();
+    } else if (event.key === "Tab" && !event.shiftKey && !this.leaves) {
+      event.preventDefault();
+      this.field.setRangeText("    ", this.field.selectionStart, this.field.selectionEnd, "end");
+    }
+    this.leaves = event.key === "Escape";
+  }
+
+  reset() {
+    this.field.value = this.code;
+    this.field.hidden = true;
+    this.block.hidden = false;
+    this.editButton.hidden = false;
+    this.resetButton.hidden = true;
+  }
+
+  get text() {
+    return this.field && !this.field.hidden ? this.field.value : this.code;
+  }
+
+  /** Run what the editor is for, and show that it is at work. */
+  async run() {
+    this.runButton.disabled = true;
+    this.stopButton.hidden = false;
+    const progress = (text) => (this.status.textContent = text);
+    try {
+      await python.start(progress);
+      await this.work(progress);
+    } catch (error) {
+      this.show({ text: "", pictures: [], error: error.message });
+    } finally {
+      this.runButton.disabled = false;
+      this.stopButton.hidden = true;
+      this.status.textContent = "";
+    }
+  }
+
+  /** Show output below the code. */
+  show({ text, pictures, error }) {
+    this.output.replaceChildren();
+    for (const [said, name] of [[text, "cell-text"], [error, "cell-error"]]) {
+      if (!said) continue;
+      const pre = document.createElement("pre");
+      pre.className = name;
+      pre.textContent = said;
+      this.output.append(pre);
+    }
+    for (const picture of pictures) {
+      const image = document.createElement("img");
+      image.className = "cell-picture";
+      image.alt = "Figure of the example";
+      image.src = `data:image/png;base64,${picture}`;
+      this.output.append(image);
+    }
+  }
+}
+
+/** An example. */
+class Cell extends Editor {
+  constructor(element) {
+    const output = element.querySelector(":scope > .cell-output");
+    super(element.querySelector(":scope > .cell-code"), output, "Run");
+    output.setAttribute("aria-live", "polite");
+    this.done = false;
+  }
+
+  async work(progress) {
+    for (const cell of cells.slice(0, cells.indexOf(this))) {
+      if (!cell.done) await cell.runAlone(progress);
+    }
+    await this.runAlone(progress);
+  }
+
+  async runAlone(progress) {
+    progress("Running …");
+    this.show(await python.ask({ kind: "run", code: this.text }, progress));
+    this.done = true;
+  }
+}
+
+/** An exercise: the reader's code is checked on a copy of the names above it. */
+class Exercise extends Editor {
+  constructor(element) {
+    const start = element.querySelector(".exercise-part.start");
+    const output = document.createElement("div");
+    output.className = "cell-output";
+    output.setAttribute("aria-live", "polite");
+    start.append(output);
+    super(start.querySelector(".cell-code"), output, "Check");
+    this.element = element;
+    this.test = element.querySelector(".exercise-part.check pre").textContent;
+    this.solution = element.querySelector(".exercise-part.solution pre").textContent;
+  }
+
+  async work(progress) {
+    for (const cell of cells.filter((cell) => cell.precedes(this.element))) {
+      if (!cell.done) await cell.runAlone(progress);
+    }
+    progress("Checking …");
+    const output = await python.ask({ kind: "check", code: this.text, test: this.test }, progress);
+    const right = output.error === "";
+    this.show({ ...output, error: right ? "" : `Not yet: ${output.error}` });
+    if (right) {
+      const said = document.createElement("p");
+      said.className = "cell-right";
+      said.textContent = "Right.";
+      this.output.prepend(said);
+    }
+  }
+}
+
+Cell.prototype.precedes = function (element) {
+  return Boolean(this.block.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING);
+};
+
+const python = new Python();
+const cells = [...document.querySelectorAll(".cell:not(.cell-elsewhere)")].map((element) => new Cell(element));
+const exercises = [...document.querySelectorAll(".exercise")].map((element) => new Exercise(element));
+
+/** For tests: what is on the page, and how to run it. */
+globalThis.npnetPage = { cells, exercises, python };

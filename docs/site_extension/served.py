@@ -1,0 +1,62 @@
+"""What the site serves for its examples: Python in the browser, npnet's wheel and those it needs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from site_extension import runner
+
+PYODIDE = "https://cdn.jsdelivr.net/pyodide/v0.27.7/full/"
+ROOT = Path(__file__).parents[2]
+
+
+def add_wheels(app: Any, exception: Exception | None) -> None:
+    """Build npnet's wheel into the site, and copy the runner of examples.
+
+    Parameters
+    ----------
+    app : Sphinx
+    exception : Exception or None
+        Why the build failed.
+    """
+    if exception is not None or app.builder.format != "html":
+        return
+    static = Path(app.outdir) / "_static"
+    shutil.copy(runner.__file__, static / "runner.py")
+    wheels = static / "wheels"
+    wheels.mkdir(exist_ok=True)
+    for old in wheels.glob("*.whl"):
+        old.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(ROOT)]
+        subprocess.run(wheel, check=True)  # noqa: S603 - the command is ours
+        for path in Path(folder).glob("*.whl"):
+            shutil.copy(path, wheels)
+    (wheels / "index.json").write_text(json.dumps(sorted(path.name for path in wheels.glob("*.whl"))))
+
+
+def copy_pyodide(app: Any, exception: Exception | None) -> None:
+    """Copy Pyodide from the folder that `pyodide` names in the configuration, if it names one."""
+    folder = app.config.pyodide
+    if exception is None and folder and app.builder.format == "html":
+        target = Path(app.outdir) / "_static" / "pyodide"
+        shutil.copytree(folder, target, dirs_exist_ok=True, copy_function=_copy_if_new)
+
+
+def address(app: Any) -> str:
+    """Return where pages find Pyodide: its CDN, or a folder beside the other static files."""
+    return "./pyodide/" if app.config.pyodide else PYODIDE
+
+
+def _copy_if_new(source: str, target: str) -> str:
+    """Copy a file without its permissions: the folder may be read-only."""
+    to = Path(target)
+    if not to.exists() or to.stat().st_size != Path(source).stat().st_size:
+        shutil.copyfile(source, target)
+    return target
