@@ -198,7 +198,9 @@ def without_markup(_app: Any, _what: str, _name: str, _object: Any, _options: An
 
 def _documented(module: str, name: str, value: object) -> list[str]:
     full = f"{module}.{name}"
-    if inspect.isclass(value) and not isinstance(value, types.GenericAlias):
+    if isinstance(value, types.GenericAlias):
+        return [f".. py:type:: {full}", f"   :canonical: {value}", ""]
+    if inspect.isclass(value):
         kind = "autoexception" if issubclass(value, BaseException) else "autoclass"
         return [f".. {kind}:: {full}", "   :members:", "   :inherited-members: Exception, dict, tuple", ""]
     return [f".. {'autofunction' if inspect.isroutine(value) else 'autodata'}:: {full}", ""]

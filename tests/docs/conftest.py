@@ -89,6 +89,11 @@ def small_site(tmp_path_factory):
     return build(Path(__file__).parent / "small", tmp_path_factory.mktemp("small"))
 
 
+@pytest.fixture(scope="session")
+def small_site_with_python(pyodide, tmp_path_factory):
+    return build(Path(__file__).parent / "small", tmp_path_factory.mktemp("small"), pyodide)
+
+
 @pytest.fixture
 def opened(browser):
     """Open pages; at the end require that they were quiet and asked nothing of another server."""

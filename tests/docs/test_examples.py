@@ -1,6 +1,7 @@
 """Every example and exercise of the site runs in CPython."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ SMALL = Path(__file__).parent / "small" / "index.md"
 sys.path.append(str(DOCS))
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-from site_extension import pages, runner  # noqa: E402 - after the search path
+from site_extension import directives, pages, runner  # noqa: E402 - after the search path
 
 pytestmark = pytest.mark.usefixtures("bare")  # readers meet the library's own messages
 
@@ -81,3 +82,14 @@ def test_an_answer_leaves_the_names_of_the_page_alone():
     names = {"x": 1}
     assert runner.check("x = 2", "assert x == 2", names)["error"] == ""
     assert names["x"] == 1
+
+
+def test_names_of_the_page_from_pytorch_exist():
+    text = (DOCS / "from-pytorch.md").read_text()
+    names = re.findall(r"^\| `(torch[\w.]+)` \| `(npnet[\w.]+)` \|", text, re.MULTILINE)
+    assert len(names) > 15
+    for _, ours in names:
+        assert directives.found(ours)
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    for theirs, _ in names:
+        assert directives.found(theirs)
