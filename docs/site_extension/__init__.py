@@ -20,6 +20,7 @@ def setup(app: Any) -> dict[str, Any]:
     mathematics.setup(app)
     app.connect("builder-inited", _add_scripts)
     app.connect("autodoc-process-docstring", directives.without_markup, priority=900)  # after numpydoc
+    app.connect("autodoc-process-signature", directives.constructor_signature)
     app.connect("build-finished", served.copy_pyodide)
     app.connect("build-finished", served.add_wheels)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

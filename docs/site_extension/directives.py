@@ -20,6 +20,8 @@ from sphinx.util.docutils import SphinxDirective
 from site_extension import runner
 
 NAMES = re.compile(r"^\.\. names:: (\S+)$", re.MULTILINE)
+# What a class has from one of these stands there, or in Python's own documentation.
+DOCUMENTED_BASES = ("Layer", "Loss", "Optimizer", "Schedule", "Exception", "dict", "tuple")
 MARKUP = re.compile(r"(?<=[( ])\*(?=[,)a-z])|\|")
 
 
@@ -196,13 +198,25 @@ def without_markup(_app: Any, _what: str, _name: str, _object: Any, _options: An
             lines[i] = MARKUP.sub(r"\\\g<0>", line)
 
 
+def constructor_signature(
+    _app: Any, what: str, _name: str, value: Any, _options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Show what a class takes by its ``__init__``, where ``__new__`` takes whatever comes."""
+    if what == "class" and signature and signature.startswith("(*_"):
+        taken = inspect.signature(value.__init__)
+        parameters = [one.replace(annotation=one.empty) for one in list(taken.parameters.values())[1:]]
+        return str(inspect.Signature(parameters)), returns
+    return signature, returns
+
+
 def _documented(module: str, name: str, value: object) -> list[str]:
     full = f"{module}.{name}"
     if isinstance(value, types.GenericAlias):
         return [f".. py:type:: {full}", f"   :canonical: {value}", ""]
     if inspect.isclass(value):
         kind = "autoexception" if issubclass(value, BaseException) else "autoclass"
-        return [f".. {kind}:: {full}", "   :members:", "   :inherited-members: Exception, dict, tuple", ""]
+        inherited = f"   :inherited-members: {', '.join(DOCUMENTED_BASES)}"
+        return [f".. {kind}:: {full}", "   :members:", "   :show-inheritance:", inherited, ""]
     return [f".. {'autofunction' if inspect.isroutine(value) else 'autodata'}:: {full}", ""]
 
 

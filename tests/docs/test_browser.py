@@ -122,10 +122,10 @@ def test_the_keyboard_is_enough(small, opened):
     assert page.evaluate("document.activeElement.textContent") == "Run"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(scheme, small_site, serve, opened):
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
+def test_axe_finds_nothing_serious(scheme, width, small_site, serve, opened):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
-    page = opened(serve(small_site) + "index.html", color_scheme=scheme)
+    page = opened(serve(small_site) + "index.html", color_scheme=scheme, width=width)
     found = axe.run(page).response["violations"]
     serious = [v for v in found if v["impact"] in ("serious", "critical")]
     assert serious == [], [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in serious]
