@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+export PYODIDE
 SOURCES := pyproject.toml README.md $(shell find npnet ptref -name '*.py')
 
-.PHONY: help train test parity lint format typecheck nightly faults fuzz test-lowest benchmarks clean
+.PHONY: help train test parity lint format typecheck nightly faults fuzz test-lowest benchmarks docs notebooks clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,8 +48,14 @@ test-lowest:  ## run the engine's tests with the oldest libraries allowed
 benchmarks: $(VENV)/.wheel  ## time npnet against PyTorch on this machine
 	$(BIN)/python -m benchmarks all
 
+docs: $(VENV)/.docs  ## build the site in docs/_build/html; PYODIDE=FOLDER serves that Python instead of its CDN's
+	$(BIN)/sphinx-build -b html -W --keep-going -q docs docs/_build/html
+
+notebooks: $(VENV)/.docs  ## make notebooks of the pages that have examples, in docs/_build/notebooks
+	PYTHONPATH=docs $(BIN)/python -m site_extension.notebooks docs docs/_build/notebooks
+
 clean:  ## remove what was made
-	rm -rf .venv .venv-lowest build dist runs .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-lowest build dist docs/_build runs .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -60,6 +67,10 @@ $(VENV)/.core: $(SOURCES) | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet '.[dev]'
+	touch $@
+
+$(VENV)/.docs: $(SOURCES) | $(VENV)/bin/python
+	$(BIN)/pip install --quiet '.[docs]'
 	touch $@
 
 $(VENV)/.wheel: $(SOURCES) $(VENV)/.dev

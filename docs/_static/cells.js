@@ -184,6 +184,7 @@ class Editor {
       image.src = `data:image/png;base64,${picture}`;
       this.output.append(image);
     }
+    letKeysScroll();
   }
 }
 
@@ -248,6 +249,16 @@ Cell.prototype.precedes = function (element) {
 const python = new Python();
 const cells = [...document.querySelectorAll(".cell:not(.cell-elsewhere)")].map((element) => new Cell(element));
 const exercises = [...document.querySelectorAll(".exercise")].map((element) => new Exercise(element));
+
+/** What is wider than the page scrolls by keyboard too. */
+function letKeysScroll() {
+  for (const block of document.querySelectorAll("pre, .formula, .formula-inline, .table-wrapper")) {
+    if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
+    else block.removeAttribute("tabindex");
+  }
+}
+letKeysScroll();
+addEventListener("resize", letKeysScroll);
 
 /** For tests: what is on the page, and how to run it. */
 globalThis.npnetPage = { cells, exercises, python };

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from site_extension import directives, mathematics, served
+from site_extension import directives, mathematics, measured, served
 
 
 def setup(app: Any) -> dict[str, Any]:
@@ -16,9 +16,11 @@ def setup(app: Any) -> dict[str, Any]:
         app.add_directive(name, directives.Part)
     app.add_directive("source", directives.Source)
     app.add_directive("names", directives.Names)
+    app.add_directive("benchmark", measured.Benchmark)
     mathematics.setup(app)
     app.connect("builder-inited", _add_scripts)
     app.connect("autodoc-process-docstring", directives.without_markup, priority=900)  # after numpydoc
+    app.connect("autodoc-process-signature", directives.constructor_signature)
     app.connect("build-finished", served.copy_pyodide)
     app.connect("build-finished", served.add_wheels)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

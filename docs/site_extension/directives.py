@@ -7,6 +7,7 @@ import importlib
 import inspect
 import re
 import textwrap
+import types
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +19,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from site_extension import runner
 
-NAMES = re.compile(r"^\.\. names:: (\S+)$", re.M)
+NAMES = re.compile(r"^\.\. names:: (\S+)$", re.MULTILINE)
+# What a class has from one of these stands there, or in Python's own documentation.
+DOCUMENTED_BASES = ("Layer", "Loss", "Optimizer", "Schedule", "Exception", "dict", "tuple")
 MARKUP = re.compile(r"(?<=[( ])\*(?=[,)a-z])|\|")
 
 
@@ -34,7 +37,8 @@ class Cell(SphinxDirective):
         output = runner.run(code, _namespace(self))
         wanted = self.options.get("raises", "")
         if bool(output["error"]) != bool(wanted) or wanted not in output["error"]:
-            raise self.error(f"the example was to raise {wanted or 'nothing'}: {output['error'] or 'it did not'}")
+            happened = output["error"] or "it did not"
+            raise self.error(f"the example was to raise {wanted or 'nothing'}: {happened}")
         runs = "cpython" not in self.options
         cell = nodes.container(classes=["cell"] if runs else ["cell", "cell-elsewhere"])
         cell += _code(code, "cell-code")
@@ -94,7 +98,7 @@ class Source(SphinxDirective):
 
 
 class Names(SphinxDirective):
-    """The documentation of every public name of a module, in the order of its ``__all__``.
+    """The documentation of every public name of a module, in its order.
 
     What a module further down has too is documented there, and here is a link to it.
     """
@@ -107,7 +111,7 @@ class Names(SphinxDirective):
         below = [importlib.import_module(name) for name in documented_modules(Path(self.env.srcdir))]
         below = [other for other in below if other.__name__.startswith(f"{module.__name__}.")]
         lines = [f".. py:module:: {module.__name__}", ""]
-        for name in module.__all__:
+        for name in public_names(module):
             value = getattr(module, name)
             homes = [other.__name__ for other in below if getattr(other, name, None) is value]
             if inspect.ismodule(value):
@@ -119,7 +123,7 @@ class Names(SphinxDirective):
         section = nodes.section()
         section.document = self.state.document
         self.state.nested_parse(StringList(lines, source=self.get_source_info()[0]), 0, section)
-        return section.children
+        return list(section.children)
 
 
 def found(name: str) -> Any:
@@ -130,16 +134,15 @@ def found(name: str) -> Any:
     >>> found("npnet.nn.Linear").__name__
     'Linear'
     """
-    parts = name.split(".")
-    for length in range(len(parts), 0, -1):
-        try:
-            value: Any = importlib.import_module(".".join(parts[:length]))
-        except ModuleNotFoundError:
-            continue
-        for attribute in parts[length:]:
-            value = getattr(value, attribute)
-        return value
-    raise ModuleNotFoundError(name)
+    first, *rest = name.split(".")
+    value: Any = importlib.import_module(first)
+    path = first
+    for part in rest:
+        path = f"{path}.{part}"
+        if not hasattr(value, part):  # a module that nobody has imported yet
+            importlib.import_module(path)
+        value = getattr(value, part)
+    return value
 
 
 def without_docstring(value: Any) -> str:
@@ -160,6 +163,23 @@ def without_docstring(value: Any) -> str:
     return "\n".join([*lines[: docstring.lineno - 1], *lines[docstring.end_lineno :]])
 
 
+def public_names(module: types.ModuleType) -> list[str]:
+    """Return what ``__all__`` lists, or without it the functions and classes that the module itself defines.
+
+    Examples
+    --------
+    >>> import npnet.checkpoint
+    >>> public_names(npnet.checkpoint)
+    ['save_weights', 'load_weights']
+    """
+    if hasattr(module, "__all__"):
+        return list(module.__all__)
+    own = [
+        name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
+    ]
+    return [name for name in own if not name.startswith("_")]
+
+
 def documented_modules(docs: Path) -> list[str]:
     """Return the modules that have a page in the reference."""
     pages = [path.read_text(encoding="utf-8") for path in sorted((docs / "reference").glob("*.rst"))]
@@ -178,17 +198,32 @@ def without_markup(_app: Any, _what: str, _name: str, _object: Any, _options: An
             lines[i] = MARKUP.sub(r"\\\g<0>", line)
 
 
+def constructor_signature(
+    _app: Any, what: str, _name: str, value: Any, _options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Show what a class takes by its ``__init__``, where ``__new__`` takes whatever comes."""
+    if what == "class" and signature and signature.startswith("(*_"):
+        taken = inspect.signature(value.__init__)
+        parameters = [one.replace(annotation=one.empty) for one in list(taken.parameters.values())[1:]]
+        return str(inspect.Signature(parameters)), returns
+    return signature, returns
+
+
 def _documented(module: str, name: str, value: object) -> list[str]:
     full = f"{module}.{name}"
+    if isinstance(value, types.GenericAlias):
+        return [f".. py:type:: {full}", f"   :canonical: {value}", ""]
     if inspect.isclass(value):
         kind = "autoexception" if issubclass(value, BaseException) else "autoclass"
-        return [f".. {kind}:: {full}", "   :members:", "   :inherited-members: Exception, dict, tuple", ""]
+        inherited = f"   :inherited-members: {', '.join(DOCUMENTED_BASES)}"
+        return [f".. {kind}:: {full}", "   :members:", "   :show-inheritance:", inherited, ""]
     return [f".. {'autofunction' if inspect.isroutine(value) else 'autodata'}:: {full}", ""]
 
 
 def _namespace(directive: SphinxDirective) -> runner.Namespace:
     """Return the names of the page's examples; pages know nothing of each other."""
-    names: runner.Namespace = directive.env.current_document.setdefault("npnet_cells", {})
+    document: Any = directive.env.current_document
+    names: runner.Namespace = document.setdefault("npnet_cells", {})
     return names
 
 
@@ -202,6 +237,7 @@ def _shown(output: runner.Output) -> nodes.container:
         if said:
             shown += nodes.literal_block(said, said, language="none")
     for picture in output["pictures"]:
-        image = f"<img class='cell-picture' alt='Figure of the example' src='data:image/png;base64,{picture}'>"
+        source = f"data:image/png;base64,{picture}"
+        image = f"<img class='cell-picture' alt='Figure of the example' src='{source}'>"
         shown += nodes.raw("", image, format="html")
     return shown

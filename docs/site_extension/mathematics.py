@@ -11,7 +11,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 def inline(translator: HTML5Translator, node: nodes.math) -> None:
     """Write a formula within a line."""
-    translator.body.append(convert(node.astext(), display="inline"))
+    translator.body.append(f"<span class='formula-inline'>{convert(node.astext(), display='inline')}</span>")
     raise nodes.SkipNode
 
 

@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FENCE = re.compile(r"^(?P<ticks>`{3,})\{(?P<name>\w+)\}[ \t]*(?P<title>[^\n]*)\n(?P<body>.*?)^(?P=ticks)$", re.M | re.S)
+FENCE = re.compile(
+    r"^(?P<ticks>`{3,})\{(?P<name>\w+)\}[ \t]*(?P<title>[^\n]*)\n(?P<body>.*?)^(?P=ticks)$",
+    re.MULTILINE | re.DOTALL,
+)
 OPTION = re.compile(r":(?P<name>[\w-]+):[ \t]*(?P<value>.*)\n")
 
 

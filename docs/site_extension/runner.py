@@ -27,7 +27,7 @@ class Output(TypedDict):
 
 
 def run(code: str, namespace: Namespace) -> Output:
-    """Run an example; its last expression is shown, as in a notebook.
+    r"""Run an example; its last expression is shown, as in a notebook.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def run(code: str, namespace: Namespace) -> Output:
     >>> run("x = 3" + chr(10) + "x + 1", {})
     {'text': '4', 'pictures': [], 'error': ''}
     >>> run("1 / 0", {})["error"]
-    'line 1: 1 / 0\\nZeroDivisionError: division by zero'
+    'line 1: 1 / 0\nZeroDivisionError: division by zero'
     """
     pictures: list[str] = []
 
@@ -88,11 +88,12 @@ def check(answer: str, test: str, namespace: Namespace) -> Output:
 
 def _run(code: str, namespace: Namespace) -> Any:
     """Run code and return the value of its last line, if that is an expression."""
-    tree = ast.parse(code, CELL)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    body = ast.parse(code, CELL).body
+    last = body[-1] if body else None
+    before = body[:-1] if isinstance(last, ast.Expr) else body
     namespace.setdefault("__name__", "__main__")
-    exec(compile(tree, CELL, "exec"), namespace)  # noqa: S102 - running the reader's code is the purpose
-    if last is None:
+    exec(compile(ast.Module(before, []), CELL, "exec"), namespace)  # noqa: S102 - running code is the purpose
+    if not isinstance(last, ast.Expr):
         return None
     return eval(compile(ast.Expression(last.value), CELL, "eval"), namespace)  # noqa: S307 - as above
 
@@ -116,8 +117,8 @@ def _in_words(error: BaseException, code: str | None) -> str:
     if isinstance(error, SyntaxError) and error.filename == CELL:
         line, said = error.lineno, error.msg
     else:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == CELL]
-        line = lines[-1] if lines else None
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((frame.lineno for frame in reversed(frames) if frame.filename == CELL), None)
     place = "" if line is None else f"line {line}: {code.splitlines()[line - 1].strip()}\n"
     return f"{place}{type(error).__name__}: {said}"
 

@@ -34,8 +34,8 @@ def add_wheels(app: Any, exception: Exception | None) -> None:
     for old in wheels.glob("*.whl"):
         old.unlink()
     with tempfile.TemporaryDirectory() as folder:
-        wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(ROOT)]
-        subprocess.run(wheel, check=True)  # noqa: S603 - the command is ours
+        build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder]
+        subprocess.run(build, check=True, cwd=ROOT, capture_output=True)  # noqa: S603 - the command is ours
         for path in Path(folder).glob("*.whl"):
             shutil.copy(path, wheels)
     (wheels / "index.json").write_text(json.dumps(sorted(path.name for path in wheels.glob("*.whl"))))

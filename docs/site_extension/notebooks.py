@@ -1,0 +1,101 @@
+"""Notebooks of the pages that have examples: ``python -m site_extension.notebooks docs target``."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from site_extension import directives, pages
+
+SOURCE = re.compile(r"^```\{source\}\s+(\S+)\s*```$", re.MULTILINE)
+TOCTREE = re.compile(r"^```\{toctree\}.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(\]\([^():#]+)\.md(?=[#)])")
+
+
+def write(docs: Path, target: Path) -> list[Path]:
+    """Write a notebook for every page with examples, beside links to each other.
+
+    Parameters
+    ----------
+    docs, target : path
+        The folder of the pages and the one of the notebooks.
+
+    Returns
+    -------
+    written : list of path
+    """
+    written = []
+    for page in sorted(docs.rglob("*.md")):
+        parts = [] if "_build" in page.parts else pages.read(page)
+        if any(not isinstance(part, pages.Words) for part in parts):
+            path = (target / page.relative_to(docs)).with_suffix(".ipynb")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(
+                json.dumps(notebook(parts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
+            written.append(path)
+    return written
+
+
+def notebook(parts: list[pages.Words | pages.Cell | pages.Exercise]) -> dict[str, Any]:
+    """Return the parts of a page as a notebook of format 4.5.
+
+    Parameters
+    ----------
+    parts : list
+        As `pages.read` returns them.
+
+    Returns
+    -------
+    notebook : dict
+
+    Examples
+    --------
+    >>> notebook([pages.Words("# Title"), pages.Cell("1 + 1")])["cells"][1]["source"]
+    '1 + 1'
+    """
+    cells = [cell for part in parts for cell in _cells(part)]
+    for i, cell in enumerate(cells):
+        cell["id"] = f"cell-{i}"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _cells(part: pages.Words | pages.Cell | pages.Exercise) -> list[dict[str, Any]]:
+    """Return the cells of a part; an exercise has its start, its check and, out of sight, its solution."""
+    if isinstance(part, pages.Words):
+        return [_words(part.text)]
+    if isinstance(part, pages.Cell):
+        return [_code(part.code, *["raises-exception"] * bool(part.raises))]
+    solution = (
+        f"<details><summary>A solution</summary>\n\n```python\n{part.parts['solution']}```\n\n</details>"
+    )
+    return [
+        _words(f"### Exercise: {part.title}\n\n{part.text}"),
+        _code(part.parts["start"]),
+        _words("Run this to check your answer:"),
+        _code(part.parts["check"] + 'print("Right.")', "raises-exception"),
+        _words(solution),
+    ]
+
+
+def _words(text: str) -> dict[str, Any]:
+    text = SOURCE.sub(
+        lambda name: f"```python\n{directives.without_docstring(directives.found(name[1]))}\n```", text
+    )
+    text = LINK.sub(r"\1.ipynb", TOCTREE.sub("", text))
+    return {"cell_type": "markdown", "metadata": {}, "source": text.strip()}
+
+
+def _code(code: str, *tags: str) -> dict[str, Any]:
+    metadata = {"tags": list(tags)} if tags else {}
+    code = code.rstrip("\n")
+    return {"cell_type": "code", "execution_count": None, "metadata": metadata, "outputs": [], "source": code}
+
+
+if __name__ == "__main__":
+    for made in write(Path(sys.argv[1]), Path(sys.argv[2])):
+        print(made)

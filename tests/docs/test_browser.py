@@ -1,0 +1,137 @@
+"""Pages in a browser: every example and solution runs there, and all it needs is on one server."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+sys.path.append(str(DOCS))
+
+from site_extension import pages  # noqa: E402 - after the search path
+
+RUN_CELL = "async i => { const cell = npnetPage.cells[i]; await cell.run(); return cell.output.innerText }"
+RUN_EXERCISE = """async ([i, code]) => {
+    const exercise = npnetPage.exercises[i];
+    if (code) { exercise.edit(); exercise.field.value = exercise.solution; }
+    await exercise.run();
+    return exercise.output.innerText;
+}"""
+
+
+def kinds(path):
+    parts = pages.read(path)
+    cells = [part for part in parts if isinstance(part, pages.Cell) and not part.cpython]
+    return cells, [part for part in parts if isinstance(part, pages.Exercise)]
+
+
+PAGES = [path for path in sorted(DOCS.rglob("*.md")) if "_build" not in path.parts and any(kinds(path))]
+
+
+def address(path):
+    return path.relative_to(DOCS).with_suffix(".html").as_posix()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_every_example_and_solution(path, site, opened):
+    page = opened(site + address(path))
+    cells, exercises = kinds(path)
+    assert page.evaluate("[npnetPage.cells.length, npnetPage.exercises.length]") == [
+        len(cells),
+        len(exercises),
+    ]
+    for i, cell in enumerate(cells):
+        said = page.evaluate(RUN_CELL, i)
+        failed = page.evaluate("i => npnetPage.cells[i].output.querySelector('.cell-error') !== null", i)
+        assert failed == bool(cell.raises), f"{cell.code}\n{said}"
+        assert cell.raises in said, f"{cell.code}\n{said}"
+    for i, exercise in enumerate(exercises):
+        assert page.evaluate(RUN_EXERCISE, [i, False]).startswith("Not yet: "), exercise.title
+        assert page.evaluate(RUN_EXERCISE, [i, True]).startswith("Right."), exercise.title
+
+
+@pytest.fixture(scope="session")
+def small(pyodide, serve, small_site_with_python):
+    return serve(small_site_with_python) + "index.html"
+
+
+def test_an_endless_loop_is_stopped_and_the_page_goes_on(small, opened):
+    page = opened(small)
+    page.evaluate(RUN_CELL, 0)
+    first = page.locator(".cell").first
+    first.get_by_role("button", name="Edit").click()
+    first.get_by_role("textbox").fill("while True:\n    pass")
+    first.get_by_role("button", name="Run").click()
+    page.get_by_text("Running …").wait_for()
+    assert page.evaluate("1 + 1") == 2, "the page is responsive meanwhile"
+    first.get_by_role("button", name="Stop").click()
+    first.get_by_text("Stopped. The next run starts afresh.").wait_for()
+    first.get_by_role("button", name="Reset").click()
+    assert "[0., 2.]" in page.evaluate(RUN_CELL, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("def f(:", "line 1: def f(:\nSyntaxError: invalid syntax"),
+        ("np.ones(5 * 10**8)", "MemoryError"),
+        ("parts = []\nwhile True: parts.append(np.ones(10**7))", "MemoryError"),
+        ("raise SystemExit(1)", "SystemExit"),
+        ("import torch", "ModuleNotFoundError: No module named 'torch'"),
+    ],
+    ids=["syntax", "memory at once", "memory by and by", "exit", "no such package"],
+)
+def test_a_mistake_is_one_message_and_the_next_run_works(code, said, small, opened):
+    page = opened(small)
+    page.evaluate(RUN_CELL, 0)
+    page.evaluate("npnetPage.cells[0].edit()")
+    page.locator("textarea").first.fill(code)
+    assert said in page.evaluate(RUN_CELL, 0)
+    page.evaluate("npnetPage.cells[0].reset()")
+    assert "[0., 2.]" in page.evaluate(RUN_CELL, 0)
+
+
+def test_without_webassembly_one_message_says_so(small, opened):
+    page = opened(small)
+    page.evaluate("() => { delete globalThis.WebAssembly }")
+    assert "no WebAssembly" in page.evaluate(RUN_CELL, 0)
+
+
+def test_without_a_network_one_message_says_so(small, opened):
+    page = opened(small, quiet=False)
+    page.context.set_offline(True)
+    said = page.evaluate(RUN_CELL, 0)
+    assert said.startswith("Python could not be loaded")
+    assert "Is there a network?" in said
+    page.context.set_offline(False)
+    assert "[0., 2.]" in page.evaluate(RUN_CELL, 0)
+
+
+def test_the_keyboard_is_enough(small, opened):
+    page = opened(small)
+    first = page.locator(".cell").first
+    first.get_by_role("button", name="Edit").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+    page.keyboard.press("Control+A")
+    page.keyboard.type("print(6 * 7)")
+    page.keyboard.press("Control+Enter")
+    first.get_by_text("42", exact=True).wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Run"
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
+def test_axe_finds_nothing_serious(scheme, width, small_site, serve, opened):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    page = opened(serve(small_site) + "index.html", color_scheme=scheme, width=width)
+    found = axe.run(page).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert serious == [], [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in serious]
+
+
+@pytest.mark.parametrize("name", ["index.html", "reference/functional.html"])
+def test_nothing_is_wider_than_a_telephone(name, small_site, serve, opened):
+    page = opened(serve(small_site) + name, width=360, height=740)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,0 +1,95 @@
+"""Every example and exercise of the site runs in CPython."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+SMALL = Path(__file__).parent / "small" / "index.md"
+sys.path.append(str(DOCS))
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from site_extension import directives, pages, runner  # noqa: E402 - after the search path
+
+pytestmark = pytest.mark.usefixtures("bare")  # readers meet the library's own messages
+
+
+def pages_with_examples():
+    found = {path: pages.read(path) for path in sorted(DOCS.rglob("*.md")) if "_build" not in path.parts}
+    return [path for path, parts in found.items() if any(not isinstance(part, pages.Words) for part in parts)]
+
+
+def run(part, namespace):
+    """Run a part of a page, and return what is wrong with it or None."""
+    if isinstance(part, pages.Cell):
+        error = runner.run(part.code, namespace)["error"]
+        if part.cpython and "ModuleNotFoundError" in error:
+            return None
+        as_said = part.raises in error if part.raises else not error
+        return None if as_said else f"{part.code}\nwas to raise {part.raises or 'nothing'}: {error}"
+    start = runner.check(part.parts["start"], part.parts["check"], namespace)["error"]
+    solution = runner.check(part.parts["solution"], part.parts["check"], namespace)["error"]
+    if not start:
+        return f"{part.title}: what one starts from passes already"
+    return f"{part.title}: the solution fails: {solution}" if solution else None
+
+
+def complaints(path):
+    namespace = {}
+    parts = [part for part in pages.read(path) if not isinstance(part, pages.Words)]
+    return [found for part in parts if (found := run(part, namespace))]
+
+
+@pytest.mark.parametrize("path", [*pages_with_examples(), SMALL], ids=lambda path: path.stem)
+def test_examples_and_exercises(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # an example may write a file
+    assert complaints(path) == []
+
+
+MISTAKES = {
+    "an example that fails": ('print("not in a browser")', "1 / 0", "ZeroDivisionError"),
+    "one that does not fail": ("np.array([1, 2])", "np.array([1.0, 2.0])", "was to raise DTypeError"),
+    "a solution that is wrong": ("grad_y * (x > 0)", "grad_y", "the solution fails: got [1. 1.]"),
+    "a start that is right": ("    return grad_y\n", "    return grad_y * (x > 0)\n", "passes already"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_page_is_found(mistake, tmp_path):
+    old, new, complaint = MISTAKES[mistake]
+    text = SMALL.read_text()
+    assert old in text
+    page = tmp_path / "page.md"
+    page.write_text(text.replace(old, new))
+    found = complaints(page)
+    assert len(found) == 1
+    assert complaint in found[0]
+
+
+def test_an_error_names_the_line_of_the_example():
+    said = runner.run("x = 1\nx.shape", {})["error"]
+    assert said == "line 2: x.shape\nAttributeError: 'int' object has no attribute 'shape'"
+
+
+def test_a_syntax_error_is_one_message():
+    assert runner.run("def f(:\n  pass", {})["error"] == "line 1: def f(:\nSyntaxError: invalid syntax"
+
+
+def test_an_answer_leaves_the_names_of_the_page_alone():
+    names = {"x": 1}
+    assert runner.check("x = 2", "assert x == 2", names)["error"] == ""
+    assert names["x"] == 1
+
+
+def test_names_of_the_page_from_pytorch_exist():
+    text = (DOCS / "from-pytorch.md").read_text()
+    names = re.findall(r"^\| `(torch[\w.]+)` \| `(npnet[\w.]+)` \|", text, re.MULTILINE)
+    assert len(names) > 15
+    for _, ours in names:
+        assert directives.found(ours)
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    for theirs, _ in names:
+        assert directives.found(theirs)
