@@ -16,7 +16,7 @@ from npnet import parallel
 from npnet.errors import InputError
 
 SUITES = ("step", "ops", "scaling", "memory", "accuracy")
-GPU_SUITES = ("gpu", "throughput", "mnist-fast")
+GPU_SUITES = ("gpu", "throughput", "mnist-fast", "cifar10-fast")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen.quick,
             chosen.data,
             chosen.seconds,
+            chosen.out if chosen.add else None,
         )
         for suite in suites:
             path = chosen.out / f"{suite}.json"
@@ -91,11 +92,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="threads of every engine (default: the number of cores)")
     parser.add_argument("--quick", action="store_true", help="check in a minute that everything runs")
     parser.add_argument("--out", type=Path, default=results.FOLDER, help="folder for results")
-    parser.add_argument("--data", type=Path, help="folder of the data sets, for accuracy and mnist-fast")
+    parser.add_argument("--data", type=Path, help="folder of the data sets, for accuracy, mnist-fast and cifar10-fast")
     parser.add_argument(
         "--seconds",
         type=float,
         help="start no new measurement after this time (suites of a GPU; default: no limit)",
+    )
+    parser.add_argument(
+        "--add", action="store_true", help="keep what is in --out and measure what is missing (suites of a GPU)"
     )
     return parser
 

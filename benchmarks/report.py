@@ -78,7 +78,8 @@ def tables(results: Results) -> list[gpu_report.Table]:
     of_suite = {
         "gpu": gpu_report.tables,
         "throughput": gpu_report.throughput_tables,
-        "mnist-fast": gpu_report.mnist_fast_tables,
+        "mnist-fast": gpu_report.time_to_accuracy_tables,
+        "cifar10-fast": gpu_report.time_to_accuracy_tables,
     }.get(results.suite)
     if of_suite is not None:
         return of_suite(results) if results.records else []

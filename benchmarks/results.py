@@ -13,6 +13,7 @@ from typing import Any
 from npnet.errors import InputError, MissingError
 
 FOLDER = Path(__file__).parent / "results"
+NO_TIME = "no time was left"  # how notes begin that no longer hold once more is measured
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,13 @@ class Results:
     method: Mapping[str, Any]
     records: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # for example what could not be measured
+
+    def has(self, engine: str, **about: Any) -> bool:
+        """Tell whether there is a record of an engine that is about this, whatever else it is about."""
+        return any(
+            engine in record.samples and about.items() <= dict(record.about).items()
+            for record in self.records
+        )
 
 
 def require_writable(folder: Path) -> None:
@@ -115,6 +123,33 @@ def read(path: Path) -> Results:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError) as error:  # not text, not JSON, or other content
         raise InputError(f"{path} must hold results of python -m benchmarks: {error}") from None
+
+
+def added_to(earlier: Results, now: Results) -> Results:
+    """Return earlier results, to which new ones are to be added.
+
+    Parameters
+    ----------
+    earlier : Results
+    now : Results
+        Without records: the machine and the method of what is to come.
+
+    Raises
+    ------
+    InputError
+        If another machine, library or number of threads stands behind the earlier ones.
+    """
+    for name in ("processor", "cores", "threads", "libraries", "cuda"):
+        there, here = earlier.environment.get(name), now.environment.get(name)
+        if there != here:
+            raise InputError(
+                f"--add: {now.suite} must be measured with the same {name} as before, got {here}, not {there}"
+            )
+    notes = [note for note in earlier.notes if NO_TIME not in note]
+    told = f"the first {len(earlier.records)} measurements are older than the others: {now.environment['when']}"
+    return Results(
+        earlier.suite, earlier.environment, now.method, list(earlier.records), [*notes, f"{now.suite}: {told}"]
+    )
 
 
 @contextmanager

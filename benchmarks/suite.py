@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import environment
+from benchmarks import environment, results
 from benchmarks.results import Results
 
 Item = TypeVar("Item")
@@ -28,12 +28,16 @@ class Settings:
         The folder of the data sets.
     seconds : float, optional
         Start no new measurement after this time; only the suites of a GPU look at it.
+    add_to : path, optional
+        The folder of earlier results: what is there is kept, and what is missing is measured. Only the suites
+        of a GPU do so.
     """
 
     threads: int
     quick: bool = False
     data: Path | None = None
     seconds: float | None = None
+    add_to: Path | None = None
 
     @property
     def rounds(self) -> int:
@@ -46,10 +50,12 @@ class Settings:
         return 0.005 if self.quick else 0.05
 
     def results(self, suite: str) -> Results:
-        """Return empty results of a suite."""
+        """Return results of a suite: empty, or those that are to be added to."""
         method = {**asdict(self), "rounds": self.rounds, "turn": self.turn}
-        del method["data"]  # results are published, and the path of the data is private
-        return Results(suite, environment.describe(self.threads), method)
+        del method["data"], method["add_to"]  # results are published, and paths are private
+        new = Results(suite, environment.describe(self.threads), method)
+        path = None if self.add_to is None else self.add_to / f"{suite}.json"
+        return new if path is None or not path.exists() else results.added_to(results.read(path), new)
 
     def some(self, items: Sequence[Item], most: int) -> Sequence[Item]:
         """Return all items, or with `quick` the first few."""

@@ -100,10 +100,10 @@ def test_mnist_fast_says_where_data_is_missing(tmp_path, capsys, monkeypatch):
 
 
 def test_the_verdict_is_that_of_a_one_sided_test():
-    above = mnist_fast.verdict([0.992, 0.991, 0.993])
+    above = mnist_fast.verdict([0.992, 0.991, 0.993], 0.99)
     assert above == "mean 99.200 % of 3 seeds; above 99 % with p = 0.037"
-    assert mnist_fast.verdict([0.988, 0.989, 0.987]).endswith("p = 0.96")
-    assert mnist_fast.verdict([0.5, 0.5]) == "mean 50.000 % of 2 seeds, all alike"
+    assert mnist_fast.verdict([0.988, 0.989, 0.987], 0.99).endswith("p = 0.96")
+    assert mnist_fast.verdict([0.5, 0.5], 0.99) == "mean 50.000 % of 2 seeds, all alike"
 
 
 def test_time_in_kernels_counts_what_overlaps_once():
@@ -170,7 +170,7 @@ def test_what_the_text_says_is_in_the_json():
     }
     assert len(by_what["time"]) >= 30
     assert max(by_what["time"]) < 0.75
-    assert "above 99 % with p = 4.5e-09" in mnist_fast.verdict(by_what["accuracy"])
+    assert "above 99 % with p = 4.5e-09" in mnist_fast.verdict(by_what["accuracy"], 0.99)
     rates = results.read(MEASURED / "throughput.json").records
     assert max(max(r.samples["PyTorch CUDA"]) for r in rates if r.unit == "images/s") > throughput.AIMED_AT
     (share,) = [r.samples["PyTorch CUDA"] for r in rates if r.unit == "share"]
