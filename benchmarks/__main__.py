@@ -92,14 +92,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="threads of every engine (default: the number of cores)")
     parser.add_argument("--quick", action="store_true", help="check in a minute that everything runs")
     parser.add_argument("--out", type=Path, default=results.FOLDER, help="folder for results")
-    parser.add_argument("--data", type=Path, help="folder of the data sets, for accuracy, mnist-fast and cifar10-fast")
+    parser.add_argument(
+        "--data", type=Path, help="folder of the data sets, for accuracy, mnist-fast, cifar10-fast"
+    )
     parser.add_argument(
         "--seconds",
         type=float,
         help="start no new measurement after this time (suites of a GPU; default: no limit)",
     )
     parser.add_argument(
-        "--add", action="store_true", help="keep what is in --out and measure what is missing (suites of a GPU)"
+        "--add",
+        action="store_true",
+        help="keep what is in --out, measure what is missing and save each measurement (suites of a GPU)",
     )
     return parser
 

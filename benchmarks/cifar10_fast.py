@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from benchmarks.results import Results
 from benchmarks.suite import Settings
-from benchmarks.time_to_accuracy import GRAPHS, Task
+from benchmarks.time_to_accuracy import Task
 from benchmarks.time_to_accuracy import measure as measure_task
 from npnet import nn
 from npnet.data import ArrayDataset, Splits, cifar10

@@ -56,7 +56,7 @@ def measure(settings: Settings) -> Results:
     batches = (4, 1) if settings.quick else BATCHES
     for batch, work, (kind, training) in product(batches, settings.some(WORKS, 3), KINDS.items()):
         sized = replace(work, batch=batch)
-        if results.has(CUDA if there else NPNET, work=title(work), kind=kind, batch=batch):
+        if results.has(work=title(work), kind=kind, batch=batch):
             continue
         if time.monotonic() > deadline:
             missing.setdefault(batch, []).append(f"{work} ({kind})")
@@ -66,6 +66,7 @@ def measure(settings: Settings) -> Results:
         if there:
             samples |= _on_the_gpu(sized, results.notes, settings, training=training)
         results.records.append(Record(_about(sized, kind, training=training), samples))
+        settings.keep(results)
     for batch, works in missing.items():
         results.notes.append(f"gpu: {NO_TIME} for batch {batch} of {len(works)} measurements")
     return results
@@ -116,8 +117,8 @@ def least(work: Work, *, training: bool) -> tuple[int, int]:
 def _quickest(results: Results) -> dict[tuple[str, str], float]:
     """Return the least seconds that the slower engine took for a sample on the CPU, by work and kind."""
     found: dict[tuple[str, str], float] = {}
-    for (work, kind), of_work in gpu_report.curves(results).items():
-        both = [of_work.get(engine, {}) for engine in (NPNET, EAGER)]
+    for (work, kind), by_engine in gpu_report.curves(results).items():
+        both = [by_engine.get(engine, {}) for engine in (NPNET, EAGER)]
         a_sample = [max(curve[n] for curve in both if n in curve) / n for n in set().union(*both)]
         if a_sample:
             found[work, kind] = min(a_sample)

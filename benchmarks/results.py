@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -39,6 +39,10 @@ class Record:
     at_most: float | None = None
     peers_at_most: Mapping[str, float] = field(default_factory=dict)
 
+    def has(self, **about: Any) -> bool:
+        """Tell whether it is about this, whatever else it is about."""
+        return about.items() <= dict(self.about).items()
+
 
 @dataclass(frozen=True)
 class Results:
@@ -50,12 +54,9 @@ class Results:
     records: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # for example what could not be measured
 
-    def has(self, engine: str, **about: Any) -> bool:
-        """Tell whether there is a record of an engine that is about this, whatever else it is about."""
-        return any(
-            engine in record.samples and about.items() <= dict(record.about).items()
-            for record in self.records
-        )
+    def has(self, **about: Any) -> bool:
+        """Tell whether there is a record about this, whatever else it is about."""
+        return any(record.has(**about) for record in self.records)
 
 
 def require_writable(folder: Path) -> None:
@@ -146,10 +147,10 @@ def added_to(earlier: Results, now: Results) -> Results:
                 f"--add: {now.suite} must be measured with the same {name} as before, got {here}, not {there}"
             )
     notes = [note for note in earlier.notes if NO_TIME not in note]
-    told = f"the first {len(earlier.records)} measurements are older than the others: {now.environment['when']}"
-    return Results(
-        earlier.suite, earlier.environment, now.method, list(earlier.records), [*notes, f"{now.suite}: {told}"]
+    notes.append(
+        f"{now.suite}: measurements after the first {len(earlier.records)} are of {now.environment['when']}"
     )
+    return replace(earlier, method=now.method, records=list(earlier.records), notes=notes)
 
 
 @contextmanager

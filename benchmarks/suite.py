@@ -29,8 +29,8 @@ class Settings:
     seconds : float, optional
         Start no new measurement after this time; only the suites of a GPU look at it.
     add_to : path, optional
-        The folder of earlier results: what is there is kept, and what is missing is measured. Only the suites
-        of a GPU do so.
+        The folder of earlier results: what is there is kept, what is missing is measured, and each
+        measurement is saved at once. Only the suites of a GPU do so.
     """
 
     threads: int
@@ -56,6 +56,11 @@ class Settings:
         new = Results(suite, environment.describe(self.threads), method)
         path = None if self.add_to is None else self.add_to / f"{suite}.json"
         return new if path is None or not path.exists() else results.added_to(results.read(path), new)
+
+    def keep(self, found: Results) -> None:
+        """Save results so far, where they are added to: what is cut short then loses one measurement."""
+        if self.add_to is not None:
+            results.write(found, self.add_to)
 
     def some(self, items: Sequence[Item], most: int) -> Sequence[Item]:
         """Return all items, or with `quick` the first few."""

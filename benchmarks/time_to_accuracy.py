@@ -38,6 +38,7 @@ from ptref.execution import Execution
 
 OF_A_CHOICE = 30  # seeds
 AS_IT_IS = "as it is"
+ACCURACY, TIME = "accuracy", "time"  # what records are about
 GRAPHS = Execution(graphs=True)
 THROWN_AWAY = 2**32  # the seed of the training before the clock starts
 
@@ -127,13 +128,13 @@ def measure(task: Task, settings: Settings) -> Results:
         results.notes.append(
             f"{task.suite}: PyTorch {torch.__version__} finds no GPU; measured on the CPU alone"
         )
+    for choice, learner in learners.items():
+        if cuda:
+            seen.follow(choice, CUDA, learner, OF_A_CHOICE)
     with threads_of_all(settings.threads), parallel.Step(settings.threads) as step:
         seen.follow(AS_IT_IS, NPNET, lambda: partial(on_npnet, task, train, test, step), task.cpu_seeds)
         cpu = partial(on_torch, task, train, test, torch.device("cpu"), Execution(), task.setting)
         seen.follow(AS_IT_IS, EAGER, cpu, task.cpu_seeds)
-    for choice, learner in learners.items():
-        if cuda:
-            seen.follow(choice, CUDA, learner, OF_A_CHOICE)
     return results
 
 
@@ -147,28 +148,50 @@ class _Seen:
     deadline: float
 
     def follow(self, choice: str, engine: str, learner: Callable[[], Learner], seeds: int) -> None:
-        """Learn with all seeds, as far as there is time, and write down how long it took and what came out."""
-        about = {"choice": choice, "reach": self.task.reach}
+        """Learn with all seeds, as far as there is time, and write down how long it took and how well.
+
+        Seeds that were learnt with before are not learnt with again.
+        """
         seeds = 2 if self.settings.quick else seeds
-        if self.results.has(engine, **about):
+        seconds, accuracies = (self._earlier(choice, engine, what) for what in (TIME, ACCURACY))
+        if len(seconds) >= seeds:
             return
         tell(f"{self.task.suite}: {engine}, {choice}")
-        seconds: list[float] = []
-        accuracies: list[float] = []
-        learn = learner() if time.monotonic() < self.deadline else None
-        for seed in range(seeds):
-            if learn is None or time.monotonic() > self.deadline:
-                self.results.notes.append(f"{engine}, {choice}: {NO_TIME} after {seed} of {seeds} seeds")
-                break
-            spent, accuracy = learn(seed)
+        learn = learner() if self._is_time() else None
+        while learn is not None and len(seconds) < seeds and self._is_time():
+            spent, accuracy = learn(len(seconds))
             seconds.append(spent)
             accuracies.append(accuracy)
-        if len(seconds) > 1:
-            found = {"accuracy": accuracies, "time": seconds}
-            for what, values in found.items():
-                unit = "accuracy" if what == "accuracy" else "s"
-                self.results.records.append(Record({**about, "what": what}, {engine: values}, unit=unit))
-            self.results.notes.append(f"{engine}, {choice}: {verdict(accuracies, self.task.reach)}")
+        self._write(choice, engine, seconds, accuracies, seeds)
+        self.settings.keep(self.results)
+
+    def _is_time(self) -> bool:
+        return time.monotonic() < self.deadline
+
+    def _earlier(self, choice: str, engine: str, what: str) -> list[float]:
+        """Return what was measured earlier, one number for each seed."""
+        found = [each for each in self._records(choice, engine) if each.has(what=what)]
+        return [value for record in found for value in record.samples[engine]]
+
+    def _records(self, choice: str, engine: str) -> list[Record]:
+        return [each for each in self.results.records if each.has(choice=choice) and engine in each.samples]
+
+    def _write(
+        self, choice: str, engine: str, seconds: list[float], accuracies: list[float], seeds: int
+    ) -> None:
+        """Write down everything of a choice, in place of what stood there."""
+        records, notes, reach = self.results.records, self.results.notes, self.task.reach
+        about, said = {"choice": choice, "reach": reach}, f"{engine}, {choice}: "
+        earlier = self._records(choice, engine)
+        records[:] = [record for record in records if record not in earlier]
+        notes[:] = [note for note in notes if not note.startswith(said)]
+        if len(seconds) < seeds:
+            notes.append(f"{said}{NO_TIME} after {len(seconds)} of {seeds} seeds")
+        if len(seconds) < 2:
+            return
+        records.append(Record({**about, "what": ACCURACY}, {engine: accuracies}, unit="accuracy"))
+        records.append(Record({**about, "what": TIME}, {engine: seconds}))
+        notes.append(f"{said}{verdict(accuracies, reach)}")
 
 
 def verdict(accuracies: list[float], reach: float) -> str:
