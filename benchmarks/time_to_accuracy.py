@@ -162,8 +162,9 @@ class _Seen:
             spent, accuracy = learn(len(seconds))
             seconds.append(spent)
             accuracies.append(accuracy)
+            self._write(choice, engine, seconds, accuracies, seeds)
+            self.settings.keep(self.results)
         self._write(choice, engine, seconds, accuracies, seeds)
-        self.settings.keep(self.results)
 
     def _is_time(self) -> bool:
         return time.monotonic() < self.deadline
