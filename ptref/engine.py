@@ -4,8 +4,10 @@
 stands and meets the same losses, updates and dropped values, so that both engines can be held side by side.
 
 Where `torch.distributed` is set up with several processes, each takes its part of the rows of every
-minibatch. They all see the outputs for all rows, so that the loss means the same whatever it averages over,
-and the gradients they add up are those of one process, apart from rounding.
+minibatch, and the gradients they add up are those of one process, apart from rounding. PyTorch's own losses
+are sums over samples, divided by a number that the targets tell: each process goes backward from its own part
+of the loss while outputs travel. Any other loss may average over what it likes. It is given the outputs for
+all rows, and every process waits for those of the others.
 """
 
 from __future__ import annotations
@@ -32,19 +34,13 @@ from npnet.train import BatchResult
 from ptref.convert import to_torch
 from ptref.execution import Execution, chosen, memory_told
 from ptref.graphs import Replayed, state_of
+from ptref.loss_parts import ELEMENT_LOSSES, LABEL_LOSSES, Sent, divisor, has_parts, in_parts, is_one_of
 from ptref.peers import missed
 from ptref.resume import Resumable
 from ptref.shared_dropout import Noise, SharedDropout, share_dropout
 
 FUSED = ("SGD", "Adam", "AdamW")  # one kernel for a whole update, on the CPU as well
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-LABEL_LOSSES = ("CrossEntropyLoss", "NLLLoss", "cross_entropy", "nll_loss")
-# What these average over is elements, in the shape of the outputs.
-ELEMENT_LOSSES = (
-    "MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss",
-    "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-)  # fmt: skip
 
 
 # ---- the engine ----------------------------------------------------------------------------------------
@@ -102,7 +98,8 @@ class TorchEngine(Resumable):
         if self.processes > 1:
             if any(isinstance(part, BATCH_NORMS) for part in module.modules()):
                 raise InputError("fit: module must be without batch norm where several processes train it")
-            self._learning = DistributedDataParallel(module)
+            self._learning = DistributedDataParallel(module, gradient_as_bucket_view=True)
+        self._part = in_parts(loss) if self.processes > 1 else None
         self._check_graphs()
         self._replayed = Replayed(self._learn, state_of(module)) if self.execution.graphs else None
 
@@ -114,7 +111,7 @@ class TorchEngine(Resumable):
     @property
     def ignore_index(self) -> int | None:
         """The loss's."""
-        default = -100 if _is_one_of(LABEL_LOSSES, self.loss) else None
+        default = -100 if is_one_of(LABEL_LOSSES, self.loss) else None
         return getattr(self.loss, "ignore_index", default)
 
     @property
@@ -122,7 +119,7 @@ class TorchEngine(Resumable):
         """What the loss compares with."""
         if self.ignore_index is not None:
             return "labels"
-        return "numbers" if _is_one_of(ELEMENT_LOSSES, self.loss) else "any"
+        return "numbers" if is_one_of(ELEMENT_LOSSES, self.loss) else "any"
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
@@ -150,15 +147,26 @@ class TorchEngine(Resumable):
     def _learn(self, x: Tensor, target: Tensor) -> tuple[Tensor, ...]:
         """Return loss, outputs, and the gradients of those parameters that have one."""
         n = len(target)
-        y = self._shared(self._outputs(self._learning, x), self._rows(n), n)
-        loss = self.loss(y, target)
-        self.module.zero_grad(set_to_none=True)
-        # Processes average their gradients, where their sum is wanted.
-        (loss * self.processes).backward()  # type: ignore[no-untyped-call]
+        own, rows = self._outputs(self._learning, x), self._rows(n)
+        if self._part is None or not has_parts(own, target):
+            y = self._shared(own, rows, n)
+            loss = self.loss(y, target)
+            self._backward(loss)
+        else:
+            part = self._part(own, target, rows)
+            sent = Sent(part.detach(), own.detach(), rows, n)
+            self._backward(part)
+            loss, y = sent.received()
         grads = {name: parameter.grad for name, parameter in self.module.named_parameters()}
         found = {name: grad for name, grad in grads.items() if grad is not None}
         self._learnt = list(found)
         return loss.detach(), y.detach(), *found.values()
+
+    def _backward(self, loss: Tensor) -> None:
+        """Leave the gradients in the parameters, added up over the processes."""
+        self.module.zero_grad(set_to_none=True)
+        # Processes average their gradients, where their sum is wanted.
+        (loss * self.processes).backward()  # type: ignore[no-untyped-call]
 
     def update(self, grads: Mapping[str, Any]) -> None:
         """Let the optimizer step."""
@@ -247,21 +255,11 @@ class TorchEngine(Resumable):
         """Return what the loss's mean divides by; see `npnet.nn.Loss.divisor`."""
         if hasattr(self.loss, "divisor"):
             return float(self.loss.divisor(y, target))
-        if _is_one_of(ELEMENT_LOSSES, self.loss):
+        if is_one_of(ELEMENT_LOSSES, self.loss):
             return float(y.numel())
-        if not _is_one_of(LABEL_LOSSES, self.loss):
+        if not is_one_of(LABEL_LOSSES, self.loss):
             return float(len(target))
-        if target.dtype.kind not in "iu":
-            return float(y.numel() / y.shape[min(y.ndim, 2) - 1])
-        labels = target[target != self.ignore_index]
-        weight = getattr(self.loss, "weight", None)
-        return float(labels.size if weight is None else _array(weight)[labels].sum(dtype=np.float64))
-
-
-def _is_one_of(names: tuple[str, ...], loss: object) -> bool:
-    """Tell whether a loss is one of PyTorch's, or made of one: a class or a function of a name."""
-    own = {getattr(loss, "__name__", "")} | {kind.__name__ for kind in type(loss).__mro__}
-    return not own.isdisjoint(names)
+        return float(divisor(self.loss, torch.from_numpy(target)))
 
 
 def process() -> tuple[int, int]:
