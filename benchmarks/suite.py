@@ -13,6 +13,14 @@ from benchmarks.results import Results
 
 Item = TypeVar("Item")
 
+# Gbit/s and microseconds, as makers state them. NVLink: 450 GB/s in each direction.
+LINKS = (
+    "Ethernet 1 Gbit/s=1,50",
+    "Ethernet 10 Gbit/s=10,50",
+    "InfiniBand 400 Gbit/s=400,10",
+    "NVLink=3600,10",
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -31,6 +39,8 @@ class Settings:
     add_to : path, optional
         The folder of earlier results: what is there is kept, what is missing is measured, and each
         measurement is saved at once. Only the suites of a GPU do so.
+    links : tuple of str
+        Between the machines or GPUs that are planned for; only the plan looks at them.
     """
 
     threads: int
@@ -38,6 +48,7 @@ class Settings:
     data: Path | None = None
     seconds: float | None = None
     add_to: Path | None = None
+    links: tuple[str, ...] = LINKS
 
     @property
     def rounds(self) -> int:
@@ -52,7 +63,8 @@ class Settings:
     def results(self, suite: str) -> Results:
         """Return results of a suite: empty, or those that are to be added to."""
         method = {**asdict(self), "rounds": self.rounds, "turn": self.turn}
-        del method["data"], method["add_to"]  # results are published, and paths are private
+        for name in ("data", "add_to", "links"):  # results are published, and paths are private
+            del method[name]
         new = Results(suite, environment.describe(self.threads), method)
         path = None if self.add_to is None else self.add_to / f"{suite}.json"
         return new if path is None or not path.exists() else results.added_to(results.read(path), new)
