@@ -302,6 +302,7 @@ def engine_for(
     *,
     device: str = "cpu",
     threads: int | None = None,
+    execution: Execution | None = None,
 ) -> Iterator[TorchEngine]:
     """Learn with PyTorch what an npnet model would learn; at the end the model has the weights.
 
@@ -314,6 +315,8 @@ def engine_for(
     device : "cpu" or "cuda"
     threads : int, optional
         How many PyTorch computes with; by default all cores, shared among the processes of a machine.
+    execution : Execution, optional
+        Precision, memory format, compiled or not, replayed or not; by default what `choosing` has chosen.
 
     Yields
     ------
@@ -345,7 +348,7 @@ def engine_for(
     mover = chosen.make(torch.optim, moved)
     planned = None if schedule is None else schedule.make(lr_scheduler, mover)
     with torch_threads(threads):
-        engine = TorchEngine(module, loss_for(loss).to(device), mover, planned, noise)
+        engine = TorchEngine(module, loss_for(loss).to(device), mover, planned, noise, execution)
         try:
             yield engine
         finally:  # after an error too: the engine has its best weights back by then
@@ -384,8 +387,19 @@ def check_device(device: str) -> None:
     if device not in {"cpu", "cuda"}:
         raise InputError(f"the device must be cpu or cuda, got {device!r}")
     if device == "cuda" and not torch.cuda.is_available():
-        built = "is built without CUDA" if torch.version.cuda is None else "finds no GPU it can use"
-        raise InputError(f"device cuda: PyTorch {torch.__version__} {built}; use --device cpu")
+        raise InputError(f"device cuda: PyTorch {torch.__version__} {_why_no_gpu()}; use --device cpu")
+
+
+def _why_no_gpu() -> str:
+    """Say why PyTorch has no GPU; what it says of the driver itself may be that it is too old."""
+    if torch.version.cuda is None:
+        return "is built without CUDA"
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except (RuntimeError, AssertionError) as error:
+        told = str(error).split(". Please", 1)[0].split("\n", 1)[0].rstrip(".")
+        return f"finds no GPU it can use: {told[:1].lower()}{told[1:]}"
+    return "finds no GPU it can use"
 
 
 @contextmanager
