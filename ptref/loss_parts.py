@@ -114,6 +114,10 @@ def has_parts(own: Tensor, target: Tensor) -> bool:
     own : Tensor, shape (rows, ...)
     target : Tensor, shape (n, ...)
         Numbers may have been given in another shape, for PyTorch to repeat.
+
+    Returns
+    -------
+    has_parts : bool
     """
     return not target.is_floating_point() or target.shape[1:] == own.shape[1:]
 
@@ -125,6 +129,10 @@ def is_one_of(names: tuple[str, ...], loss: object) -> bool:
     ----------
     names : tuple of str
     loss : callable
+
+    Returns
+    -------
+    is_one_of : bool
     """
     own = {getattr(loss, "__name__", "")} | {kind.__name__ for kind in type(loss).__mro__}
     return not own.isdisjoint(names)
