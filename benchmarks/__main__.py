@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import environment, results
-from benchmarks.suite import Settings
+from benchmarks.suite import LINKS, Settings
 from npnet import parallel
 from npnet.errors import InputError
 
 SUITES = ("step", "ops", "scaling", "memory", "accuracy")
-GPU_SUITES = ("gpu", "throughput", "mnist-fast")
+MORE_SUITES = ("plan",)
+GPU_SUITES = ("gpu", "throughput", "mnist-fast", "cifar10-fast")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 after success, 2 after a user's mistake, 130 after Ctrl-C.
     """
     chosen = _parser().parse_args(arguments)
-    suites = {"all": SUITES, "report": (*SUITES, *GPU_SUITES)}.get(chosen.suite, (chosen.suite,))
+    suites = {"all": SUITES, "report": (*SUITES, *MORE_SUITES, *GPU_SUITES)}.get(
+        chosen.suite, (chosen.suite,)
+    )
     try:
         if chosen.suite != "report":
             environment.require_torch()
@@ -43,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen.quick,
             chosen.data,
             chosen.seconds,
+            chosen.out if chosen.add else None,
+            tuple(chosen.link or LINKS),
         )
         for suite in suites:
             path = chosen.out / f"{suite}.json"
@@ -85,17 +90,30 @@ def _parser() -> argparse.ArgumentParser:
         "suite",
         nargs="?",
         default="all",
-        choices=(*SUITES, *GPU_SUITES, "all", "report"),
+        choices=(*SUITES, *MORE_SUITES, *GPU_SUITES, "all", "report"),
         help="what to measure; all needs no GPU; report prints and draws saved results again",
     )
     parser.add_argument("--threads", type=int, help="threads of every engine (default: the number of cores)")
     parser.add_argument("--quick", action="store_true", help="check in a minute that everything runs")
     parser.add_argument("--out", type=Path, default=results.FOLDER, help="folder for results")
-    parser.add_argument("--data", type=Path, help="folder of the data sets, for accuracy and mnist-fast")
+    parser.add_argument(
+        "--data", type=Path, help="folder of the data sets, for accuracy, mnist-fast, cifar10-fast"
+    )
     parser.add_argument(
         "--seconds",
         type=float,
         help="start no new measurement after this time (suites of a GPU; default: no limit)",
+    )
+    parser.add_argument(
+        "--link",
+        action="append",
+        metavar="NAME=GBIT,MICROSECONDS",
+        help="plan for this link: its bandwidth and its latency; may be given several times (plan)",
+    )
+    parser.add_argument(
+        "--add",
+        action="store_true",
+        help="keep what is in --out, measure what is missing and save each measurement (suites of a GPU)",
     )
     return parser
 

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks import ceilings
+from benchmarks import ceilings, gpu_report
 from benchmarks.contenders import LR, MOMENTUM, by_events, of_work
 from benchmarks.environment import threads_of_all
 from benchmarks.gpu_report import BF16, CUDA, CUDA_SENT, EAGER, GRAPHS, GRAPHS_SENT, NPNET
-from benchmarks.results import Record, Results
+from benchmarks.results import NO_TIME, Record, Results
 from benchmarks.suite import Settings, tell
 from benchmarks.timing import Contender, race
 from benchmarks.works import WORKS, Work
@@ -45,41 +45,54 @@ def measure(settings: Settings) -> Results:
     results = settings.results("gpu")
     deadline = time.monotonic() + (settings.seconds or float("inf"))
     there = torch.cuda.is_available()
-    if there:
+    if there and not gpu_report.ceilings(results):
         tell("gpu: ceilings")
         side, size = (1024, 2**24) if settings.quick else (ceilings.SIDE, ceilings.BYTES)
         results.records.extend(ceilings.measure(side=side, size=size))
-    else:
+    if not there:
         results.notes.append(f"gpu: PyTorch {torch.__version__} finds none; measured on the CPU alone")
     missing: dict[int, list[str]] = {}
-    slowest: dict[tuple[str, str], float] = {}
+    quickest = _quickest(results)
     batches = (4, 1) if settings.quick else BATCHES
     for batch, work, (kind, training) in product(batches, settings.some(WORKS, 3), KINDS.items()):
         sized = replace(work, batch=batch)
+        if results.has(work=title(work), kind=kind, batch=batch):
+            continue
         if time.monotonic() > deadline:
             missing.setdefault(batch, []).append(f"{work} ({kind})")
             continue
         tell(f"gpu: {sized}, {kind}")
-        samples = _on_the_cpu(sized, settings, slowest, kind, training=training)
+        samples = _on_the_cpu(sized, settings, quickest, kind, training=training)
         if there:
             samples |= _on_the_gpu(sized, results.notes, settings, training=training)
         results.records.append(Record(_about(sized, kind, training=training), samples))
+        settings.keep(results)
     for batch, works in missing.items():
-        results.notes.append(f"gpu: no time was left for batch {batch} of {len(works)} measurements")
+        results.notes.append(f"gpu: {NO_TIME} for batch {batch} of {len(works)} measurements")
     return results
 
 
 def _about(work: Work, kind: str, *, training: bool) -> dict[str, Any]:
     """Say what is measured, with the least work it takes."""
     operations, size = least(work, training=training)
-    size_of_image = f" {'×'.join(map(str, work.sample))}" if len(work.sample) > 1 else ""
     return {
-        "work": f"{work.name}{size_of_image}",
+        "work": title(work),
         "kind": kind,
         "batch": work.batch,
         "operations": operations,
         "bytes": size,
     }
+
+
+def title(work: Work) -> str:
+    """Return the work's name and the size of its images.
+
+    Examples
+    --------
+    >>> title(WORKS[0])
+    'logistic regression 1×28×28'
+    """
+    return f"{work.name} {'×'.join(map(str, work.sample))}" if len(work.sample) > 1 else work.name
 
 
 def least(work: Work, *, training: bool) -> tuple[int, int]:
@@ -101,11 +114,22 @@ def least(work: Work, *, training: bool) -> tuple[int, int]:
 # ---- on the CPU ----------------------------------------------------------------------------------------
 
 
+def _quickest(results: Results) -> dict[tuple[str, str], float]:
+    """Return the least seconds that the slower engine took for a sample on the CPU, by work and kind."""
+    found: dict[tuple[str, str], float] = {}
+    for (work, kind), by_engine in gpu_report.curves(results).items():
+        both = [by_engine.get(engine, {}) for engine in (NPNET, EAGER)]
+        a_sample = [max(curve[n] for curve in both if n in curve) / n for n in set().union(*both)]
+        if a_sample:
+            found[work, kind] = min(a_sample)
+    return found
+
+
 def _on_the_cpu(
-    work: Work, settings: Settings, slowest: dict[tuple[str, str], float], kind: str, *, training: bool
+    work: Work, settings: Settings, quickest: dict[tuple[str, str], float], kind: str, *, training: bool
 ) -> dict[str, list[float]]:
     """Time both engines, unless what smaller minibatches took says that it would last too long."""
-    a_sample = slowest.get((work.name + str(work.sample), kind), 0.0)
+    a_sample = quickest.get((title(work), kind), 0.0)
     expected = work.batch * a_sample
     if expected > PATIENCE:
         return {}
@@ -118,7 +142,7 @@ def _on_the_cpu(
         )
     found = max(min(seconds) for seconds in samples.values()) / work.batch
     # What a sample takes falls as minibatches grow, so the smallest found is what to reckon with.
-    slowest[work.name + str(work.sample), kind] = min(a_sample or found, found)
+    quickest[title(work), kind] = min(a_sample or found, found)
     return samples
 
 
@@ -149,7 +173,9 @@ def _on_the_gpu(
             try:
                 with _contender(name, work, x, target, execution, sent=sent, training=training) as one:
                     samples |= race([one], rounds=_rounds(settings), turn=0.004)
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:  # while a graph is recorded it may come as another kind of error
+                if "out of memory" not in str(error):
+                    raise
                 what = "training step" if training else "inference"
                 notes.append(f"gpu: {work}, {what}: {name} does not fit into the GPU's memory")
             torch.cuda.empty_cache()

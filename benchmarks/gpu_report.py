@@ -190,7 +190,7 @@ def throughput_tables(results: Results) -> list[Table]:
     return [(["work", "way", "batch", "engine", "images/s, or share"], rows)] if rows else []
 
 
-def mnist_fast_tables(results: Results) -> list[Table]:
+def time_to_accuracy_tables(results: Results) -> list[Table]:
     """Return time and accuracy of each choice, with their spread over the seeds."""
     rows: dict[tuple[str, str], dict[str, Sequence[float]]] = {}
     for record in results.records:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks import gpu_report
+from benchmarks import gpu_report, plan_report
 from benchmarks.peers import PEERS
 from benchmarks.results import Record, Results, axes
 from benchmarks.samples import Ratio, exponent, ratio, summary
@@ -77,8 +77,10 @@ def tables(results: Results) -> list[gpu_report.Table]:
     """Return all tables of a suite, each with its headings."""
     of_suite = {
         "gpu": gpu_report.tables,
+        "plan": plan_report.tables,
         "throughput": gpu_report.throughput_tables,
-        "mnist-fast": gpu_report.mnist_fast_tables,
+        "mnist-fast": gpu_report.time_to_accuracy_tables,
+        "cifar10-fast": gpu_report.time_to_accuracy_tables,
     }.get(results.suite)
     if of_suite is not None:
         return of_suite(results) if results.records else []

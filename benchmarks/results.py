@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from npnet.errors import InputError, MissingError
 
 FOLDER = Path(__file__).parent / "results"
+NO_TIME = "no time was left"  # how notes begin that no longer hold once more is measured
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Record:
     at_most: float | None = None
     peers_at_most: Mapping[str, float] = field(default_factory=dict)
 
+    def has(self, **about: Any) -> bool:
+        """Tell whether it is about this, whatever else it is about."""
+        return about.items() <= dict(self.about).items()
+
 
 @dataclass(frozen=True)
 class Results:
@@ -48,6 +53,10 @@ class Results:
     method: Mapping[str, Any]
     records: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # for example what could not be measured
+
+    def has(self, **about: Any) -> bool:
+        """Tell whether there is a record about this, whatever else it is about."""
+        return any(record.has(**about) for record in self.records)
 
 
 def require_writable(folder: Path) -> None:
@@ -115,6 +124,33 @@ def read(path: Path) -> Results:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError) as error:  # not text, not JSON, or other content
         raise InputError(f"{path} must hold results of python -m benchmarks: {error}") from None
+
+
+def added_to(earlier: Results, now: Results) -> Results:
+    """Return earlier results, to which new ones are to be added.
+
+    Parameters
+    ----------
+    earlier : Results
+    now : Results
+        Without records: the machine and the method of what is to come.
+
+    Raises
+    ------
+    InputError
+        If another machine, library or number of threads stands behind the earlier ones.
+    """
+    for name in ("processor", "cores", "threads", "libraries", "cuda"):
+        there, here = earlier.environment.get(name), now.environment.get(name)
+        if there != here:
+            raise InputError(
+                f"--add: {now.suite} must be measured with the same {name} as before, got {here}, not {there}"
+            )
+    notes = [note for note in earlier.notes if NO_TIME not in note]
+    notes.append(
+        f"{now.suite}: measurements after the first {len(earlier.records)} are of {now.environment['when']}"
+    )
+    return replace(earlier, method=now.method, records=list(earlier.records), notes=notes)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from npnet.engines import Backend, EngineSettings, Spec
 from npnet.errors import MissingError
 from npnet.nn import Layer
 from npnet.train import Engine
+from ptref.options import OPTIONS
 
 
 class TorchBackend(Backend):
@@ -18,15 +19,16 @@ class TorchBackend(Backend):
 
     title = "PyTorch"
     devices = ("cpu", "cuda")
+    options = OPTIONS
     is_reference = True
 
     def check(self, settings: EngineSettings) -> None:
-        """Require PyTorch and the device to be there.
+        """Require PyTorch and the device to be there, and to be able to do what was chosen.
 
         Raises
         ------
         InputError
-            If the device is not.
+            If the device is not, or cannot.
         MissingError
             If PyTorch is not.
         """
@@ -36,8 +38,10 @@ class TorchBackend(Backend):
                 "engine torch trains with PyTorch, which is not installed: pip install torch torchvision"
             )
         from ptref.engine import check_device  # noqa: PLC0415 - PyTorch is loaded when asked for
+        from ptref.execution import Execution  # noqa: PLC0415 - as above
 
         check_device(settings.device)
+        Execution(**settings.options).require(settings.device)
 
     def engine(
         self,
@@ -49,9 +53,17 @@ class TorchBackend(Backend):
     ) -> AbstractContextManager[Engine]:
         """Give an engine of PyTorch that starts where the model stands; see `ptref.engine.engine_for`."""
         from ptref.engine import engine_for  # noqa: PLC0415 - as above
+        from ptref.execution import Execution  # noqa: PLC0415 - as above
 
-        device, threads = settings.device, settings.threads
-        return engine_for(model, loss, optimizer, schedule, device=device, threads=threads)
+        return engine_for(
+            model,
+            loss,
+            optimizer,
+            schedule,
+            device=settings.device,
+            threads=settings.threads,
+            execution=Execution(**settings.options) if settings.options else None,
+        )
 
     def versions(self) -> dict[str, str]:
         """Return PyTorch's version."""

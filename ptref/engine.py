@@ -4,8 +4,10 @@
 stands and meets the same losses, updates and dropped values, so that both engines can be held side by side.
 
 Where `torch.distributed` is set up with several processes, each takes its part of the rows of every
-minibatch. They all see the outputs for all rows, so that the loss means the same whatever it averages over,
-and the gradients they add up are those of one process, apart from rounding.
+minibatch, and the gradients they add up are those of one process, apart from rounding. PyTorch's own losses
+are sums over samples, divided by a number that the targets tell: each process goes backward from its own part
+of the loss while outputs travel. Any other loss may average over what it likes. It is given the outputs for
+all rows, and every process waits for those of the others.
 """
 
 from __future__ import annotations
@@ -32,19 +34,13 @@ from npnet.train import BatchResult
 from ptref.convert import to_torch
 from ptref.execution import Execution, chosen, memory_told
 from ptref.graphs import Replayed, state_of
+from ptref.loss_parts import ELEMENT_LOSSES, LABEL_LOSSES, Sent, divisor, has_parts, in_parts, is_one_of
 from ptref.peers import missed
 from ptref.resume import Resumable
 from ptref.shared_dropout import Noise, SharedDropout, share_dropout
 
 FUSED = ("SGD", "Adam", "AdamW")  # one kernel for a whole update, on the CPU as well
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-LABEL_LOSSES = ("CrossEntropyLoss", "NLLLoss", "cross_entropy", "nll_loss")
-# What these average over is elements, in the shape of the outputs.
-ELEMENT_LOSSES = (
-    "MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss",
-    "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-)  # fmt: skip
 
 
 # ---- the engine ----------------------------------------------------------------------------------------
@@ -102,7 +98,8 @@ class TorchEngine(Resumable):
         if self.processes > 1:
             if any(isinstance(part, BATCH_NORMS) for part in module.modules()):
                 raise InputError("fit: module must be without batch norm where several processes train it")
-            self._learning = DistributedDataParallel(module)
+            self._learning = DistributedDataParallel(module, gradient_as_bucket_view=True)
+        self._part = in_parts(loss) if self.processes > 1 else None
         self._check_graphs()
         self._replayed = Replayed(self._learn, state_of(module)) if self.execution.graphs else None
 
@@ -114,7 +111,7 @@ class TorchEngine(Resumable):
     @property
     def ignore_index(self) -> int | None:
         """The loss's."""
-        default = -100 if _is_one_of(LABEL_LOSSES, self.loss) else None
+        default = -100 if is_one_of(LABEL_LOSSES, self.loss) else None
         return getattr(self.loss, "ignore_index", default)
 
     @property
@@ -122,7 +119,7 @@ class TorchEngine(Resumable):
         """What the loss compares with."""
         if self.ignore_index is not None:
             return "labels"
-        return "numbers" if _is_one_of(ELEMENT_LOSSES, self.loss) else "any"
+        return "numbers" if is_one_of(ELEMENT_LOSSES, self.loss) else "any"
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
@@ -150,15 +147,26 @@ class TorchEngine(Resumable):
     def _learn(self, x: Tensor, target: Tensor) -> tuple[Tensor, ...]:
         """Return loss, outputs, and the gradients of those parameters that have one."""
         n = len(target)
-        y = self._shared(self._outputs(self._learning, x), self._rows(n), n)
-        loss = self.loss(y, target)
-        self.module.zero_grad(set_to_none=True)
-        # Processes average their gradients, where their sum is wanted.
-        (loss * self.processes).backward()  # type: ignore[no-untyped-call]
+        own, rows = self._outputs(self._learning, x), self._rows(n)
+        if self._part is None or not has_parts(own, target):
+            y = self._shared(own, rows, n)
+            loss = self.loss(y, target)
+            self._backward(loss)
+        else:
+            part = self._part(own, target, rows)
+            sent = Sent(part.detach(), own.detach(), rows, n)
+            self._backward(part)
+            loss, y = sent.received()
         grads = {name: parameter.grad for name, parameter in self.module.named_parameters()}
         found = {name: grad for name, grad in grads.items() if grad is not None}
         self._learnt = list(found)
         return loss.detach(), y.detach(), *found.values()
+
+    def _backward(self, loss: Tensor) -> None:
+        """Leave the gradients in the parameters, added up over the processes."""
+        self.module.zero_grad(set_to_none=True)
+        # Processes average their gradients, where their sum is wanted.
+        (loss * self.processes).backward()  # type: ignore[no-untyped-call]
 
     def update(self, grads: Mapping[str, Any]) -> None:
         """Let the optimizer step."""
@@ -247,21 +255,11 @@ class TorchEngine(Resumable):
         """Return what the loss's mean divides by; see `npnet.nn.Loss.divisor`."""
         if hasattr(self.loss, "divisor"):
             return float(self.loss.divisor(y, target))
-        if _is_one_of(ELEMENT_LOSSES, self.loss):
+        if is_one_of(ELEMENT_LOSSES, self.loss):
             return float(y.numel())
-        if not _is_one_of(LABEL_LOSSES, self.loss):
+        if not is_one_of(LABEL_LOSSES, self.loss):
             return float(len(target))
-        if target.dtype.kind not in "iu":
-            return float(y.numel() / y.shape[min(y.ndim, 2) - 1])
-        labels = target[target != self.ignore_index]
-        weight = getattr(self.loss, "weight", None)
-        return float(labels.size if weight is None else _array(weight)[labels].sum(dtype=np.float64))
-
-
-def _is_one_of(names: tuple[str, ...], loss: object) -> bool:
-    """Tell whether a loss is one of PyTorch's, or made of one: a class or a function of a name."""
-    own = {getattr(loss, "__name__", "")} | {kind.__name__ for kind in type(loss).__mro__}
-    return not own.isdisjoint(names)
+        return float(divisor(self.loss, torch.from_numpy(target)))
 
 
 def process() -> tuple[int, int]:
@@ -304,6 +302,7 @@ def engine_for(
     *,
     device: str = "cpu",
     threads: int | None = None,
+    execution: Execution | None = None,
 ) -> Iterator[TorchEngine]:
     """Learn with PyTorch what an npnet model would learn; at the end the model has the weights.
 
@@ -316,6 +315,8 @@ def engine_for(
     device : "cpu" or "cuda"
     threads : int, optional
         How many PyTorch computes with; by default all cores, shared among the processes of a machine.
+    execution : Execution, optional
+        Precision, memory format, compiled or not, replayed or not; by default what `choosing` has chosen.
 
     Yields
     ------
@@ -347,7 +348,7 @@ def engine_for(
     mover = chosen.make(torch.optim, moved)
     planned = None if schedule is None else schedule.make(lr_scheduler, mover)
     with torch_threads(threads):
-        engine = TorchEngine(module, loss_for(loss).to(device), mover, planned, noise)
+        engine = TorchEngine(module, loss_for(loss).to(device), mover, planned, noise, execution)
         try:
             yield engine
         finally:  # after an error too: the engine has its best weights back by then
@@ -386,8 +387,19 @@ def check_device(device: str) -> None:
     if device not in {"cpu", "cuda"}:
         raise InputError(f"the device must be cpu or cuda, got {device!r}")
     if device == "cuda" and not torch.cuda.is_available():
-        built = "is built without CUDA" if torch.version.cuda is None else "finds no GPU it can use"
-        raise InputError(f"device cuda: PyTorch {torch.__version__} {built}; use --device cpu")
+        raise InputError(f"device cuda: PyTorch {torch.__version__} {_why_no_gpu()}; use --device cpu")
+
+
+def _why_no_gpu() -> str:
+    """Say why PyTorch has no GPU; what it says of the driver itself may be that it is too old."""
+    if torch.version.cuda is None:
+        return "is built without CUDA"
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except (RuntimeError, AssertionError) as error:
+        told = str(error).split(". Please", 1)[0].split("\n", 1)[0].rstrip(".")
+        return f"finds no GPU it can use: {told[:1].lower()}{told[1:]}"
+    return "finds no GPU it can use"
 
 
 @contextmanager

@@ -80,7 +80,7 @@ class Execution:
         }
         return ", ".join(name for name, chosen in taken.items() if chosen) or "plain"
 
-    def require(self, device: torch.device) -> None:
+    def require(self, device: torch.device | str) -> None:
         """Require a device that can do what was chosen.
 
         Raises
@@ -88,8 +88,9 @@ class Execution:
         InputError
             If graphs are to be replayed elsewhere than on CUDA.
         """
-        if self.graphs and device.type != "cuda":
-            raise InputError(f"graphs must be replayed on CUDA, got device {device.type}; leave out --graphs")
+        kind = torch.device(device).type
+        if self.graphs and kind != "cuda":
+            raise InputError(f"graphs must be replayed on CUDA, got device {kind}; leave out --graphs")
 
     def placed(self, module: nn.Module) -> nn.Module:
         """Return the module with its convolutions in the memory format chosen."""

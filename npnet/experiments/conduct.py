@@ -132,6 +132,7 @@ def _settings(runner: Runner, options: Options) -> dict[str, Any]:
         common |= {
             "engine": options.engine,
             "device": runner.options.device,
+            **({"engine_options": dict(options.engine_options)} if options.engine_options else {}),
             "threads": options.threads or parallel.cores(),
         }
     each = {setup.name: setup.settings(runner.splits(setup)) for setup in runner.setups}

@@ -2,21 +2,24 @@
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from npnet.errors import MissingError
 
 torch = pytest.importorskip("torch")
 
 main = importlib.import_module("benchmarks.__main__").main
 gpu = importlib.import_module("benchmarks.gpu")
 gpu_report = importlib.import_module("benchmarks.gpu_report")
-mnist_fast = importlib.import_module("benchmarks.mnist_fast")
 report = importlib.import_module("benchmarks.report")
 results = importlib.import_module("benchmarks.results")
 suite = importlib.import_module("benchmarks.suite")
 throughput = importlib.import_module("benchmarks.throughput")
+time_to_accuracy = importlib.import_module("benchmarks.time_to_accuracy")
 
 MEASURED = Path(results.FOLDER) / "h100"
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -66,44 +69,151 @@ def test_when_time_is_up_nothing_new_is_begun(tmp_path, capsys):
 
 
 @without_gpu
-def test_mnist_fast_learns_the_same_with_both_engines(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("no_time")
+def test_a_suite_goes_on_where_it_stopped(tmp_path):
+    assert run(tmp_path, "gpu", "--seconds", "1e-9") == 0
+    assert run(tmp_path, "gpu", "--add") == 0
+    whole = results.read(tmp_path / "gpu.json")
+    assert len(whole.records) == 12
+    assert not [note for note in whole.notes if results.NO_TIME in note]
+    part = replace(whole, records=whole.records[:5])
+    results.write(part, tmp_path)
+    assert run(tmp_path, "gpu", "--add") == 0
+    again = results.read(tmp_path / "gpu.json")
+    assert again.records[:5] == part.records
+    assert [record.about for record in again.records] == [record.about for record in whole.records]
+    assert again.environment["when"] == whole.environment["when"]
+    assert any("measurements after the first 5 are of 20" in note for note in again.notes)
+
+
+@without_gpu
+@pytest.mark.usefixtures("no_time")
+def test_what_was_measured_is_saved_before_the_suite_ends(tmp_path, monkeypatch):
+    assert run(tmp_path, "gpu", "--seconds", "1e-9") == 0
+    measured = gpu._on_the_cpu
+
+    def stopped_at_the_third(work, settings, quickest, kind, **others):
+        if len(quickest) == 2:
+            raise KeyboardInterrupt
+        return measured(work, settings, quickest, kind, **others)
+
+    monkeypatch.setattr(gpu, "_on_the_cpu", stopped_at_the_third)
+    assert run(tmp_path, "gpu", "--add") == 130
+    assert len(results.read(tmp_path / "gpu.json").records) == 2
+
+
+def test_measurements_of_different_machines_are_not_mixed(tmp_path, capsys):
+    (tmp_path / "gpu.json").write_bytes((MEASURED / "gpu.json").read_bytes())
+    assert run(tmp_path, "gpu", "--add") == 2
+    assert "--add: gpu must be measured with the same" in capsys.readouterr().err
+    assert (tmp_path / "gpu.json").read_bytes() == (MEASURED / "gpu.json").read_bytes()
+
+
+# ---- time to accuracy ----------------------------------------------------------------------------------
+
+
+def classes_told_by_a_bar(n, channels, side):
     from npnet.data import ArrayDataset, Splits
 
     rng = np.random.default_rng(0)
-    y = rng.integers(10, size=1000)
-    x = rng.integers(60, size=(1000, 1, 28, 28)) / np.float32(255)
-    x[np.arange(1000), 0, 2 * y, :] = 1  # a bar whose height tells the class
-    digits = Splits(ArrayDataset(x, y), None, ArrayDataset(x, y))
-    monkeypatch.setattr("benchmarks.mnist_fast.mnist", lambda folder: digits)
-    assert run(tmp_path, "mnist-fast") == 0
+    y = rng.integers(10, size=n)
+    x = rng.integers(60, size=(n, channels, side, side)) / np.float32(255)
+    x[np.arange(n), 0, 2 * y, :] = 1  # a bar whose height tells the class
+    return Splits(ArrayDataset(x, y), None, ArrayDataset(x, y))
+
+
+@without_gpu
+@pytest.mark.parametrize(
+    ("name", "data"), [("mnist-fast", ("mnist", 1000, 1, 28)), ("cifar10-fast", ("cifar10", 1000, 3, 32))]
+)
+def test_both_engines_learn_the_same(tmp_path, monkeypatch, name, data):
+    images = classes_told_by_a_bar(*data[1:])
+    monkeypatch.setattr(f"benchmarks.{name.replace('-', '_')}.{data[0]}", lambda folder: images)
+    assert run(tmp_path, name) == 0
     accuracies = {
         engine: values
-        for record in json.loads((tmp_path / "mnist-fast.json").read_text())["records"]
-        for engine, values in record["samples"].items()
-        if record["unit"] == "accuracy"
+        for record in results.read(tmp_path / f"{name}.json").records
+        for engine, values in record.samples.items()
+        if record.unit == "accuracy"
     }
     assert accuracies["npnet"] == pytest.approx(accuracies["PyTorch"], abs=0.02)
     assert min(accuracies["npnet"]) > 0.3
 
 
 @without_gpu
-def test_mnist_fast_says_where_data_is_missing(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("name", ["mnist-fast", "cifar10-fast"])
+def test_where_data_is_missing_it_is_said(tmp_path, capsys, monkeypatch, name):
     def missing(folder):
-        raise mnist_fast.MissingError("no digits here")
+        raise MissingError("no images here")
 
-    monkeypatch.setattr("benchmarks.mnist_fast.mnist", missing)
-    assert run(tmp_path, "mnist-fast") == 0
-    assert "mnist-fast: not measured, no digits here" in capsys.readouterr().out
+    data = name.removesuffix("-fast")
+    monkeypatch.setattr(f"benchmarks.{name.replace('-', '_')}.{data}", missing)
+    assert run(tmp_path, name) == 0
+    assert f"{name}: not measured, no images here" in capsys.readouterr().out
+
+
+def test_seeds_go_on_where_they_stopped(tmp_path):
+    """Seeds 0 … 2 at first, and 3 … 5 then, as if there had been no end in between."""
+    task = replace(importlib.import_module("benchmarks.mnist_fast").TASK, cpu_seeds=6)
+    found = results.Results("mnist-fast", {}, {})
+    learnt = []
+
+    def learner():
+        def learn(seed):
+            learnt.append(seed)
+            return 10.0 + seed, 0.99 + seed / 1000
+
+        return learn
+
+    def follow(clock):
+        times = iter(clock)
+        settings = suite.Settings(1, add_to=tmp_path)
+        seen = time_to_accuracy._Seen(found, task, settings, deadline=1.0)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time_to_accuracy.time, "monotonic", lambda: next(times))
+            seen.follow("as it is", "npnet", learner, task.cpu_seeds)
+
+    follow([0, 0, 0, 0, 2])
+    assert learnt == [0, 1, 2]
+    assert "npnet, as it is: no time was left after 3 of 6 seeds" in found.notes
+    found = results.read(tmp_path / "mnist-fast.json")
+    follow([0, 0, 0, 0])
+    assert learnt == [0, 1, 2, 3, 4, 5]
+    accuracies, seconds = found.records
+    assert list(seconds.samples["npnet"]) == [10, 11, 12, 13, 14, 15]
+    assert list(accuracies.samples["npnet"]) == [0.99 + seed / 1000 for seed in range(6)]
+    (note,) = found.notes
+    assert "mean 99.250 % of 6 seeds" in note
+    follow([])  # nothing is left to learn with
+    assert learnt == [0, 1, 2, 3, 4, 5]
 
 
 # ---- figures of the method -----------------------------------------------------------------------------
 
 
 def test_the_verdict_is_that_of_a_one_sided_test():
-    above = mnist_fast.verdict([0.992, 0.991, 0.993])
+    above = time_to_accuracy.verdict([0.992, 0.991, 0.993], 0.99)
     assert above == "mean 99.200 % of 3 seeds; above 99 % with p = 0.037"
-    assert mnist_fast.verdict([0.988, 0.989, 0.987]).endswith("p = 0.96")
-    assert mnist_fast.verdict([0.5, 0.5]) == "mean 50.000 % of 2 seeds, all alike"
+    assert time_to_accuracy.verdict([0.988, 0.989, 0.987], 0.99).endswith("p = 0.96")
+    assert time_to_accuracy.verdict([0.5, 0.5], 0.99) == "mean 50.000 % of 2 seeds, all alike"
+
+
+def test_the_fastest_way_is_profiled_once(monkeypatch):
+    profiled = []
+    monkeypatch.setattr(
+        throughput, "training_of", lambda batch, way, epochs: profiled.append((batch, way.named()))
+    )
+    monkeypatch.setattr(throughput, "in_kernels", lambda training: [0.95])
+    found = results.read(MEASURED / "throughput.json")
+    throughput._profile_the_fastest(found)
+    assert not profiled
+    about = {"work": throughput.WORK, "batch": 16384, "way": "compiled, graphs, autotuned"}
+    found.records.append(results.Record(about, {"PyTorch CUDA": [9e6]}, unit="images/s"))
+    throughput._profile_the_fastest(found)
+    assert profiled == [(16384, "compiled, graphs, autotuned")]
+    (share,) = (record for record in found.records if record.unit == "share")
+    assert share.samples == {"PyTorch CUDA": [0.95]}
+    assert share.about["way"] == "compiled, graphs, autotuned"
 
 
 def test_time_in_kernels_counts_what_overlaps_once():
@@ -121,8 +231,6 @@ def test_the_least_work_of_a_linear_model():
 
 
 def test_a_large_minibatch_repeats_what_was_drawn():
-    from dataclasses import replace
-
     x, labels = replace(gpu.WORKS[1], batch=3000).minibatch()
     assert x.shape == (3000, 2)
     np.testing.assert_array_equal(x[1024:2048], x[:1024])
@@ -170,7 +278,7 @@ def test_what_the_text_says_is_in_the_json():
     }
     assert len(by_what["time"]) >= 30
     assert max(by_what["time"]) < 0.75
-    assert "above 99 % with p = 4.5e-09" in mnist_fast.verdict(by_what["accuracy"])
+    assert "above 99 % with p = 4.5e-09" in time_to_accuracy.verdict(by_what["accuracy"], 0.99)
     rates = results.read(MEASURED / "throughput.json").records
     assert max(max(r.samples["PyTorch CUDA"]) for r in rates if r.unit == "images/s") > throughput.AIMED_AT
     (share,) = [r.samples["PyTorch CUDA"] for r in rates if r.unit == "share"]

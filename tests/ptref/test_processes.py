@@ -29,9 +29,10 @@ def environment(**more):
 AGREE = """
 import sys
 import numpy as np
+import torch
 from npnet import nn, optim, train
 from npnet.engines import Spec
-from ptref.engine import engine_for
+from ptref.engine import TorchEngine, engine_for
 from ptref.train import processes
 
 
@@ -70,9 +71,27 @@ def check(seed):
     assert (judged.seen, judged.accuracy) == (ours.seen, ours.accuracy), where
 
 
+def check_a_loss_without_parts():
+    # What it looks at is the largest error of the whole minibatch, which one process alone has.
+    def largest(y, target):
+        return (y[:, 0] - target).abs().max()
+
+    torch.manual_seed(0)
+    module, x = torch.nn.Linear(3, 1, dtype=torch.float64), np.arange(15.0).reshape(5, 3) % 4
+    target = np.array([0.0, 9.0, 1.0, 2.0, 3.0])
+    expected = torch.autograd.grad(
+        largest(module(torch.tensor(x)), torch.tensor(target)), list(module.parameters())
+    )
+    engine = TorchEngine(module, largest, torch.optim.SGD(module.parameters(), lr=0.1))
+    outcome = engine.forward_backward(x, target, np.random.default_rng(0))
+    for found, grad in zip(outcome.grads.values(), expected, strict=True):
+        torch.testing.assert_close(found, grad, rtol=0, atol=1e-13)
+
+
 with processes() as rank:
     for seed in range(int(sys.argv[1])):
         check(seed)
+    check_a_loss_without_parts()
 print(f"rank {rank}: all agree")
 """
 
