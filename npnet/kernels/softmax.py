@@ -46,6 +46,7 @@ def has_wide_rows(x: ndarray, axis: int) -> bool:
     limits = thresholds.current
     return (
         x.dtype == np.float32
+        and x.ndim > 0
         and x.size > 0
         and axis % x.ndim == x.ndim - 1
         and limits.softmax_short < x.shape[-1] <= limits.softmax_wide

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from npnet import functional as F
 from npnet.kernels import cross_entropy as kernel
 from npnet.kernels import thresholds
-from npnet.kernels.softmax import exponentials
+from npnet.kernels.softmax import exponentials, has_wide_rows
 
 
 @st.composite
@@ -72,3 +72,19 @@ def test_exponentials_in_both_layouts(shape):
         np.testing.assert_array_equal(shifted, x.astype(float) - x.max(axis, keepdims=True, initial=-np.inf))
         np.testing.assert_array_equal(powers, np.exp(shifted))
         np.testing.assert_allclose(total, powers.sum(axis, keepdims=True), rtol=1e-15)
+
+
+@pytest.mark.parametrize("operation", [F.softmax, F.log_softmax])
+def test_wide_rows_are_as_accurate_as_float64_and_single_logits_are_none(operation):
+    rng = np.random.default_rng(0)
+    x, grad_y = rng.standard_normal((2, 300, 200)).astype(np.float32) * 3
+    assert has_wide_rows(x, 1)
+    assert not has_wide_rows(x[0, 0], 0)
+    results = []
+    for dtype in (np.float32, np.float64):
+        y, backward = operation(x.astype(dtype), 1)
+        results.append((y, backward(grad_y.astype(dtype))))
+    for own, exact in zip(*results, strict=True):
+        assert own.dtype == np.float32
+        assert abs(own - exact).max() <= 4 * np.finfo(np.float32).eps * abs(exact).max()
+    assert operation(np.array(2.0, np.float32), 0)[0].shape == ()
