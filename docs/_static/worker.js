@@ -50,10 +50,10 @@ async function answer(message) {
 async function start({ pyodide, files }, progress) {
   progress("Loading Python …");
   const { loadPyodide } = await import(new URL("pyodide.mjs", pyodide).href);
-  python = await loadPyodide({ indexURL: pyodide, env: { MPLBACKEND: "Agg" } });
-  progress("Loading NumPy and npnet …");
-  const quietly = { messageCallback: () => {} };
-  await python.loadPackage(["numpy", "threadpoolctl"], quietly);
+  // Packages that are named at once are fetched while Python starts.
+  const packages = ["numpy", "threadpoolctl"];
+  python = await loadPyodide({ indexURL: pyodide, env: { MPLBACKEND: "Agg" }, packages });
+  progress("Loading npnet …");
   for (const wheel of await (await fetched(new URL("wheels/index.json", files))).json()) {
     python.unpackArchive(await (await fetched(new URL(`wheels/${wheel}`, files))).arrayBuffer(), "whl");
   }

@@ -103,6 +103,7 @@ def opened(browser):
         context = browser.new_context(viewport={"width": width, "height": height}, **settings)
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(120_000)  # Python takes its time to start on a machine with other work
         if quiet:
             page.on("console", lambda message: heard.append(message.text))
             page.on("pageerror", lambda error: heard.append(str(error)))
