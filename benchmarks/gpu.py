@@ -50,7 +50,7 @@ def measure(settings: Settings) -> Results:
         side, size = (1024, 2**24) if settings.quick else (ceilings.SIDE, ceilings.BYTES)
         results.records.extend(ceilings.measure(side=side, size=size))
     if not there:
-        results.notes.append(f"gpu: PyTorch {torch.__version__} finds none; measured on the CPU alone")
+        results.note(f"gpu: PyTorch {torch.__version__} finds none; measured on the CPU alone")
     missing: dict[int, list[str]] = {}
     quickest = _quickest(results)
     batches = (4, 1) if settings.quick else BATCHES

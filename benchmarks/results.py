@@ -58,6 +58,11 @@ class Results:
         """Tell whether there is a record about this, whatever else it is about."""
         return any(record.has(**about) for record in self.records)
 
+    def note(self, text: str) -> None:
+        """Add a note, unless it is there already."""
+        if text not in self.notes:
+            self.notes.append(text)
+
 
 def require_writable(folder: Path) -> None:
     """Create the folder and a file in it, so that an error shows before anything is measured.
@@ -148,7 +153,8 @@ def added_to(earlier: Results, now: Results) -> Results:
             )
     notes = [note for note in earlier.notes if NO_TIME not in note]
     notes.append(
-        f"{now.suite}: measurements after the first {len(earlier.records)} are of {now.environment['when']}"
+        f"{now.suite}: what was missing beside {len(earlier.records)} records was added on "
+        f"{now.environment['when']}"
     )
     return replace(earlier, method=now.method, records=list(earlier.records), notes=notes)
 

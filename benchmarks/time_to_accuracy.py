@@ -125,9 +125,7 @@ def measure(task: Task, settings: Settings) -> Results:
     if cuda:
         seen.follow(AS_IT_IS, CUDA, learners.pop(AS_IT_IS), task.gpu_seeds)
     else:
-        results.notes.append(
-            f"{task.suite}: PyTorch {torch.__version__} finds no GPU; measured on the CPU alone"
-        )
+        results.note(f"{task.suite}: PyTorch {torch.__version__} finds no GPU; measured on the CPU alone")
     for choice, learner in learners.items():
         if cuda:
             seen.follow(choice, CUDA, learner, OF_A_CHOICE)

@@ -83,7 +83,7 @@ def test_a_suite_goes_on_where_it_stopped(tmp_path):
     assert again.records[:5] == part.records
     assert [record.about for record in again.records] == [record.about for record in whole.records]
     assert again.environment["when"] == whole.environment["when"]
-    assert any("measurements after the first 5 are of 20" in note for note in again.notes)
+    assert any("what was missing beside 5 records was added on 20" in note for note in again.notes)
 
 
 @without_gpu
@@ -267,6 +267,30 @@ def test_tables_of_what_was_measured_are_made_from_its_json(name):
     assert text == (MEASURED / f"{name}.md").read_text()
     assert "NVIDIA H100" in text.splitlines()[0]
     assert "driver 580" in text.splitlines()[0]
+
+
+def test_what_the_text_says_of_two_cores_is_in_the_json():
+    found = results.read(Path(results.FOLDER) / "mnist-fast.json")
+    assert report.markdown(found) == (Path(results.FOLDER) / "mnist-fast.md").read_text()
+    accuracies, seconds = (
+        {
+            engine: values
+            for record in found.records
+            if record.has(what=what)
+            for engine, values in record.samples.items()
+        }
+        for what in ("accuracy", "time")
+    )
+    page = (Path(results.FOLDER).parents[1] / "docs" / "cpu-against-gpu.md").read_text()
+    for engine in ("npnet", "PyTorch"):
+        number, middle = len(seconds[engine]), np.median(seconds[engine])
+        assert (
+            f"| {engine} on 2 cores | {number} | {middle:.1f} | {100 * np.mean(accuracies[engine]):.3f} % |"
+            in page
+        )
+    assert len(seconds["npnet"]) == 30
+    assert "p = 1.2e-05" in time_to_accuracy.verdict(list(accuracies["npnet"]), 0.99)
+    assert f"{min(seconds['npnet']):.1f} to {max(seconds['npnet']):.1f} s" in page
 
 
 def test_what_the_text_says_is_in_the_json():
