@@ -79,7 +79,7 @@ def test_wide_rows_are_as_accurate_as_float64_and_single_logits_are_none(operati
     rng = np.random.default_rng(0)
     x, grad_y = rng.standard_normal((2, 300, 200)).astype(np.float32) * 3
     assert has_wide_rows(x, 1)
-    assert not has_wide_rows(x[0, 0], 0)
+    assert not has_wide_rows(x[0, 0:1].reshape(()), 0)
     results = []
     for dtype in (np.float32, np.float64):
         y, backward = operation(x.astype(dtype), 1)
