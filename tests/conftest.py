@@ -1,6 +1,7 @@
 """Shape annotations are checked at run time in every test, unless a test asks for the bare library."""
 
 import os
+import shutil
 import sys
 from collections import Counter
 from contextlib import suppress
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Last, so that an installed npnet comes first; `benchmarks` is not part of the wheel.
 sys.path.append(str(ROOT))
 
@@ -98,3 +100,16 @@ def blas_over_threads():
 
     with threadpool_limits(2, "blas"):
         yield
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start a browser for the pages of a module; the event loop of playwright ends with it."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip(f"there is no browser on this machine: none of {', '.join(BROWSERS)}")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

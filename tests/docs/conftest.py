@@ -3,7 +3,6 @@
 import functools
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,7 +14,6 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 sys.path.append(str(DOCS))
 TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def build(source, target, pyodide=""):
@@ -36,18 +34,6 @@ def pyodide():
     if not (folder / "pyodide.asm.wasm").exists():
         pytest.skip("PYODIDE names no folder with Pyodide")
     return folder.resolve()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"there is no browser on this machine: none of {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

@@ -1,6 +1,5 @@
 """A browser of the system's, in which pages are opened as files, and traces of every operation."""
 
-import shutil
 from functools import cache, partial
 
 import numpy as np
@@ -15,7 +14,6 @@ OPTIMIZERS = {
     "soft": partial(optim.SGD, lr=0.1, weight_decay=0.5),
     "others": partial(optim.SGD, lr=0.1),
 }
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -30,19 +28,6 @@ def traced():
         return npnet.trace(model, loss, x, target, optimizer=optimizer, generator=np.random.default_rng(1))
 
     return run
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Start a browser for the pages of a module; the event loop of playwright ends with it."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"there is no browser on this machine: none of {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
