@@ -71,7 +71,7 @@ def batch_norm(
         g = _as_runs(grad_y, order)
         sum_g = sum_gx = np.zeros_like(mean)
         if training or needs[1] or needs[2]:
-            sum_g, sum_gx = _sums(g, runs, origin)  # Σ g, Σ g (x − origin)
+            sum_g, sum_gx = _sums(runs, origin, g)  # Σ g, Σ g (x − origin)
             sum_gx = inverse_deviation * (sum_gx - left * sum_g)  # Σ g x̂
         grad_x = None
         if needs[0]:
@@ -107,20 +107,20 @@ def _is_near_zero(mean: Float[ndarray, " c"], var: Float[ndarray, " c"]) -> bool
 def _statistics(x: Runs) -> Statistics:
     """Return the mean and the variance of each channel."""
     m = len(x) * x.shape[2]
-    total, squares = _sums(x, x, None)
+    total, squares = _sums(x, None)
     mean = total / m
     var = squares / m - mean * mean
     if _is_near_zero(mean, var):
         return mean, var
     # The mean of x − mean is the rounding error of the mean, and corrects it.
     centre = mean.astype(x.dtype)
-    left, squares = _sums_of_centred(x, centre)
+    left, squares = _sums(x, centre)
     error = left / m
     return centre + error, np.maximum(squares / m - error * error, 0)
 
 
-def _sums(g: Runs, x: Runs, origin: Float[ndarray, " c"] | None) -> Statistics:
-    """Return Σ g and Σ g (x − origin) of each channel."""
+def _sums(x: Runs, origin: Float[ndarray, " c"] | None, g: Runs | None = None) -> Statistics:
+    """Return Σ g and Σ g (x − origin) of each channel; without g, that of x − origin takes its place."""
     parts = _parts(x.shape[2])
     ones = np.ones(parts[0].stop, x.dtype)
     per_pixel = None if origin is None else _per_pixel(origin, x)
@@ -130,29 +130,13 @@ def _sums(g: Runs, x: Runs, origin: Float[ndarray, " c"] | None) -> Statistics:
         centred = x[block]
         if per_pixel is not None:
             centred = np.subtract(centred, per_pixel, out=workspace(centred.shape, x.dtype))
+        factor = centred if g is None else g[block]
         for i, part in enumerate(parts):
-            np.vecdot(g[block, :, part], ones[: part.stop - part.start], out=sums[block, :, i])
-            np.vecdot(g[block, :, part], centred[..., part], out=products[block, :, i])
+            np.vecdot(factor[..., part], ones[: part.stop - part.start], out=sums[block, :, i])
+            np.vecdot(factor[..., part], centred[..., part], out=products[block, :, i])
 
     run_pieces(add, image_blocks(len(x), x.size))
     return _totals(sums), _totals(products)
-
-
-def _sums_of_centred(x: Runs, mean: Float[ndarray, " c"]) -> Statistics:
-    """Return Σ (x − mean) and Σ (x − mean)² of each channel."""
-    parts, origin = _parts(x.shape[2]), _per_pixel(mean, x)
-    ones = np.ones(parts[0].stop, x.dtype)
-    sums, squares = np.empty((2, *x.shape[:2], len(parts)), x.dtype)
-
-    def add(block: slice) -> None:
-        centred = np.subtract(x[block], origin, out=workspace(x[block].shape, x.dtype))
-        for i, part in enumerate(parts):
-            values = centred[..., part]
-            np.vecdot(values, ones[: part.stop - part.start], out=sums[block, :, i])
-            np.vecdot(values, values, out=squares[block, :, i])
-
-    run_pieces(add, image_blocks(len(x), x.size))
-    return _totals(sums), _totals(squares)
 
 
 def _totals(parts: Float[ndarray, "outer c parts"]) -> Float[ndarray, " c"]:
