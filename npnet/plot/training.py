@@ -102,11 +102,7 @@ def update_ratios(recorder: Recorder, *, title: str = "") -> Figure:
     _log_axis(axes, curves)
     low, high = LIMITS["small updates"].value, LIMITS["large updates"].value
     for height, label in ((high, "too large"), (USUAL_RATIO, "usual"), (low, "too small")):
-        axes.axhline(height, color=GREY, linewidth=0.9, linestyle="-" if height == USUAL_RATIO else ":")
-        axes.annotate(
-            label, (1, height), (3, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-            va="center", fontsize=8, color=GREY,
-        )  # fmt: skip
+        _mark(axes, height, label, "-" if height == USUAL_RATIO else ":")
     low_shown, high_shown = axes.get_ylim()
     axes.set_ylim(min(low_shown, low / 2), max(high_shown, 2 * high))
     axes.set_ylabel("update ÷ weight, ‖Δw‖ / ‖w‖")
@@ -143,12 +139,7 @@ def dead_units(recorder: Recorder, *, title: str = "") -> Figure:
     figure = new_figure(9.5, 3.9, title)
     axes = figure.subplots()
     _draw_curves(axes, recorder, curves)
-    limit = 100 * LIMITS["dead"].value
-    axes.axhline(limit, color=GREY, linewidth=0.9, linestyle=":")
-    axes.annotate(
-        "too many", (1, limit), (3, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-        va="center", fontsize=8, color=GREY,
-    )  # fmt: skip
+    _mark(axes, 100 * LIMITS["dead"].value, "too many", ":")
     axes.set_ylim(-3, 103)
     axes.yaxis.set_major_formatter("{x:g} %")
     axes.set_ylabel("dead units")
@@ -165,7 +156,7 @@ def _check(owner: str, recorder: Any) -> None:
 
 
 def _draw_curves(axes: Any, recorder: Recorder, curves: Mapping[str, Sequence[float]]) -> None:
-    """Draw a curve for each layer over the steps, and a legend beside the axes."""
+    """Draw a curve for each layer over the steps, and a legend above the axes."""
     steps = [moment.step for moment in recorder.moments]
     marker = "." if len(steps) == 1 else ""
     for i, (name, values) in enumerate(curves.items()):
@@ -177,10 +168,7 @@ def _draw_curves(axes: Any, recorder: Recorder, curves: Mapping[str, Sequence[fl
     axes.set_xlabel("step")
     whole_numbers(axes)
     grid_lines(axes)
-    axes.legend(
-        frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
-        ncols=min(4, len(curves)), columnspacing=1.2,
-    )  # fmt: skip
+    _legend_above(axes, min(4, len(curves)))
 
 
 def _legend_step(curves: int) -> int:
@@ -222,8 +210,21 @@ def _draw_through_layers(axes: Any, recorder: Recorder, curves: Mapping[str, Seq
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_xlabel("layer, from the input to the loss")
     grid_lines(axes)
+    _legend_above(axes, 3)
+
+
+def _mark(axes: Any, height: float, label: str, style: str) -> None:
+    """Draw a line across the axes, and beside it what it means."""
+    axes.axhline(height, color=GREY, linewidth=0.9, linestyle=style)
+    axes.annotate(
+        label, (1, height), (3, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+        va="center", fontsize=8, color=GREY,
+    )  # fmt: skip
+
+
+def _legend_above(axes: Any, columns: int) -> None:
     axes.legend(
-        frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=3,
+        frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=columns,
         columnspacing=1.2,
     )  # fmt: skip
 
