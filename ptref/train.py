@@ -181,13 +181,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return complain(str(error), MISTAKE)
     with choosing(execution), processes(device) as rank, tempfile.TemporaryDirectory() as own:
+        if rank and folder is not None:
+            folder = copied(folder, Path(own))
+        chosen = ["--engine", "torch"] if folder is None else ["--resume", str(folder)]
+        _wait_for_all()  # the first process writes to the run from here on
         if rank == 0:
-            chosen = ["--engine", "torch"] if folder is None else ["--resume", str(folder)]
-            _wait_for_all()
             return _ended(cli.main(["train", *rest, *chosen]))
         # The others do the same work, and where theirs goes nobody looks.
-        chosen = ["--engine", "torch"] if folder is None else ["--resume", str(copied(folder, Path(own)))]
-        _wait_for_all()  # the first process writes to the run from here on
         with (
             open(os.devnull, "w", encoding="utf-8") as nowhere,  # noqa: PTH123 - as os.devnull is meant
             redirect_stdout(nowhere),
