@@ -56,7 +56,7 @@ def measure(settings: Settings) -> Results:
     batches = (4, 1) if settings.quick else BATCHES
     for batch, work, (kind, training) in product(batches, settings.some(WORKS, 3), KINDS.items()):
         sized = replace(work, batch=batch)
-        if results.has(work=title(work), kind=kind, batch=batch):
+        if results.has(work=work.title, kind=kind, batch=batch):
             continue
         if time.monotonic() > deadline:
             missing.setdefault(batch, []).append(f"{work} ({kind})")
@@ -76,23 +76,12 @@ def _about(work: Work, kind: str, *, training: bool) -> dict[str, Any]:
     """Say what is measured, with the least work it takes."""
     operations, size = least(work, training=training)
     return {
-        "work": title(work),
+        "work": work.title,
         "kind": kind,
         "batch": work.batch,
         "operations": operations,
         "bytes": size,
     }
-
-
-def title(work: Work) -> str:
-    """Return the work's name and the size of its images.
-
-    Examples
-    --------
-    >>> title(WORKS[0])
-    'logistic regression 1×28×28'
-    """
-    return f"{work.name} {'×'.join(map(str, work.sample))}" if len(work.sample) > 1 else work.name
 
 
 def least(work: Work, *, training: bool) -> tuple[int, int]:
@@ -129,7 +118,7 @@ def _on_the_cpu(
     work: Work, settings: Settings, quickest: dict[tuple[str, str], float], kind: str, *, training: bool
 ) -> dict[str, list[float]]:
     """Time both engines, unless what smaller minibatches took says that it would last too long."""
-    a_sample = quickest.get((title(work), kind), 0.0)
+    a_sample = quickest.get((work.title, kind), 0.0)
     expected = work.batch * a_sample
     if expected > PATIENCE:
         return {}
@@ -142,7 +131,7 @@ def _on_the_cpu(
         )
     found = max(min(seconds) for seconds in samples.values()) / work.batch
     # What a sample takes falls as minibatches grow, so the smallest found is what to reckon with.
-    quickest[title(work), kind] = min(a_sample or found, found)
+    quickest[work.title, kind] = min(a_sample or found, found)
     return samples
 
 

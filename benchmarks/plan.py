@@ -74,7 +74,7 @@ def _of_processes(number: int, *, quick: bool) -> list[dict[str, Any]]:
 
 def _of_gpu(gpu: Results) -> list[Record]:
     """Return the times of a step on a GPU, with the bytes of the gradients."""
-    works = {str(work).split(", batch")[0]: work for work in WORKS}
+    works = {work.title: work for work in WORKS}
     return [
         Record(
             {

@@ -67,7 +67,7 @@ def main() -> None:
         pair = distributed.new_group([0, 1])
         for work in works:
             samples = _race(_contenders(work, (alone[work], apart[work], joined[work]), rank, number), rounds)
-            about = {"work": str(work).split(", batch")[0], "batch": work.batch, "processes": number}
+            about = {"work": work.title, "batch": work.batch, "processes": number}
             about |= {"gradient": gradient(work), "outputs": 4 * work.classes, "on": "CPU"}
             records += [
                 {"about": about | {"way": way, "samples": n}, "samples": {EAGER: seconds}}
@@ -122,26 +122,22 @@ def _contenders(
 def _steps(engine: TorchEngine, work: Work, *, there: bool) -> Timed:
     x, target = work.minibatch()
     rng = np.random.default_rng(0)
+    return _each_timed(lambda: engine.update(engine.forward_backward(x, target, rng).grads), there=there)
+
+
+def _adding(size: int, rank: int, pair: Any) -> Timed:
+    message = torch.zeros(size // 4)
+    return _each_timed(lambda: distributed.all_reduce(message, group=pair), there=rank < 2)
+
+
+def _each_timed(work: Callable[[], object], *, there: bool) -> Timed:
+    """Return what times each of so many runs, in the processes that are there."""
 
     def run(times: int) -> list[float]:
         seconds = []
         for _ in range(times if there else 0):
             begin = time.perf_counter()
-            engine.update(engine.forward_backward(x, target, rng).grads)
-            seconds.append(time.perf_counter() - begin)
-        return seconds
-
-    return run
-
-
-def _adding(size: int, rank: int, pair: Any) -> Timed:
-    message = torch.zeros(size // 4)
-
-    def run(times: int) -> list[float]:
-        seconds = []
-        for _ in range(times if rank < 2 else 0):
-            begin = time.perf_counter()
-            distributed.all_reduce(message, group=pair)
+            work()
             seconds.append(time.perf_counter() - begin)
         return seconds
 

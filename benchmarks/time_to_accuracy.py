@@ -116,19 +116,13 @@ def measure(task: Task, settings: Settings) -> Results:
         train, test = train.first(1000), test.first(500)
     seen = _Seen(results, task, settings, time.monotonic() + (settings.seconds or float("inf")))
 
-    cuda = torch.cuda.is_available()
-    choices = settings.some(list(task.choices.items()), 2) if cuda else []
-    learners = {
-        choice: partial(on_torch, task, train, test, torch.device("cuda"), way, setting)
-        for choice, (setting, way) in [(AS_IT_IS, (task.setting, GRAPHS)), *choices]
-    }
-    if cuda:
-        seen.follow(AS_IT_IS, CUDA, learners.pop(AS_IT_IS), task.gpu_seeds)
+    if torch.cuda.is_available():
+        cuda = partial(on_torch, task, train, test, torch.device("cuda"))
+        seen.follow(AS_IT_IS, CUDA, partial(cuda, GRAPHS, task.setting), task.gpu_seeds)
+        for choice, (setting, way) in settings.some(list(task.choices.items()), 2):
+            seen.follow(choice, CUDA, partial(cuda, way, setting), OF_A_CHOICE)
     else:
         results.note(f"{task.suite}: PyTorch {torch.__version__} finds no GPU; measured on the CPU alone")
-    for choice, learner in learners.items():
-        if cuda:
-            seen.follow(choice, CUDA, learner, OF_A_CHOICE)
     with threads_of_all(settings.threads), parallel.Step(settings.threads) as step:
         seen.follow(AS_IT_IS, NPNET, lambda: partial(on_npnet, task, train, test, step), task.cpu_seeds)
         cpu = partial(on_torch, task, train, test, torch.device("cpu"), Execution(), task.setting)

@@ -37,9 +37,19 @@ class Work:
     classes: int
     at_most: float | None = None
 
+    @property
+    def title(self) -> str:
+        """The name, and the size of its images.
+
+        Examples
+        --------
+        >>> WORKS[0].title
+        'logistic regression 1×28×28'
+        """
+        return f"{self.name} {'×'.join(map(str, self.sample))}" if len(self.sample) > 1 else self.name
+
     def __str__(self) -> str:
-        size = f" {'×'.join(map(str, self.sample))}" if len(self.sample) > 1 else ""
-        return f"{self.name}{size}, batch {self.batch}"
+        return f"{self.title}, batch {self.batch}"
 
     def minibatch(self) -> tuple[ndarray, ndarray]:
         """Return samples and labels; every call returns equal arrays. From `DRAWN` on they repeat."""
