@@ -167,6 +167,18 @@ class Editor {
     }
   }
 
+  /** Tell whether this stands above another editor on the page. */
+  precedes(other) {
+    return Boolean(this.block.compareDocumentPosition(other.block) & Node.DOCUMENT_POSITION_FOLLOWING);
+  }
+
+  /** Run the examples above that have not been run. */
+  async runAbove(progress) {
+    for (const cell of cells) {
+      if (!cell.done && cell.precedes(this)) await cell.runAlone(progress);
+    }
+  }
+
   /** Show output below the code. */
   show({ text, pictures, error }) {
     this.output.replaceChildren();
@@ -198,9 +210,7 @@ class Cell extends Editor {
   }
 
   async work(progress) {
-    for (const cell of cells.slice(0, cells.indexOf(this))) {
-      if (!cell.done) await cell.runAlone(progress);
-    }
+    await this.runAbove(progress);
     await this.runAlone(progress);
   }
 
@@ -220,15 +230,12 @@ class Exercise extends Editor {
     output.setAttribute("aria-live", "polite");
     start.append(output);
     super(start.querySelector(".cell-code"), output, "Check");
-    this.element = element;
     this.test = element.querySelector(".exercise-part.check pre").textContent;
     this.solution = element.querySelector(".exercise-part.solution pre").textContent;
   }
 
   async work(progress) {
-    for (const cell of cells.filter((cell) => cell.precedes(this.element))) {
-      if (!cell.done) await cell.runAlone(progress);
-    }
+    await this.runAbove(progress);
     progress("Checking …");
     const output = await python.ask({ kind: "check", code: this.text, test: this.test }, progress);
     const right = output.error === "";
@@ -241,10 +248,6 @@ class Exercise extends Editor {
     }
   }
 }
-
-Cell.prototype.precedes = function (element) {
-  return Boolean(this.block.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING);
-};
 
 const python = new Python();
 const cells = [...document.querySelectorAll(".cell:not(.cell-elsewhere)")].map((element) => new Cell(element));

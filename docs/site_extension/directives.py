@@ -209,6 +209,12 @@ def constructor_signature(
     return signature, returns
 
 
+def picture_of(png: str, what: str) -> nodes.raw:
+    """Return a picture, a PNG file in base64, that stands in the page itself."""
+    image = f"<img class='cell-picture' alt='{what}' src='data:image/png;base64,{png}'>"
+    return nodes.raw("", image, format="html")
+
+
 def _documented(module: str, name: str, value: object) -> list[str]:
     full = f"{module}.{name}"
     if isinstance(value, types.GenericAlias):
@@ -237,7 +243,5 @@ def _shown(output: runner.Output) -> nodes.container:
         if said:
             shown += nodes.literal_block(said, said, language="none")
     for picture in output["pictures"]:
-        source = f"data:image/png;base64,{picture}"
-        image = f"<img class='cell-picture' alt='Figure of the example' src='{source}'>"
-        shown += nodes.raw("", image, format="html")
+        shown += picture_of(picture, "Figure of the example")
     return shown

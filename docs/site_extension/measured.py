@@ -12,6 +12,8 @@ from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
+from site_extension.directives import picture_of
+
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # the benchmarks are not part of the distribution
 
@@ -41,6 +43,4 @@ def _figure(measured: results.Results, what: str) -> nodes.raw:
     with tempfile.TemporaryDirectory() as folder:
         path = figures.draw(measured, Path(folder))
         assert path is not None, f"the suite {measured.suite} has no figure"
-        picture = base64.b64encode(path.read_bytes()).decode()
-    image = f"<img class='cell-picture' alt='{what}' src='data:image/png;base64,{picture}'>"
-    return nodes.raw("", image, format="html")
+        return picture_of(base64.b64encode(path.read_bytes()).decode(), what)

@@ -28,15 +28,11 @@ def write(docs: Path, target: Path) -> list[Path]:
     written : list of path
     """
     written = []
-    for page in sorted(docs.rglob("*.md")):
-        parts = [] if "_build" in page.parts else pages.read(page)
-        if any(not isinstance(part, pages.Words) for part in parts):
-            path = (target / page.relative_to(docs)).with_suffix(".ipynb")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(
-                json.dumps(notebook(parts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
-            written.append(path)
+    for page, parts in pages.with_examples(docs).items():
+        path = (target / page.relative_to(docs)).with_suffix(".ipynb")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(notebook(parts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        written.append(path)
     return written
 
 

@@ -74,6 +74,23 @@ def read(path: Path) -> list[Words | Cell | Exercise]:
     return [part for part in parts if not isinstance(part, Words) or part.text.strip()]
 
 
+def with_examples(docs: Path) -> dict[Path, list[Words | Cell | Exercise]]:
+    """Return the pages below a folder that have examples or exercises, each with its parts.
+
+    Parameters
+    ----------
+    docs : path
+
+    Returns
+    -------
+    found : dict from paths to lists
+    """
+    found = {path: read(path) for path in sorted(docs.rglob("*.md")) if "_build" not in path.parts}
+    return {
+        path: parts for path, parts in found.items() if not all(isinstance(part, Words) for part in parts)
+    }
+
+
 def _options(body: str) -> tuple[dict[str, str], str]:
     """Take the options off the head of a directive."""
     options = {}

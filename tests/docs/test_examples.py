@@ -17,11 +17,6 @@ from site_extension import directives, pages, runner  # noqa: E402 - after the s
 pytestmark = pytest.mark.usefixtures("bare")  # readers meet the library's own messages
 
 
-def pages_with_examples():
-    found = {path: pages.read(path) for path in sorted(DOCS.rglob("*.md")) if "_build" not in path.parts}
-    return [path for path, parts in found.items() if any(not isinstance(part, pages.Words) for part in parts)]
-
-
 def run(part, namespace):
     """Run a part of a page, and return what is wrong with it or None."""
     if isinstance(part, pages.Cell):
@@ -43,7 +38,7 @@ def complaints(path):
     return [found for part in parts if (found := run(part, namespace))]
 
 
-@pytest.mark.parametrize("path", [*pages_with_examples(), SMALL], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*pages.with_examples(DOCS), SMALL], ids=lambda path: path.stem)
 def test_examples_and_exercises(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # an example may write a file
     assert complaints(path) == []
