@@ -9,6 +9,7 @@ from functools import wraps
 from importlib import import_module
 from inspect import isfunction
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 # Side by side, each worker and each process that it starts computes on one core: more threads than cores wait
 # for each other. What npnet does over threads of its own is not touched by this.
@@ -34,7 +35,8 @@ MADE_OF_EACH = 25
 CALLS_OF_EACH = 50
 _jaxtyped = jaxtyping.jaxtyped
 _made = Counter()
-_calls = Counter()  # of the test under way
+# Of the test under way. Weak, for functions made within others hold on to their arrays.
+_calls = WeakKeyDictionary()
 
 
 def _jaxtyped_at_first(*, typechecker):
@@ -55,9 +57,10 @@ def _checked_at_first(function, decorate):
 
     @wraps(function)
     def call(*args, **kwargs):
-        if _calls[function] >= CALLS_OF_EACH:
+        before = _calls.get(function, 0)
+        if before >= CALLS_OF_EACH:
             return function(*args, **kwargs)
-        _calls[function] += 1
+        _calls[function] = before + 1
         return checked(*args, **kwargs)
 
     return call
