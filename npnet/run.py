@@ -9,6 +9,7 @@
         result.json          how it ended: "running", "finished", "interrupted" or "failed", and the figures
         model.safetensors    the weights
         *.png                the figures
+        report.html          all of it to look at: open it in a browser
         checkpoints/         the state of training, until the run has finished
 
 Files appear whole or not at all: each is written under another name first and then renamed.
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SETTINGS, METRICS, RESULT, MODEL = "settings.json", "metrics.jsonl", "result.json", "model.safetensors"
-OPTIONS, CHECKPOINTS = "options.json", "checkpoints"
+OPTIONS, CHECKPOINTS, REPORT = "options.json", "checkpoints", "report.html"
 MOST_BYTES = 2**20  # of a JSON file that is read
 LONGEST_NAME = 64  # characters; no file of a run has a longer name, nor has it while it is being written
 LONGEST_SHOWN = 160  # characters of a path that a message shows
@@ -207,7 +208,8 @@ class RunFolder:
         try:
             self._take_lock()
             self.write_json(RESULT, {"status": "running"})
-            (self.path / METRICS).unlink(missing_ok=True)  # of a run that is resumed; they are noted again
+            for name in (METRICS, REPORT):  # of a run that is resumed; they are written again
+                (self.path / name).unlink(missing_ok=True)
         except BaseException:  # there is no __exit__ then
             self._lock.release()
             self.discard()

@@ -287,9 +287,11 @@ def _chosen_recipe(chosen: Namespace) -> Experiment:
 
 def _what_next(result: Result) -> list[str]:
     """Return lines about what a run has left and what can be done with it."""
-    from npnet.run import MODEL  # noqa: PLC0415 - as above
+    from npnet.run import MODEL, REPORT  # noqa: PLC0415 - as above
 
     lines, weights = [f"everything is in {result.folder}"], result.folder / MODEL
+    if (result.folder / REPORT).exists():
+        lines.append(f"report: {result.folder / REPORT}")
     if weights.exists():
         best = result.values.get("best")
         lines.append(f"weights: {weights}" + (f", of the network {best!r}" if best else ""))

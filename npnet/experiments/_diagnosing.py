@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npnet import nn, plot
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from npnet.experiments.runner import Runner
 
 SURFACE_SAMPLES, SURFACE_POINTS = 128, 15
+FIGURES = {
+    "gradient_flow": "gradients of each layer over training",
+    "update_ratios": "size of the updates beside that of the weights",
+    "dead_units": "units that answer nothing",
+    "activation_histograms": "what each layer puts out",
+    "loss_surface": "the loss around the weights",
+}
 NOTHING = "diagnosis: nothing found; gradients, updates, dead units and loss are as they should be"
 
 
@@ -84,6 +92,22 @@ def diagnosis(
     runner.folder.stays = True
     _draw(runner, setup, recorder)
     return symptoms
+
+
+def figure_files(runner: Runner, setup: Setup) -> list[tuple[Path, str]]:
+    """Return the figures that were drawn of a training, and what each shows.
+
+    Parameters
+    ----------
+    runner : Runner
+    setup : Setup
+
+    Returns
+    -------
+    files : list of (path, str)
+    """
+    words = {f"{name}{_ending(runner, setup)}.png": says for name, says in FIGURES.items()}
+    return [(path, words[path.name]) for path in runner.figures if path.name in words]
 
 
 def _draw(runner: Runner, setup: Setup, recorder: Recorder) -> None:

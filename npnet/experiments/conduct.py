@@ -14,10 +14,11 @@ import numpy as np
 
 from npnet import __version__, check, engines, parallel, plot
 from npnet.errors import InputError
+from npnet.experiments._report import Page
 from npnet.experiments.options import Options, set_fields
 from npnet.experiments.run import largest_difference
 from npnet.experiments.runner import Report, Runner
-from npnet.run import RESULT, SETTINGS, RunFolder
+from npnet.run import REPORT, RESULT, SETTINGS, RunFolder
 
 if TYPE_CHECKING:
     from npnet.experiments.experiment import Experiment
@@ -90,7 +91,8 @@ def conduct(experiment: Experiment, options: Options, folder: RunFolder, report:
         runner = Runner(experiment, options, engine, folder, report, tuple(runners))
         runners.append(runner)
         if len(runners) == 1:
-            folder.write_json(SETTINGS, _settings(runner, options))
+            settings = _settings(runner, options)
+            folder.write_json(SETTINGS, settings)
         began = time.perf_counter()
         headline, found = experiment.study(runner)
         seconds = time.perf_counter() - began - runner.seconds_drawing
@@ -99,11 +101,15 @@ def conduct(experiment: Experiment, options: Options, folder: RunFolder, report:
         if runner.interrupted:
             break
     values |= _all_runs(runners)
+    status = "interrupted" if runners[-1].interrupted else "finished"
+    headline = in_one_line({engine: each["headline"] for engine, each in reached.items()})
+    page = Page(runners, settings, status, headline)
+    runners[0].attempt(REPORT, REPORT, lambda: folder.write(REPORT, lambda out: out.write(page.encoded())))
     left_out = {file: reason for runner in runners for file, reason in runner.left_out.items()}
     values |= {"figures_left_out": left_out} if left_out else {}
     result = Result(
-        "interrupted" if runners[-1].interrupted else "finished",
-        in_one_line({engine: each["headline"] for engine, each in reached.items()}),
+        status,
+        headline,
         folder.path,
         tuple(dict.fromkeys(figure for runner in runners for figure in runner.figures)),
         {"reached": reached, **values},

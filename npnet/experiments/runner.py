@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -38,6 +38,7 @@ from npnet.train.recorder import as_arrays
 if TYPE_CHECKING:
     from npnet.experiments.experiment import Experiment
 
+T = TypeVar("T")
 Report = Callable[[str], None]
 WEIGHTS = "weights.safetensors"  # of all models of the first engine
 MOST_LINES = 1000  # epochs of a run that are noted; of more, some evenly
@@ -67,6 +68,8 @@ class Runner:
     figures : list of paths
     left_out : dict
         Why figures are not there, by file name.
+    tables : list of (headings, rows, title)
+        Those that were reported.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Runner:
         self.runs: dict[str, Run] = {}
         self.figures: list[Path] = []
         self.left_out: dict[str, str] = {}
+        self.tables: list[tuple[Sequence[str], Sequence[Sequence[Any]], str | None]] = []
         self.interrupted = False
         self._trainings = 0
         self.seconds_drawing = 0.0
@@ -277,27 +281,48 @@ class Runner:
     def figure_of_all(self, file: str, draw: Callable[..., Any], *arguments: Any, **settings: Any) -> None:
         """Draw a figure that shows this engine beside the earlier ones, in the place of theirs.
 
-        One that cannot be drawn or written is left out, and the report and the result say so: no figure is
-        worth a run.
+        One that cannot be drawn or written is left out: no figure is worth a run.
+        """
+
+        def make() -> Path:
+            drawn = draw(*arguments, **settings)
+            if isinstance(drawn, bytes):
+                return self.folder.write(file, lambda out: out.write(drawn))
+            return self.folder.figure(file, drawn)
+
+        path = self.attempt(f"figure {file}", file, make)
+        if path is not None:
+            self.figures.append(path)
+            self.report(f"figure: {path}")
+
+    def attempt(self, what: str, file: str, make: Callable[[], T]) -> T | None:
+        """Return what `make` gives; None if it fails, which report and result say, and the run goes on.
+
+        Parameters
+        ----------
+        what : str
+            As people read it.
+        file : str
+            Which of the files left in the folder is not there, or what of it.
+        make : callable
+
+        Returns
+        -------
+        made : anything
         """
         began = time.perf_counter()
         try:
-            drawn = draw(*arguments, **settings)
-            if isinstance(drawn, bytes):
-                path = self.folder.write(file, lambda out: out.write(drawn))
-            else:
-                path = self.folder.figure(file, drawn)
+            return make()
         except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
             self.left_out[file] = one_line(str(error) or type(error).__name__)
-            self.report(f"figure {file} is left out: {self.left_out[file]}")
-        else:
-            self.figures.append(path)
-            self.report(f"figure: {path}")
+            self.report(f"{what} is left out: {self.left_out[file]}")
+            return None
         finally:
             self.seconds_drawing += time.perf_counter() - began
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
         """Report a table."""
+        self.tables.append((headings, rows, title))
         self.report(table(headings, rows, title=title))
 
     def _keep_beside_others(self, trained: Run) -> None:

@@ -13,7 +13,7 @@ from npnet.data import ArrayDataset, Dataset, minibatches
 from npnet.errors import InputError
 from npnet.experiments.run import Run
 from npnet.experiments.runner import Runner
-from npnet.shapes import Float
+from npnet.shapes import Float, Integer
 from npnet.train import predict
 
 AS_IN_SOURCE, OURS = "as in the source", "our setting"
@@ -121,8 +121,8 @@ def draw_network(runner: Runner, run: Run) -> None:
     name = f"{runner.experiment.name}, {run.name}" if run.name else runner.experiment.name
     classes = run.splits.classes
     if classes:
-        x, target = next(minibatches(run.test, len(run.test)))
-        p = probabilities(run.model, ArrayDataset(x, target))
+        x, _ = next(minibatches(run.test, len(run.test)))
+        target, p = outcome(runner, run)
         matrix = metrics.confusion_matrix(p.argmax(axis=1), target, len(classes))
         right = f"{name}: {matrix.trace()} of {len(target)} right"
         runner.figure("confusion_matrix.png", plot.confusion, matrix, classes, title=right)
@@ -134,6 +134,20 @@ def draw_network(runner: Runner, run: Run) -> None:
     first = next(iter(run.model.parameters.values()), None)
     if first is not None and first.ndim == 4:  # the kernels of a convolution
         runner.figure("filters.png", plot.weight_images, first, title=f"{name}: filters of the first layer")
+
+
+def outcome(runner: Runner, run: Run) -> tuple[Integer[ndarray, " n"], Float[ndarray, "n classes"]]:
+    """Return the classes of the part that a network is judged by, and what it takes each sample for.
+
+    They are computed once for a run.
+    """
+
+    def judged() -> tuple[ndarray, ndarray]:
+        x, target = next(minibatches(run.test, len(run.test)))
+        return target, probabilities(run.model, ArrayDataset(x, target))
+
+    target, p = runner.once((outcome, run), judged)
+    return target, p
 
 
 def probabilities(model: nn.Layer, dataset: Dataset) -> Float[ndarray, "n classes"]:

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import zlib
 from collections.abc import Mapping
 from html import escape
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import ndarray
 
 from npnet import __version__
+from npnet._pages import asset, filled, theme
 from npnet._words import counted
 from npnet.shapes import Float, Int
 from npnet.table import html_table
@@ -66,7 +65,7 @@ def document(trace: Trace) -> str:
     values = {
         "title": escape(_title(trace)),
         "version": escape(__version__),
-        "style": _asset("page.css"),
+        "style": theme() + _asset("page.css"),
         "summary": _summary(trace, arrays),
         "table": _table(trace),
         "content": json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace(
@@ -75,11 +74,11 @@ def document(trace: Trace) -> str:
         "arrays": arrays.encoded(),
         "scripts": "\n".join(f"<script>\n{_asset(name)}</script>" for name in SCRIPTS),
     }
-    return re.sub(r"<!-- (\w+) -->", lambda place: values[place[1]], _asset("page.html"))
+    return filled(_asset("page.html"), values)
 
 
 def _asset(name: str) -> str:
-    return resources.files("npnet.tracing").joinpath("page", name).read_text(encoding="utf-8")
+    return asset("npnet.tracing", "page", name)
 
 
 class Arrays:

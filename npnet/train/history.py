@@ -231,10 +231,10 @@ class History:
         return f"History({', '.join([*parts, *(words for words, is_so in ended.items() if is_so)])})"
 
     def __str__(self) -> str:
-        return "\n".join([table(*self._table()), f"{self.ending} {self._number}; {self.kept}"])
+        return "\n".join([table(*epochs_table(self)), f"{self.ending} {self._number}; {self.kept}"])
 
     def _repr_html_(self) -> str:
-        return f"{html_table(*self._table())}\n<p>{self.ending} {self._number}; {self.kept}</p>"
+        return f"{html_table(*epochs_table(self))}\n<p>{self.ending} {self._number}; {self.kept}</p>"
 
     @property
     def _number(self) -> str:
@@ -244,14 +244,29 @@ class History:
         values = [getattr(epoch, name) for epoch in self.epochs]
         return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
 
-    def _table(self) -> tuple[list[str], list[list[object]]]:
-        """Return columns and rows; a metric that no epoch has is left out, the best epoch is marked."""
-        there = [name for name in COLUMNS if not np.isnan(self._all(name)).all()]
-        rows: list[list[object]] = []
-        for epoch in self.epochs:
-            marked = f"{epoch.epoch} *" if epoch.epoch == self.best_epoch else f"{epoch.epoch}"
-            rows.append([marked, *(_cell(name, getattr(epoch, name)) for name in there)])
-        return ["epoch", *(COLUMNS[name] for name in there)], rows
+
+def epochs_table(history: History, most: int | None = None) -> tuple[list[str], list[list[object]]]:
+    """Return columns and rows; a metric that no epoch has is left out, the best epoch is marked.
+
+    Parameters
+    ----------
+    history : History
+    most : int, optional
+        Of more epochs some are left out, evenly.
+
+    Returns
+    -------
+    columns : list of str
+    rows : list of lists
+    """
+    there = [name for name in COLUMNS if not np.isnan(getattr(history, name)).all()]
+    count = len(history.epochs)
+    places = np.linspace(0, count - 1, count if most is None else min(count, most)).round().astype(int)
+    rows: list[list[object]] = []
+    for epoch in (history.epochs[place] for place in places):
+        marked = f"{epoch.epoch} *" if epoch.epoch == history.best_epoch else f"{epoch.epoch}"
+        rows.append([marked, *(_cell(name, getattr(epoch, name)) for name in there)])
+    return ["epoch", *(COLUMNS[name] for name in there)], rows
 
 
 def _cell(name: str, value: float | None) -> str:

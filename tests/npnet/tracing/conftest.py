@@ -1,4 +1,4 @@
-"""A browser of the system's, in which pages are opened as files, and traces of every operation."""
+"""Traces of every operation, and their pages in a browser."""
 
 from functools import cache, partial
 
@@ -31,22 +31,12 @@ def traced():
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    """Open the page of a trace from a file; at the end require that it was quiet and asked for nothing."""
-    contexts, heard = [], []
+def opened(opened_file, tmp_path):
+    """Open the page of a trace."""
 
-    def open_page(trace, width=1280, height=900, **settings):
-        context = browser.new_context(viewport={"width": width, "height": height}, **settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: heard.append(message.text))
-        page.on("pageerror", lambda error: heard.append(str(error)))
-        page.on("request", lambda request: request.url.startswith("file:") or heard.append(request.url))
-        page.goto(trace.save(tmp_path / "page.html").as_uri())
+    def open_page(trace, **settings):
+        page = opened_file(trace.save(tmp_path / "page.html"), **settings)
         page.wait_for_selector("html[data-ready]")
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not heard
+    return open_page
