@@ -1,13 +1,10 @@
-"""Fixtures for tests of the NumPy engine: thresholds of the kernels, and a browser of the system's."""
+"""Fixtures for tests of the NumPy engine: thresholds of the kernels, and pages opened from files."""
 
-import shutil
 from contextlib import ExitStack
 
 import pytest
 
 from npnet.kernels import thresholds
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture
@@ -15,19 +12,6 @@ def change_thresholds():
     """Return a function that changes thresholds of the kernels until the end of the test."""
     with ExitStack() as until_the_end:
         yield lambda **changes: until_the_end.enter_context(thresholds.using(**changes))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Start a browser for the pages of a module; the event loop of playwright ends with it."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"there is no browser on this machine: none of {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

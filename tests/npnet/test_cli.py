@@ -69,7 +69,7 @@ def test_a_run_leaves_its_folder_whole(quick):
     ended, folder = quick
     figures = {"confusion_matrix.png", "filters.png", "learning_curves.png", "misclassified.png"}
     texts = {"metrics.jsonl", "model.safetensors", "options.json", "result.json", "settings.json"}
-    assert {path.name for path in folder.iterdir()} == figures | texts
+    assert {path.name for path in folder.iterdir()} == figures | texts | {"report.html"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ", folder.name)
     for figure in figures:
         assert (folder / figure).read_bytes().startswith(b"\x89PNG")
@@ -78,8 +78,9 @@ def test_a_run_leaves_its_folder_whole(quick):
 
 def test_the_last_lines_say_where_things_are(quick):
     ended, folder = quick
-    everything, weights, use, _ = ended.stdout.splitlines()[-4:]
+    everything, report, weights, use, _ = ended.stdout.splitlines()[-5:]
     assert everything == f"everything is in {folder}"
+    assert report == f"report: {folder / 'report.html'}"
     assert weights == f"weights: {folder / 'model.safetensors'}"
     assert use == f"try it: npnet predict {folder} PICTURE…"
     predicted = npnet("predict", folder, folder / "filters.png")

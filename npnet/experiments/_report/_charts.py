@@ -100,8 +100,8 @@ def chart(
     for curve in curves:
         drawn += _line(curve, across, upwards, unit)
     keys = "".join(
-        f'<span class="key"><svg viewBox="0 0 24 8" aria-hidden="true"><path class="{curve.style}" d="M0 4H24"/>'
-        f"</svg> {escape(curve.name)}</span>"
+        '<span class="key"><svg viewBox="0 0 24 8" aria-hidden="true">'
+        f'<path class="{curve.style}" d="M0 4H24"/></svg> {escape(curve.name)}</span>'
         for curve in curves
     )
     said = f"{title}, {epochs} epochs. " + " ".join(_described(curve, unit) for curve in curves)
@@ -127,8 +127,9 @@ def _grid(across: Axis, upwards: Axis, epochs: int) -> Iterator[str]:
         yield f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
         yield f'<text class="left" x="{LEFT - 6}" y="{y + 4:.1f}">{shown(value)}</text>'
     whole = dict.fromkeys(round(value) for value in across.ticks() if 1 <= round(value) <= epochs)
-    for value in whole if epochs > 1 else [1]:
-        yield f'<text class="below" x="{across.place(float(value)):.1f}" y="{HEIGHT - BOTTOM + 16}">{value}</text>'
+    for epoch in whole if epochs > 1 else [1]:
+        x = across.place(float(epoch))
+        yield f'<text class="below" x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}">{epoch}</text>'
     yield f'<text class="axis" x="{WIDTH - RIGHT}" y="{HEIGHT - 2}">epoch</text>'
 
 
