@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from PIL import Image
 from npnet.shapes import Float
 
 ABOVE, BELOW = (52, 110, 214), (222, 120, 8)
+GAP = (0, 0, 0, 0)
 NOTHING, FAINT = (128, 128, 128, 24), 0.1  # what is as good as zero, so that pictures stand out from the gaps
+LEVELS = 127  # of strength; with both signs, the gap and nothing a picture has 256 colours, a byte each
 STRENGTH = 0.7  # |value| to this power, as on the page of a trace: small numbers are brought out a little
 WIDEST = 560  # pixels of the screen
 LARGEST_CELL = 12
@@ -64,11 +67,18 @@ def signed(pictures: Float[ndarray, "n h w"], says: str) -> str:
     """
     largest = float(np.abs(pictures).max()) or 1.0
     strength = (np.abs(pictures) / largest) ** STRENGTH
-    pixels = np.zeros((*pictures.shape, 4), np.uint8)
-    pixels[..., :3] = np.where((pictures < 0)[..., None], BELOW, ABOVE)
-    pixels[..., 3] = np.round(255 * strength)
-    pixels[strength < FAINT] = NOTHING
-    return _img(Image.fromarray(_sheet(pixels)), says)
+    level = np.ceil(LEVELS * strength) + np.where(pictures < 0, 1, 1 + LEVELS)
+    sheet = Image.fromarray(_sheet(np.where(strength < FAINT, 1, level).astype(np.uint8)))
+    sheet.putpalette(_signed_palette(), "RGBA")
+    return _img(sheet, says)
+
+
+@cache
+def _signed_palette() -> bytes:
+    """Return the colours of a gap, of nothing, and of all levels below and above zero."""
+    strengths = [round(255 * level / LEVELS) for level in range(1, LEVELS + 1)]
+    colours = [GAP, NOTHING, *((*sign, strength) for sign in (BELOW, ABOVE) for strength in strengths)]
+    return bytes(value for colour in colours for value in colour)
 
 
 def coloured(pictures: Float[ndarray, "n c h w"], says: str) -> str:
@@ -123,18 +133,18 @@ def _few_colours(path: Path) -> bytes:
 
 
 def _sheet(pictures: ndarray) -> ndarray:
-    """Lay pictures (n, h, w, channels) out in rows, about twice as wide as high, with transparent gaps.
+    """Lay pictures (n, h, w) or (n, h, w, channels) out in rows, about twice as wide as high, with gaps of 0.
 
     Examples
     --------
     >>> _sheet(np.ones((4, 2, 2, 4), np.uint8)).shape
     (5, 8, 4)
     """
-    n, height, width, channels = pictures.shape
+    n, height, width, *channels = pictures.shape
     gap = max(1, round(height / 14))
     columns = min(n, math.ceil(math.sqrt(2 * n)))
     rows = math.ceil(n / columns)
-    sheet = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), np.uint8)
+    sheet = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, *channels), np.uint8)
     for i, each in enumerate(pictures):
         top, left = i // columns * (height + gap), i % columns * (width + gap)
         sheet[top : top + height, left : left + width] = each
@@ -149,7 +159,7 @@ def _img(image: Image.Image, says: str) -> str:
 
 def _png(image: Image.Image) -> bytes:
     written = io.BytesIO()
-    image.save(written, format="png", optimize=True)
+    image.save(written, format="png")
     return written.getvalue()
 
 
