@@ -282,7 +282,8 @@ def decoded(img):
     from PIL import Image
 
     (data,) = re.findall(r"base64,([^\"]*)", img)
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    image = Image.open(io.BytesIO(base64.b64decode(data)))
+    return np.asarray(image.convert("RGBA") if image.mode == "P" else image)
 
 
 def test_a_figure_too_large_for_the_page_is_linked(tmp_path, monkeypatch):
