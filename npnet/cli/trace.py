@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import os
 import webbrowser
 from argparse import Namespace, _SubParsersAction
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from npnet._regular import path_of
 from npnet.cli import _types
 from npnet.cli._output import say
 from npnet.cli._parser import Parser
@@ -15,10 +17,8 @@ from npnet.cli.train import DEFAULT_RECIPE
 from npnet.errors import InputError
 
 if TYPE_CHECKING:
-    from numpy import ndarray
-
     from npnet import nn
-    from npnet.experiments import Experiment, Setup
+    from npnet.experiments import KeptRun, Options, Setup
     from npnet.tracing import Trace
 
 EXAMPLES = """\
@@ -50,13 +50,14 @@ def add_parser(commands: _SubParsersAction[Parser]) -> None:
         nargs="?",
         default=DEFAULT_RECIPE,
         metavar="RECIPE | RUN",
-        help="A recipe, whose last run gives the weights (without one they are as training begins; so are "
-        f"those of a recipe of several networks), or a run's folder. Without a name it is {DEFAULT_RECIPE}.",
+        help="A recipe, whose last run gives the weights (without one they are as training begins), or the "
+        f"folder of a run. Without a name it is {DEFAULT_RECIPE}.",
     )
     parser.add_argument(
         "--only",
         metavar="NETWORK",
-        help="Which network of a recipe that has several; without this option it is the first.",
+        help="Which network of a recipe or a run that has several; without this option it is the best of a "
+        "run, or the first.",
     )
     parser.add_argument(
         "--index",
@@ -101,90 +102,60 @@ def _trace(chosen: Namespace) -> int:
 
 def _recorded(chosen: Namespace) -> Trace:
     """Run the step."""
-    import numpy as np  # noqa: PLC0415 - not every command needs these
+    from npnet import tracing  # noqa: PLC0415 - not every command needs these
+    from npnet.experiments import traced  # noqa: PLC0415 - as above
 
-    import npnet  # noqa: PLC0415 - as above
-    from npnet import nn, optim, tracing  # noqa: PLC0415 - as above
+    title, setup, model, options = _network_of(chosen)
+    reference = None if chosen.no_reference else tracing.installed_reference()
+    recorded = traced(setup, model, setup.splits(options), index=chosen.index, reference=reference)
+    say(title)
+    return recorded
+
+
+def _network_of(chosen: Namespace) -> tuple[str, Setup, nn.Layer, Options]:
+    """Return a network of a kept run or, where there is none, one as it is before training."""
+    import numpy as np  # noqa: PLC0415 - as above
+
+    from npnet.experiments import Options  # noqa: PLC0415 - as above
 
     run = _run_of(chosen)
-    recipe = _recipe_of(chosen, run)
-    setup = _setup(recipe, chosen, run)
-    model = setup.model(np.random.default_rng(0)) if run is None else _model(run)
-    x, target = _sample(setup, model, chosen)
-    what = f"{recipe.name}, {setup.name}" if setup.name else recipe.name
-    say(f"{what}: weights {'as they are before training' if run is None else f'of {run}'}")
-    return npnet.trace(
-        model,
-        setup.loss.make(nn),
-        x,
-        target,
-        optimizer=setup.optimizer.make(optim, model.parameters),
-        generator=np.random.default_rng(0),
-        reference=None if chosen.no_reference else tracing.installed_reference(),
-    )
+    if run is not None:
+        setup, model = run.network(chosen.only)
+        whose, options, weights = run.experiment.name, run.options, f"of {run.path}"
+    else:
+        setup, options = _setup(chosen), Options()
+        model = setup.model(np.random.default_rng(0))
+        whose, weights = chosen.what, "as they are before training"
+    title = ", ".join(filter(None, [whose, setup.name]))
+    data = options.data if chosen.data is None else chosen.data
+    return f"{title}: weights {weights}", setup, model, replace(options, data=data)
 
 
-def _run_of(chosen: Namespace) -> Path | None:
-    """Return the folder of the run whose weights are to be used, None where there is none."""
+def _run_of(chosen: Namespace) -> KeptRun | None:
+    """Return the run that was named, or the last of a recipe that has weights; None where there is none."""
     from npnet import recipes  # noqa: PLC0415 - as above
-    from npnet.run import MODEL  # noqa: PLC0415 - as above
+    from npnet.experiments import KeptRun  # noqa: PLC0415 - as above
+    from npnet.run import OPTIONS  # noqa: PLC0415 - as above
 
     if chosen.what not in recipes.names():
-        return Path(chosen.what)
-    if len(recipes.get(chosen.what).setups) != 1:
-        return None  # of several networks, a run keeps the weights of one, whichever was best
-    runs = sorted((chosen.out / chosen.what).glob(f"*/{MODEL}"))  # they are named after the time
-    return runs[-1].parent if runs else None
+        path = path_of("trace", chosen.what, "RUN")
+        if not os.path.exists(path):  # noqa: PTH110 - pathlib's raises, of long names
+            recipes.get(chosen.what)  # which says of an unknown name what was perhaps meant
+        if not (path / OPTIONS).exists():
+            raise InputError(f"trace: RUN must be the folder of a run with its {OPTIONS}, got {path}")
+        return KeptRun.open(path)
+    folders = sorted((chosen.out / chosen.what).glob("*/"), reverse=True)  # they are named after the time
+    runs = (KeptRun.open(folder) for folder in folders if (folder / OPTIONS).exists())
+    return next((run for run in runs if run.networks()), None)
 
 
-def _recipe_of(chosen: Namespace, run: Path | None) -> Experiment:
-    """Return the recipe that was named, or that a run is of."""
+def _setup(chosen: Namespace) -> Setup:
+    """Return the network of a recipe: of several the one that --only names, or the first."""
     from npnet import recipes  # noqa: PLC0415 - as above
-    from npnet.run import MODEL, SETTINGS  # noqa: PLC0415 - as above
 
-    if chosen.what in recipes.names() or run is None or not run.is_dir():
-        return recipes.get(chosen.what)  # which says of an unknown name what was perhaps meant
-    try:
-        name = json.loads((run / SETTINGS).read_text(encoding="utf-8"))["recipe"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"trace: RUN must be the folder of a run with its {SETTINGS}, got {run}") from error
-    if not (run / MODEL).exists():
-        raise InputError(f"trace: RUN must have a {MODEL}, got {run}")
-    return recipes.get(name)
-
-
-def _setup(recipe: Experiment, chosen: Namespace, run: Path | None) -> Setup:
-    """Return the network to trace: of a recipe of several the one that --only names, or the first."""
+    recipe = recipes.get(chosen.what)
     if chosen.only is not None:
         recipe = recipe.only(chosen.only)
     if not recipe.setups:
         raise InputError(f"trace: RECIPE must train a network, got {recipe.name}; use npnet.trace in Python")
-    if run is not None and len(recipe.setups) > 1:
-        raise InputError(
-            f"trace: RUN must be that of a recipe with one network, got one of {recipe.name}; its networks "
-            f"are traced as they begin, by `npnet trace {recipe.name} --only NETWORK`"
-        )
     return recipe.setups[0]
-
-
-def _model(run: Path) -> nn.Layer:
-    from npnet import saved  # noqa: PLC0415 - as above
-    from npnet.run import MODEL  # noqa: PLC0415 - as above
-
-    return saved.load(run / MODEL).model
-
-
-def _sample(setup: Setup, model: nn.Layer, chosen: Namespace) -> tuple[ndarray, ndarray]:
-    """Return one sample as a minibatch, and the next with it for layers that need more than one."""
-    from npnet.data import minibatches  # noqa: PLC0415 - as above
-    from npnet.experiments import Options  # noqa: PLC0415 - as above
-
-    splits = setup.splits(Options(data=chosen.data))
-    part: Any = splits.test if splits.test is not None else splits.train
-    if chosen.index >= len(part):
-        raise InputError(
-            f"trace: --index must be below {len(part)}, the number of samples, got {chosen.index}"
-        )
-    count = 2 if any(layer.couples_samples(training=True) for _, layer in model.named_layers()) else 1
-    samples = [part[(chosen.index + k) % len(part)] for k in range(count)]
-    return next(minibatches(samples, count))

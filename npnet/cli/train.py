@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from argparse import Namespace, _ArgumentGroup, _SubParsersAction
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -231,9 +232,8 @@ def _new_run(chosen: Namespace) -> tuple[Experiment, Options, None]:
 
 def _unfinished_run(chosen: Namespace) -> tuple[Experiment, Options, Path]:
     """Return recipe and options of a run that is to be resumed, and its folder."""
-    from npnet import recipes  # noqa: PLC0415 - as above
-    from npnet.experiments import Options  # noqa: PLC0415 - as above
-    from npnet.run import OPTIONS, RunFolder, read_json  # noqa: PLC0415 - as above
+    from npnet.experiments import KeptRun  # noqa: PLC0415 - as above
+    from npnet.run import RunFolder  # noqa: PLC0415 - as above
 
     own = {"recipe": DEFAULT_RECIPE, "engine": engines.NUMPY, "quick": False, "diagnose": False}
     others = [name for name in NOT_WITH_RESUME if getattr(chosen, name) != own.get(name)]
@@ -242,17 +242,10 @@ def _unfinished_run(chosen: Namespace) -> tuple[Experiment, Options, Path]:
             f"--resume takes recipe and options from the run; leave out {', '.join(map(_typed, others))}"
         )
     path = RunFolder.reopen(unfinished_run(chosen.resume, chosen.out)).path
-    asked = read_json(path / OPTIONS)
-    try:
-        recipe = recipes.get(asked["recipe"])
-        recipe = recipe.only(*asked["only"]) if asked["only"] else recipe
-        recipe = recipe.with_sizes(*asked["sizes"]) if asked["sizes"] else recipe
-        options = Options(**asked["options"], progress=not chosen.quiet)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path / OPTIONS} does not hold the options of a run ({error})") from None
+    kept = KeptRun.open(path)
     if not chosen.quiet:
         say(f"resuming {path}")
-    return recipe, options, path
+    return kept.experiment, replace(kept.options, progress=not chosen.quiet), path
 
 
 def _typed(name: str) -> str:

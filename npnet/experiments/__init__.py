@@ -15,6 +15,7 @@ returns the headline and the values to keep.
 from npnet.engines import Spec
 from npnet.experiments.conduct import Result
 from npnet.experiments.experiment import Experiment
+from npnet.experiments.kept import KeptRun
 from npnet.experiments.options import TRAINING, Options
 from npnet.experiments.run import Run, largest_difference
 from npnet.experiments.runner import Runner
@@ -27,12 +28,14 @@ from npnet.experiments.studies import (
     judge_setups,
     probabilities,
 )
+from npnet.experiments.tracing import traced
 
 __all__ = [
     "AS_IN_SOURCE",
     "OURS",
     "TRAINING",
     "Experiment",
+    "KeptRun",
     "Options",
     "Result",
     "Run",
@@ -44,4 +47,5 @@ __all__ = [
     "judge_setups",
     "largest_difference",
     "probabilities",
+    "traced",
 ]

@@ -185,7 +185,7 @@ def check_train(out, ends, capsys, watched):
     folder = max((Path(out) / "small").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     assert json.loads((folder / "result.json").read_text())["status"] == "finished"
     kept = {"learning_curves.png", "metrics.jsonl", "model.safetensors"}
-    kept |= {"options.json", "result.json", "settings.json"}
+    kept |= {"options.json", "report.html", "result.json", "settings.json"}
     assert {path.name for path in folder.iterdir()} == kept
 
 

@@ -11,6 +11,7 @@ from npnet import cli, nn, optim, recipes
 from npnet.data import ArrayDataset, Splits
 from npnet.experiments import (
     Experiment,
+    KeptRun,
     Options,
     Result,
     Runner,
@@ -21,6 +22,7 @@ from npnet.experiments import (
     judge_setups,
     largest_difference,
     probabilities,
+    traced,
 )
 from npnet.run import RunFolder, newest_unfinished, read_json
 from npnet.train import History
@@ -155,6 +157,16 @@ def reopen(path):
         for name in ("options.json", "result.json"):
             unfinished.write_json(name, {})
         return RunFolder.reopen(unfinished.path if path is None else path)
+
+    return anywhere(make)
+
+
+def open_kept(path):
+    def make(out):
+        folder = RunFolder(out, "digits")
+        asked = {"recipe": "digits", "only": [], "sizes": [], "options": {}}
+        folder.write_json("options.json", asked)
+        return KeptRun.open(folder.path if path is None else path)
 
     return anywhere(make)
 
@@ -352,6 +364,27 @@ ROWS = [
         lambda: {"model": nn.ReLU(), "dataset": np.ones((2, 2))},
         {"model": [None, 3, "model", nn.ReLU], "dataset": [None, 3, "data", {}, np.array(1.0)]},
     ),
+    Row(
+        "npnet.experiments.traced",
+        traced,
+        lambda: {
+            "setup": Setup(**setup()),
+            "model": nn.Linear(1, 1, generator=np.random.default_rng(0), dtype=np.float64),
+            "splits": points(None),
+            "index": 3,
+            "training": True,
+            "reference": None,
+        },
+        {
+            "setup": [None, 3, "setup", Setup],
+            "model": [None, 3, "model", nn.ReLU],
+            "splits": [None, 3, "data", {}],
+            "index": [*COUNT, 4],
+            "training": FLAG,
+            "reference": FUNCTION,
+        },
+    ),
+    Row("npnet.experiments.KeptRun.open", open_kept, lambda: {"path": None}, {"path": PATH}),
     Row("npnet.recipes.get", recipes.get, lambda: {"name": "digits"}, {"name": without(NO_TEXT)}),
     Row(
         "npnet.experiments.Experiment.run",

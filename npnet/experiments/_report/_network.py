@@ -18,10 +18,10 @@ from npnet.data import minibatches
 from npnet.experiments._diagnosing import NOTHING, figure_files
 from npnet.experiments._report._charts import Curve, chart
 from npnet.experiments._report._images import coloured, figure_file, picture, signed
-from npnet.experiments._tracing import traced
 from npnet.experiments.run import Run
 from npnet.experiments.runner import Runner
 from npnet.experiments.studies import outcome
+from npnet.experiments.tracing import traced
 from npnet.table import html_table
 from npnet.train.history import epochs_table
 

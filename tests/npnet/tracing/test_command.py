@@ -3,9 +3,12 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
+from npnet import checkpoint
 from npnet.cli import main
+from npnet.experiments import KeptRun
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +60,32 @@ def test_one_of_several_networks_is_traced(capsys):
     assert any("Linear(2, 10)" in line for line in lines)
 
 
+def test_each_network_of_a_run_is_traced_with_its_weights(capsys, tmp_path):
+    assert main(["train", "gmm-deep", "--quick", "--quiet", "--seed", "3", "--out", str(tmp_path)]) == 0
+    (run,) = (tmp_path / "gmm-deep").iterdir()
+    kept = KeptRun.open(run)
+    weights, _ = checkpoint.load(run / "weights.safetensors")
+    assert len(kept.networks()) == 10
+    capsys.readouterr()
+    for name in kept.networks()[:2]:
+        state = kept.network(name)[1].state_dict()
+        assert len(state) >= 2
+        assert all(np.array_equal(array, weights[f"{name}/{key}"]) for key, array in state.items())
+        for what in ([str(run)], ["gmm-deep", "--out", str(tmp_path)]):
+            assert main(["trace", *what, "--only", name, "--no-reference"]) == 0
+            assert capsys.readouterr().out.startswith(f"gmm-deep, {name}: weights of {run}\n")
+
+
+def test_a_run_that_kept_its_best_network_is_traced_with_that(capsys, tmp_path, trained):
+    run = shutil.copytree(next((trained / "digits").iterdir()), tmp_path / "cifar")
+    asked = json.loads((run / "options.json").read_text())
+    (run / "options.json").write_text(json.dumps(asked | {"recipe": "cifar2-conv"}))
+    (run / "result.json").write_text(json.dumps({"best": "our setting"}))
+    assert KeptRun.open(run).networks() == ["our setting"]
+    assert main(["trace", str(run), "--only", "as in the source", "--no-reference"]) == 2
+    assert 'has weights of "our setting", not of "as in the source"' in capsys.readouterr().err
+
+
 def test_a_run_is_traced_by_its_folder(capsys, trained):
     run = next((trained / "digits").iterdir())
     assert main(["trace", str(run), "--no-reference"]) == 0
@@ -84,20 +113,22 @@ def test_mistakes_are_told_in_one_line(capsys, trained, tmp_path):
     run = next((trained / "digits").iterdir())
     without = shutil.copytree(run, tmp_path / "without")
     (without / "model.safetensors").unlink()
+    asked = json.loads((run / "options.json").read_text())
     odd = shutil.copytree(run, tmp_path / "odd")
-    (odd / "settings.json").write_text(json.dumps({"recipe": "digitz"}))
-    several = shutil.copytree(run, tmp_path / "several")
-    (several / "settings.json").write_text(json.dumps({"recipe": "gmm-deep"}))
+    (odd / "options.json").write_text(json.dumps(asked | {"recipe": "digitz"}))
+    other = shutil.copytree(run, tmp_path / "other")
+    (other / "options.json").write_text(json.dumps(asked | {"options": {"sed": 0}}))
     for arguments, message in (
         (["digitz"], "did you mean digits?"),
         (["kernels"], "trace: RECIPE must train a network, got kernels"),
         (["gmm-deep", "--only", "nonsense"], "networks must be among"),
         (["digits", "--only", "nonsense"], "--only chooses among the networks of a recipe that has several"),
-        ([str(several)], "trace: RUN must be that of a recipe with one network, got one of gmm-deep"),
-        (["--index", "100000"], "trace: --index must be below 359"),
+        ([str(other)], "options.json does not hold the options of a run"),
+        (["--index", "100000"], "index must be below 359"),
         (["--index", "-1"], "--index"),
-        ([str(tmp_path)], "trace: RUN must be the folder of a run with its settings.json"),
-        ([str(without)], "trace: RUN must have a model.safetensors"),
+        ([str(run), "--only", "nonsense"], "this one has one network, got 'nonsense'"),
+        ([str(tmp_path)], "trace: RUN must be the folder of a run with its options.json"),
+        ([str(without)], "has no weights of a network (model.safetensors or weights.safetensors)"),
         ([str(odd)], "did you mean digits?"),
         (["--html", "no/such/folder.html", "--no-reference"], "cannot be written"),
     ):

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from npnet import nn, optim
+from npnet import check, nn, optim
 from npnet.data import Splits, minibatches
+from npnet.errors import InputError
 from npnet.experiments.run import judged_part
 from npnet.experiments.setup import Setup
+from npnet.nn.step import check_model
 from npnet.tracing import Reference, Trace, trace
 
 
@@ -40,9 +42,22 @@ def traced(
     Returns
     -------
     recorded : Trace
+
+    Raises
+    ------
+    InputError
+        If an argument has the wrong type, there is no such sample, or the step cannot be recorded.
     """
+    check.instance("traced", "setup", setup, Setup, "a Setup")
+    check_model("traced", model)
+    check.instance("traced", "splits", splits, Splits, "Splits, such as Setup.splits gives")
+    training = check.flag("traced", "training", training)
+    part = judged_part(splits)
+    index = check.integer("traced", "index", index, least=0)
+    if index >= len(part):
+        raise InputError(f"traced: index must be below {len(part)}, the number of samples, got {index}")
     couples = training and any(layer.couples_samples(training=True) for _, layer in model.named_layers())
-    x, target = _minibatch(judged_part(splits), index, 2 if couples else 1)
+    x, target = _minibatch(part, index, 2 if couples else 1)
     return trace(
         model,
         setup.loss.make(nn),
