@@ -8,6 +8,6 @@
   files alone, and ``python -m benchmarks report`` makes them again.
 
 `timing` and `samples` are the method. `works` defines the workloads, `contenders` and `peers` the engines.
-`ops`, `step`, `scaling`, `memory` and `accuracy` are the suites. `results` stores measurements, and `report`
-and `figures` present them.
+`ops`, `step`, `scaling`, `memory`, `accuracy` and `ceiling` are the suites. `results` stores measurements,
+and `report` and `figures` present them.
 """

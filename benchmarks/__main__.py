@@ -15,7 +15,7 @@ from benchmarks.suite import LINKS, Settings
 from npnet import parallel
 from npnet.errors import InputError
 
-SUITES = ("step", "ops", "scaling", "memory", "accuracy")
+SUITES = ("step", "ops", "scaling", "memory", "accuracy", "ceiling")
 MORE_SUITES = ("plan",)
 GPU_SUITES = ("gpu", "throughput", "mnist-fast", "cifar10-fast")
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, NullLocator, StrMethodFormatter
 
-from benchmarks import gpu_report
+from benchmarks import ceiling_report, gpu_report
 from benchmarks.peers import JAX
 from benchmarks.report import NPNET, record_ratio
 from benchmarks.results import Results, axes, write_whole
@@ -30,7 +30,7 @@ TICKS = (0.1, 0.2, 0.35, 0.5, 0.7, 1, 1.4, 2)
 
 def draw(results: Results, folder: Path) -> Path | None:
     """Draw the figure of a suite and return its file; None if the suite has no figure or no results."""
-    drawing = {"step": _ratios, "scaling": _scaling, "gpu": _gpu}.get(results.suite)
+    drawing = {"step": _ratios, "scaling": _scaling, "gpu": _gpu, "ceiling": _shares}.get(results.suite)
     if drawing is None or not results.records:
         return None
     figure = drawing(results)
@@ -91,6 +91,29 @@ def _jax(plot: Axes, results: Results, works: list[str]) -> None:
         values, rows = zip(*ratios, strict=True)
         label = f"npnet ÷ {JAX}, training step"
         plot.plot(values, rows, "s", color="#555555", fillstyle="none", markersize=5, label=label)
+
+
+def _shares(results: Results) -> Figure:
+    """Draw for each work the share of the machine's ceiling that npnet and PyTorch reach."""
+    found = ceiling_report.shares(results)
+    kinds = list(dict.fromkeys(kind for _, kind in found))
+    works = list(dict.fromkeys(work for work, _ in found))[::-1]
+    figure = Figure(figsize=(8.5, 1.1 + 0.3 * len(works)), layout="constrained")
+    plots = figure.subplots(1, len(kinds), squeeze=False, sharey=True)[0]
+    for plot, kind in zip(plots, kinds, strict=True):
+        for engine, colour, mark in ((NPNET, "#0f5c8a", "o"), (gpu_report.EAGER, "#e08214", "D")):
+            values = [100 * found[work, kind].get(engine, float("nan")) for work in works]
+            plot.plot(values, range(len(works)), mark, color=colour, markersize=5, label=engine)
+        plot.axvline(100, color="black", linewidth=0.8)
+        plot.set_xscale("log")
+        plot.set_xticks([0.1, 1, 10, 100], ["0.1 %", "1 %", "10 %", "100 %"])
+        plot.set_title(kind, fontsize=9)
+        plot.grid(alpha=0.3)
+    plots[0].set_yticks(range(len(works)), works, fontsize=8)
+    handles, names = plots[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=2, fontsize=8, frameon=False)
+    figure.supxlabel("share of what the processor reaches in large products and copies", fontsize=9)
+    return figure
 
 
 def _scaling(results: Results) -> Figure:

@@ -48,7 +48,7 @@ def measure(settings: Settings) -> Results:
     if there and not gpu_report.ceilings(results):
         tell("gpu: ceilings")
         side, size = (1024, 2**24) if settings.quick else (ceilings.SIDE, ceilings.BYTES)
-        results.records.extend(ceilings.measure(side=side, size=size))
+        results.records.extend(ceilings.of_the_gpu(side=side, size=size))
     if not there:
         results.note(f"gpu: PyTorch {torch.__version__} finds none; measured on the CPU alone")
     missing: dict[int, list[str]] = {}
@@ -74,7 +74,7 @@ def measure(settings: Settings) -> Results:
 
 def _about(work: Work, kind: str, *, training: bool) -> dict[str, Any]:
     """Say what is measured, with the least work it takes."""
-    operations, size = least(work, training=training)
+    operations, size = work.least(training=training)
     return {
         "work": work.title,
         "kind": kind,
@@ -82,22 +82,6 @@ def _about(work: Work, kind: str, *, training: bool) -> dict[str, Any]:
         "operations": operations,
         "bytes": size,
     }
-
-
-def least(work: Work, *, training: bool) -> tuple[int, int]:
-    """Return how many operations a run takes, and the fewest bytes it must move.
-
-    Forward, each multiply-add is two operations. Backward has twice as many, less those of the input
-    gradient of the first layer, which nobody needs. What must be moved is the minibatch, the answers, and
-    the parameters: in training each of these, its gradient and its velocity are read and written.
-    """
-    summary = work.build(np.random.default_rng(0)).summary(work.sample)
-    forward = summary.multiply_adds
-    first = next((layer.multiply_adds for layer in summary.layers if layer.multiply_adds), 0)
-    sample, answers = int(np.prod(work.sample)), work.classes
-    if not training:
-        return 2 * forward * work.batch, 4 * (work.batch * (sample + answers) + summary.parameters)
-    return 2 * (3 * forward - first) * work.batch, 4 * (work.batch * sample + 6 * summary.parameters)
 
 
 # ---- on the CPU ----------------------------------------------------------------------------------------

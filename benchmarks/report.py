@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks import gpu_report, plan_report
+from benchmarks import ceiling_report, gpu_report, plan_report
 from benchmarks.peers import PEERS
 from benchmarks.results import Record, Results, axes
 from benchmarks.samples import Ratio, exponent, ratio, summary
@@ -12,6 +12,8 @@ from npnet.table import table
 
 NPNET = "npnet"
 RIVALS = ("PyTorch", "PyTorch channels-last")  # ratios are to the faster one
+STUDENT = "PyTorch, DataLoader"  # as its tutorials write it
+BESIDE = (*PEERS, STUDENT)  # who stands in a table of their own
 NOISY = "too noisy"
 
 
@@ -67,7 +69,7 @@ def peer_rows(results: Results) -> list[list[str]]:
             peer,
             *_ratio_cells(record_ratio(record, (peer,)), record.peers_at_most.get(peer)),
         ]
-        for peer in PEERS
+        for peer in BESIDE
         for record in results.records
         if peer in record.samples
     ]
@@ -76,6 +78,7 @@ def peer_rows(results: Results) -> list[list[str]]:
 def tables(results: Results) -> list[gpu_report.Table]:
     """Return all tables of a suite, each with its headings."""
     of_suite = {
+        "ceiling": ceiling_report.tables,
         "gpu": gpu_report.tables,
         "plan": plan_report.tables,
         "throughput": gpu_report.throughput_tables,

@@ -59,6 +59,22 @@ class Work:
         labels = rng.integers(self.classes, size=drawn)
         return np.resize(x, (self.batch, *self.sample)), np.resize(labels, self.batch)
 
+    def least(self, *, training: bool) -> tuple[int, int]:
+        """Return how many operations a run takes, and the fewest bytes it must move.
+
+        Forward, each multiply-add is two operations. Backward has twice as many, less those of the input
+        gradient of the first layer, which nobody needs. What must be moved is the minibatch, the answers,
+        and the parameters: in training each of these, its gradient and its velocity are read and written.
+        """
+        summary = self.build(np.random.default_rng(0)).summary(self.sample)
+        forward = summary.multiply_adds
+        first = next((layer.multiply_adds for layer in summary.layers if layer.multiply_adds), 0)
+        sample = int(np.prod(self.sample))
+        if not training:
+            answers = self.batch * (sample + self.classes)
+            return 2 * forward * self.batch, 4 * (answers + summary.parameters)
+        return 2 * (3 * forward - first) * self.batch, 4 * (self.batch * sample + 6 * summary.parameters)
+
 
 def four_convolutions(generator: Generator, *, channels: tuple[int, int] = (32, 64)) -> nn.Layer:
     """Build four 3×3 convolutions, two of each width, global average-pooling and a linear classifier."""

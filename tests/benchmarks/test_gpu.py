@@ -224,10 +224,10 @@ def test_time_in_kernels_counts_what_overlaps_once():
 def test_the_least_work_of_a_linear_model():
     """784 → 10: nobody needs the gradient of the pixels, so backward is one product, of the weights."""
     work = gpu.WORKS[0]
-    operations, size = gpu.least(work, training=False)
+    operations, size = work.least(training=False)
     assert operations == 2 * 784 * 10 * 64
     assert size == 4 * (64 * (784 + 10) + 7850)
-    assert gpu.least(work, training=True)[0] == 2 * operations
+    assert work.least(training=True)[0] == 2 * operations
 
 
 def test_a_large_minibatch_repeats_what_was_drawn():

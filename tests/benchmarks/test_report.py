@@ -105,6 +105,38 @@ def test_the_figure_of_ratios_marks_jax_and_leaves_what_is_far_off_to_the_table(
     assert not any(line.get_label().startswith("npnet ÷") for line in plot.lines)
 
 
+def ceiling():
+    """Return a step of 3 GFLOP and 0.1 GB where 100 GFLOP/s and 10 GB/s are the best: 30 ms at the least."""
+    about = {"work": "w", "kind": "training step", "operations": 3_000_000_000, "bytes": 100_000_000}
+    return results(
+        "ceiling",
+        Record({"ceiling": "products of float32 matrices"}, {"npnet": [9e10], "PyTorch": [1e11]}, "FLOP/s"),
+        Record({"ceiling": "copies"}, {"npnet": [1e10], "PyTorch": [8e9]}, "B/s"),
+        Record(about, {"npnet": [0.06] * 5, "PyTorch": [0.04] * 5}),
+        Record(about | {"kind": "inference", "operations": 1}, {"npnet": [0.02] * 5, "PyTorch": [0.1] * 5}),
+    )
+
+
+def test_the_share_of_the_ceiling():
+    """By the products where they take longest, else by what must be moved."""
+    table = report.markdown(ceiling()).splitlines()
+    assert "| products of float32 matrices | 90 GFLOP/s | 100 GFLOP/s |" in table
+    assert "| copies | 10 GB/s | 8 GB/s |" in table
+    assert "| w | training step | 50 % | 75 % |" in table
+    assert "| w | inference | 50 % | 10 % |" in table
+    plots = figures._shares(ceiling()).axes
+    assert [plot.get_title() for plot in plots] == ["training step", "inference"]
+    assert [list(line.get_xdata()) for line in plots[0].lines[:2]] == [[50], [75]]
+
+
+def test_the_students_way_has_a_row_and_a_target_of_its_own():
+    samples = {"npnet": [1.0] * 5, "PyTorch": [2.0] * 5, report.STUDENT: [4.0] * 5}
+    found = results("accuracy", Record({"work": "w"}, samples, peers_at_most={report.STUDENT: 0.5}))
+    lines = report.markdown(found).splitlines()
+    assert "| w | 1 ± 0 s | 2 ± 0 s | 4 ± 0 s | 0.50 | 0.50 – 0.50 |  |" in lines
+    assert f"| w | {report.STUDENT} | 0.25 | 0.25 – 0.25 | ≤ 0.5 |" in lines
+
+
 def test_figures(tmp_path):
     noisy = step([0.001, 0.002, 0.009, 0.02, 0.1], [0.1, 0.01, 0.004, 0.02, 0.001])
     inference = Record({"work": "MLP", "kind": "inference"}, {"npnet": [1.0] * 5, "PyTorch": [2.0] * 5})
