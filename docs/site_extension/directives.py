@@ -139,7 +139,7 @@ def found(name: str) -> Any:
     '_convolve'
     """
     parts = name.split(".")
-    for length in range(len(parts) - 1, 0, -1):  # the longest first: a function may hide the module of its name
+    for length in range(len(parts) - 1, 0, -1):  # the longest first: a function may hide its module
         module = ".".join(parts[:length])
         with contextlib.suppress(ModuleNotFoundError):
             return functools.reduce(getattr, parts[length:], importlib.import_module(module))
