@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from site_extension import runner
 
 PYODIDE = "https://cdn.jsdelivr.net/pyodide/v0.27.7/full/"
 ROOT = Path(__file__).parents[2]
+NEEDED = "rich"  # draws npnet's tables: pure Python, and not among Pyodide's own packages
 
 
 def add_wheels(app: Any, exception: Exception | None) -> None:
-    """Build npnet's wheel into the site, and copy the runner of examples.
+    """Put npnet's wheel, the package it needs and the runner of examples into the site.
 
     Parameters
     ----------
@@ -38,6 +41,7 @@ def add_wheels(app: Any, exception: Exception | None) -> None:
         subprocess.run(build, check=True, cwd=ROOT, capture_output=True)  # noqa: S603 - the command is ours
         for path in Path(folder).glob("*.whl"):
             shutil.copy(path, wheels)
+    _pack_installed(NEEDED, wheels)
     (wheels / "index.json").write_text(json.dumps(sorted(path.name for path in wheels.glob("*.whl"))))
 
 
@@ -52,6 +56,15 @@ def copy_pyodide(app: Any, exception: Exception | None) -> None:
 def address(app: Any) -> str:
     """Return where pages find Pyodide: its CDN, or a folder beside the other static files."""
     return "./pyodide/" if app.config.pyodide else PYODIDE
+
+
+def _pack_installed(name: str, folder: Path) -> None:
+    """Write an installed package, with its license, into an archive that unpacks as its wheel does."""
+    package = distribution(name)
+    with zipfile.ZipFile(folder / f"{name}-{package.version}.whl", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in package.files or ():
+            if path.suffix == ".py" or path.name == "LICENSE":
+                archive.write(path.locate(), path.as_posix())
 
 
 def _copy_if_new(source: str, target: str) -> str:

@@ -8,8 +8,9 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.append(str(DOCS))
 
-from site_extension import pages  # noqa: E402 - after the search path
+from site_extension import pages, runner  # noqa: E402 - after the search path
 
+TABLE = "from npnet import nn\nprint(nn.Sequential(nn.ReLU(), nn.Flatten()).summary((2, 3)))"
 RUN_CELL = "async i => { const cell = npnetPage.cells[i]; await cell.run(); return cell.output.innerText }"
 RUN_EXERCISE = """async ([i, code]) => {
     const exercise = npnetPage.exercises[i];
@@ -83,7 +84,7 @@ def test_an_endless_loop_is_stopped_and_the_page_goes_on(small, opened):
     ("code", "said"),
     [
         ("def f(:", "line 1: def f(:\nSyntaxError: invalid syntax"),
-        ("np.ones(5 * 10**8)", "MemoryError"),
+        ("[0] * 10**9", "MemoryError"),
         ("parts = []\nwhile True: parts.append(np.ones(10**7))", "MemoryError"),
         ("raise SystemExit(1)", "SystemExit"),
         ("import torch", "ModuleNotFoundError: No module named 'torch'"),
@@ -98,6 +99,14 @@ def test_a_mistake_is_one_message_and_the_next_run_works(code, said, small, open
     assert said in page.evaluate(RUN_CELL, 0)
     page.evaluate("npnetPage.cells[0].reset()")
     assert "[0., 2.]" in page.evaluate(RUN_CELL, 0)
+
+
+def test_a_table_is_printed_as_elsewhere(small, opened):
+    page = opened(small)
+    page.evaluate(RUN_CELL, 0)
+    page.evaluate("npnetPage.cells[0].edit()")
+    page.locator("textarea").first.fill(TABLE)
+    assert page.evaluate(RUN_CELL, 0) == runner.run(TABLE, {})["text"]
 
 
 def test_without_webassembly_one_message_says_so(small, opened):
