@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import functools
 import importlib
 import inspect
 import re
@@ -133,16 +135,15 @@ def found(name: str) -> Any:
     --------
     >>> found("npnet.nn.Linear").__name__
     'Linear'
+    >>> found("npnet.functional.conv2d._convolve").__name__
+    '_convolve'
     """
-    first, *rest = name.split(".")
-    value: Any = importlib.import_module(first)
-    path = first
-    for part in rest:
-        path = f"{path}.{part}"
-        if not hasattr(value, part):  # a module that nobody has imported yet
-            importlib.import_module(path)
-        value = getattr(value, part)
-    return value
+    parts = name.split(".")
+    for length in range(len(parts) - 1, 0, -1):  # the longest first: a function may hide the module of its name
+        module = ".".join(parts[:length])
+        with contextlib.suppress(ModuleNotFoundError):
+            return functools.reduce(getattr, parts[length:], importlib.import_module(module))
+    return importlib.import_module(name)
 
 
 def without_docstring(value: Any) -> str:
