@@ -1,4 +1,4 @@
-"""What the site serves for its examples: Python in the browser, npnet's wheel and those it needs."""
+"""What the site serves beside its pages: Python in the browser, npnet's wheel, and the digits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,13 @@ def add_wheels(app: Any, exception: Exception | None) -> None:
         for path in Path(folder).glob("*.whl"):
             shutil.copy(path, wheels)
     (wheels / "index.json").write_text(json.dumps(sorted(path.name for path in wheels.glob("*.whl"))))
+
+
+def add_digits(app: Any, exception: Exception | None) -> None:
+    """Copy the file of digits that scikit-learn has; in the browser all of scikit-learn would be 20 MB."""
+    if exception is None and app.builder.format == "html":
+        file = metadata.distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
+        shutil.copyfile(Path(str(file)), Path(app.outdir) / "_static" / "digits.csv.gz")
 
 
 def copy_pyodide(app: Any, exception: Exception | None) -> None:
