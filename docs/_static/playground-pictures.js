@@ -9,6 +9,7 @@ const CLASSES = {
   light: [[30, 98, 190], [214, 98, 10], [10, 128, 96]],
   dark: [[110, 168, 255], [255, 160, 70], [70, 205, 160]],
 };
+const INK = { light: [20, 22, 26], dark: [240, 242, 245] };
 const PAPER = { light: [255, 255, 255], dark: [19, 20, 22] };
 /** Of numbers: negative is orange, positive blue, as in the trace. */
 const SIGNED = { light: [[190, 88, 0], [26, 78, 170]], dark: [[255, 165, 70], [125, 175, 255]] };
@@ -42,17 +43,6 @@ function pen(canvas) {
   return { context, width, height };
 }
 
-/** Pixels as a picture of its own, to be drawn at any size. @param {number} side @param {(place: number) => number[]} colour */
-function pixels(side, colour) {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = side;
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const image = context.createImageData(side, side);
-  for (let place = 0; place < side * side; place++) image.data.set([...colour(place), 255], 4 * place);
-  context.putImageData(image, 0, 0);
-  return canvas;
-}
-
 /**
  * The decision surface: in each place the colour of the likeliest class, the stronger the surer; over it the
  * points, those of the validation part hollow.
@@ -66,7 +56,8 @@ export function drawSurface(canvas, opening, frame, chosen) {
   const { context, width, height } = pen(canvas);
   const side = Math.sqrt(frame.winners.length);
   const least = 1 / opening.classes;
-  const surface = pixels(side, (place) => {
+  const surface = document.createElement("canvas");
+  paint(surface, side, (place) => {
     const certainty = (frame.certainties[place] - least) / (1 - least);
     return mix(PAPER[now], CLASSES[now][frame.winners[place]], 0.06 + 0.5 * (certainty || 0));
   });
@@ -185,25 +176,30 @@ function ticks(highest) {
  */
 export function drawSigned(canvas, rows, largest) {
   const now = theme();
-  const side = rows.length;
   const flat = rows.flatMap((row) => [...row]);
-  const picture = pixels(side, (place) => {
+  paint(canvas, rows.length, (place) => {
     const value = flat[place] / largest || 0;
     return mix(PAPER[now], SIGNED[now][value < 0 ? 0 : 1], Math.min(1, Math.abs(value)) ** 0.8);
   });
-  fill(canvas, picture);
 }
 
 /** A digit, dark on light or light on dark. @param {HTMLCanvasElement} canvas @param {Float32Array[]} rows */
 export function drawDigit(canvas, rows) {
-  const ink = mix(PAPER[theme()], theme() === "light" ? [20, 22, 26] : [240, 242, 245], 1);
+  const now = theme();
   const flat = rows.flatMap((row) => [...row]);
-  fill(canvas, pixels(rows.length, (place) => mix(PAPER[theme()], ink, flat[place])));
+  paint(canvas, rows.length, (place) => mix(PAPER[now], INK[now], flat[place]));
 }
 
-/** Draw a picture of few pixels over a whole canvas: as squares, unless it has many. */
-function fill(canvas, picture) {
-  const { context, width, height } = pen(canvas);
-  context.imageSmoothingEnabled = picture.width > 12;
-  context.drawImage(picture, 0, 0, width, height);
+/**
+ * Give a canvas as many pixels as there are numbers; the style sheet makes it larger.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} side
+ * @param {(place: number) => number[]} colour
+ */
+function paint(canvas, side, colour) {
+  if (canvas.width !== side) canvas.width = canvas.height = side;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const image = context.createImageData(side, side);
+  for (let place = 0; place < side * side; place++) image.data.set([...colour(place), 255], 4 * place);
+  context.putImageData(image, 0, 0);
 }

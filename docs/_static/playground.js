@@ -5,17 +5,19 @@
  */
 
 import { FILES, Python } from "./python.js";
-import { drawCurve, drawDigit, drawSigned, drawSurface, nearest } from "./playground-pictures.js";
+import { drawCurve, drawDigit, drawSigned, drawSurface, nearest, theme } from "./playground-pictures.js";
 import { readAddress, settingsOf, writtenAddress } from "./playground-settings.js";
 
-const MILLISECONDS = 60; // of training between two pictures, at full speed
+const MILLISECONDS = 80; // of training between two pictures, at full speed
 const EVERY = 120; // milliseconds between two pictures, at a chosen number of steps
 const MOST_POINTS = 2000; // of the loss curve: beyond, every other one is left out
 
 /** @param {string} id @returns {any} */
 const byId = (id) => document.getElementById(id);
 const form = /** @type {HTMLFormElement} */ (byId("settings"));
-const python = new Python();
+/** @type {Promise<void> | null} Python with the digits, once it was asked for. */
+let ready = null;
+const python = new Python(() => (ready = null));
 
 /** What is on the page. */
 const state = {
@@ -37,14 +39,17 @@ function say(text, failed = false) {
   byId("said").classList.toggle("failed", failed);
 }
 
-/** Start Python if it does not run, and call a function of playground.py. */
+/** Load Python and lend it the digits. */
+async function prepare() {
+  await python.start((text) => say(text));
+  const digits = await fetch(new URL("digits.csv.gz", FILES));
+  await python.call("playground.lend_digits", new Uint8Array(await digits.arrayBuffer()));
+  say("");
+}
+
+/** Call a function of playground.py, when Python is there. */
 async function ask(name, ...values) {
-  if (!python.started) {
-    await python.start((text) => say(text));
-    const digits = await fetch(new URL("digits.csv.gz", FILES));
-    await python.call("playground.lend_digits", new Uint8Array(await digits.arrayBuffer()));
-    say("");
-  }
+  await (ready ??= prepare());
   return python.call(`playground.page.${name}`, ...values);
 }
 
@@ -156,23 +161,28 @@ function showOpening() {
   byId("samples").replaceChildren(...(plane ? [] : opening.samples.map(sampleButton)));
   byId("legend").textContent = plane
     ? "Filled: training. Hollow: validation. Click on a point, or type its number below, to trace it."
-    : "The number is the answer, green or red its rightness. Choose a digit to trace it.";
-  const units = opening.frame.units.map((layer, place) => {
-    const row = document.createElement("div");
-    row.className = "play-layer";
-    row.setAttribute("role", "img");
-    row.dataset.place = String(place);
-    row.append(...layer.map(() => document.createElement("canvas")));
-    return row;
-  });
-  byId("units").replaceChildren(...units);
+    : "Below each digit is what the network takes it for. Choose one to trace it.";
+  byId("units-title").parentElement.hidden = opening.frame.units.length === 0;
+  byId("units").className = plane ? "smooth" : "";
+  byId("units").replaceChildren(...opening.frame.units.map(unitRow));
+}
+
+/** Room for the pictures of a layer's units. */
+function unitRow(layer) {
+  const row = document.createElement("div");
+  row.className = "play-layer";
+  row.setAttribute("role", "img");
+  row.append(...layer.map(() => document.createElement("canvas")));
+  return row;
 }
 
 /** A digit that can be chosen. */
 function sampleButton(rows, i) {
   const button = document.createElement("button");
   button.type = "button";
-  button.append(document.createElement("canvas"), document.createElement("span"));
+  const canvas = document.createElement("canvas");
+  drawDigit(canvas, rows);
+  button.append(canvas, document.createElement("span"));
   button.addEventListener("click", () => choose(i));
   return button;
 }
@@ -180,6 +190,14 @@ function sampleButton(rows, i) {
 function choose(sample) {
   state.sample = sample;
   byId("sample").value = sample;
+  draw();
+}
+
+/** Draw everything anew when the theme has changed. */
+function recolour() {
+  if (!state.opening) return;
+  const canvases = byId("samples").querySelectorAll("canvas");
+  canvases.forEach((canvas, i) => drawDigit(canvas, state.opening.samples[i]));
   draw();
 }
 
@@ -201,11 +219,12 @@ function draw() {
   if (opening.limit > 0) {
     byId("surface").setAttribute("aria-label", `Decision surface: ${percent(frame.accuracy[1])} of the validation points are on their class's side`);
     drawSurface(byId("surface"), opening, frame, state.sample);
-  } else drawSamples();
+  } else showAnswers();
   drawUnits(frame.units);
 }
 
-function drawSamples() {
+/** Say below each digit what it is taken for. */
+function showAnswers() {
   const { opening, frame } = state;
   [...byId("samples").children].forEach((button, i) => {
     const right = frame.winners[i] === opening.labels[i];
@@ -213,7 +232,6 @@ function drawSamples() {
     button.setAttribute("aria-pressed", String(i === state.sample));
     button.setAttribute("aria-label", `Digit ${opening.labels[i]}, taken for ${frame.winners[i]}, ${percent(frame.certainties[i])} sure`);
     button.lastChild.textContent = `${frame.winners[i]}${right ? "" : " ✗"}`;
-    drawDigit(button.firstChild, opening.samples[i]);
   });
 }
 
@@ -249,10 +267,15 @@ function drawUnits(layers) {
 function trace() {
   return attempt(async () => {
     pause();
-    byId("trace-page").srcdoc = await ask("trace", state.sample);
+    byId("trace-page").srcdoc = inTheme(await ask("trace", state.sample));
     byId("trace-title").textContent = `Sample ${state.sample} after step ${state.frame.step}`;
     byId("trace-dialog").showModal();
   });
+}
+
+/** A page that follows the system's theme is made to follow this page's, which its reader may have chosen. */
+function inTheme(html) {
+  return html.replaceAll("(prefers-color-scheme: dark)", theme() === "dark" ? "all" : "not all");
 }
 
 /** Copy text, and say whether it worked. */
@@ -318,10 +341,13 @@ byId("surface").addEventListener("click", (event) => {
   const { width, height } = byId("surface").getBoundingClientRect();
   choose(nearest(state.opening, event.offsetX, event.offsetY, width, height));
 });
-addEventListener("hashchange", begin);
+addEventListener("hashchange", () => {
+  byId("playground").scrollIntoView();
+  begin();
+});
 addEventListener("resize", draw);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-new MutationObserver(draw).observe(document.body, { attributeFilter: ["data-theme"] });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+new MutationObserver(recolour).observe(document.body, { attributeFilter: ["data-theme"] });
 begin();
 
 /** For tests. */

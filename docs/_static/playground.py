@@ -129,11 +129,11 @@ class Settings:
     """
 
     data: str = "spirals"
-    hidden: Sequence[int] = (16, 16)
+    hidden: Sequence[int] = (32, 16)
     convolution: bool = False
-    activation: str = "tanh"
+    activation: str = "relu"
     optimizer: str = "adam"
-    lr: float = 0.03
+    lr: float = 0.01
     batch: int = 32
     decay: float = 0.0
     seed: int = 0

@@ -1,0 +1,214 @@
+"""The playground in a browser: it trains, stops, explains, is shared, and says what is wrong."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+sys.path.append(str(DOCS / "_static"))
+
+import playground  # noqa: E402 - after the search path
+
+LOADED = "npnetPlayground.state.opening !== null"
+STEPS = "npnetPlayground.state.frame.step"
+LOSS = "npnetPlayground.state.frame.loss"
+PAUSED = "document.getElementById('play').textContent === 'Play'"
+DIGITS = "#data=digits&width1=64&width2=0"
+NO_NUMBER = "#data=digits&activation=none&optimizer=sgd&lr=10"
+
+
+@pytest.fixture(scope="session")
+def address(playground_site, serve):
+    return serve(playground_site) + "playground/index.html"
+
+
+@pytest.fixture
+def start(address, opened):
+    """Open the playground, and wait for its first picture."""
+
+    def start_page(settings="", **options):
+        page = opened(address + settings, **options)
+        page.wait_for_function(LOADED)
+        return page
+
+    return start_page
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def steps_taken(page, steps):
+    page.wait_for_function(f"{STEPS} >= {steps}")
+
+
+def test_it_trains_pauses_steps_and_begins_anew(start):
+    page = start()
+    first = page.evaluate(LOSS)
+    press(page, "Play")
+    steps_taken(page, 30)
+    assert page.evaluate("1 + 1") == 2, "the page is responsive meanwhile"
+    press(page, "Pause")
+    page.evaluate("npnetPlayground.python.call('playground.page.script')")  # whatever was asked is answered
+    page.wait_for_function(PAUSED)
+    taken = page.evaluate(STEPS)
+    assert f"step {taken}" in page.locator("#counts").inner_text()
+    press(page, "Step")
+    steps_taken(page, taken + 1)
+    assert page.evaluate(STEPS) == taken + 1
+    press(page, "Reset")
+    page.wait_for_function(f"{STEPS} === 0")
+    assert page.evaluate(LOSS) == first
+
+
+def test_it_gets_the_loss_that_cpython_gets(start):
+    page = start(DIGITS)
+    page.evaluate("document.getElementById('speed').value = '10'")
+    press(page, "Play")
+    steps_taken(page, 10)
+    press(page, "Pause")
+    page.wait_for_function(f"{PAUSED} && {STEPS} % 10 === 0")
+    training = playground.Training(playground.Settings(data="digits", hidden=(64,)))
+    expected = training.advance(1e9, page.evaluate(STEPS))["loss"]
+    assert page.evaluate(LOSS) == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_digits_are_learnt(start):
+    page = start(DIGITS)
+    press(page, "Play")
+    page.wait_for_function("npnetPlayground.state.frame.accuracy[1] >= 0.97")
+    right = page.locator("#samples .right").count()
+    assert right >= playground.SAMPLES - 4, "most of the digits shown"
+    assert page.locator("#units canvas").count() == 64, "one picture of weights for each unit"
+
+
+def test_a_sample_is_traced_and_the_python_copied(start):
+    page = start("#data=gaussians&width2=0")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    press(page, "Step")
+    steps_taken(page, 1)
+    page.locator("#surface").click(position={"x": 60, "y": 60})
+    sample = page.evaluate("npnetPlayground.state.sample")
+    assert page.get_by_label("Sample").input_value() == str(sample)
+    label = page.evaluate("i => npnetPlayground.state.opening.labels[i]", sample)
+    press(page, "Open its trace")
+    trace = page.frame_locator("#trace-page")
+    trace.get_by_text(f"The target is {label}.").wait_for()
+    trace.get_by_role("button", name="Last step").click()
+    page.get_by_role("heading", name=f"Sample {sample} after step 1").wait_for()
+    page.get_by_role("button", name="Close").click()
+    press(page, "Copy the Python")
+    page.get_by_text("The Python is copied.").wait_for()
+    settings = playground.Settings(data="gaussians", hidden=(32,))
+    assert page.evaluate("navigator.clipboard.readText()") == playground.script(settings, 1)
+
+
+def test_what_is_chosen_is_in_the_address(start):
+    page = start()
+    page.get_by_label("Data").select_option("Mixture of Gaussians")
+    page.get_by_label("Learning rate").select_option("0.3")
+    page.get_by_label("Seed").fill("7")
+    page.get_by_label("Seed").blur()
+    assert "data=mixture" in page.url
+    assert "lr=0.3" in page.url
+    press(page, "Step")
+    steps_taken(page, 1)
+    loss = page.evaluate(LOSS)
+    again = start(page.url[page.url.index("#") :])
+    press(again, "Step")
+    steps_taken(again, 1)
+    assert again.evaluate(LOSS) == loss
+    assert again.get_by_label("Seed").input_value() == "7"
+    training = playground.Training(playground.Settings(data="mixture", lr=0.3, seed=7))
+    assert training.advance(1e9, 1)["loss"] == pytest.approx(loss, rel=1e-3)
+
+
+def test_what_the_address_has_wrong_is_said_once_and_the_rest_is_taken(start):
+    page = start("#data=moons&batch=8&colour=red&seed=-1")
+    said = page.locator("#said.failed")
+    said.wait_for()
+    assert said.inner_text() == (
+        "Of the settings in the address, data cannot be “moons”, and there is no setting “colour”, "
+        "and seed cannot be “-1”. The default is used."
+    )
+    assert page.get_by_label("Data").input_value() == "spirals"
+    assert page.get_by_label("Batch size").input_value() == "8"
+    assert page.get_by_label("Seed").input_value() == "0"
+
+
+def test_a_loss_that_is_no_number_is_said_and_another_rate_goes_on(start):
+    page = start(NO_NUMBER)
+    press(page, "Play")
+    page.get_by_text(re.compile("The loss is no finite number after step")).wait_for()
+    page.wait_for_function(PAUSED)
+    page.get_by_label("Learning rate").select_option("0.01")
+    page.wait_for_function(f"{STEPS} === 0")
+    press(page, "Play")
+    steps_taken(page, 5)
+    assert page.locator("#said").inner_text() == ""
+
+
+def test_when_python_breaks_down_one_message_says_so_and_reset_begins_anew(start):
+    page = start()
+    press(page, "Play")
+    steps_taken(page, 1)
+    page.evaluate("npnetPlayground.python.stop('out of memory')")
+    page.get_by_text("out of memory. Reset begins anew.").wait_for()
+    press(page, "Reset")
+    page.wait_for_function(f"{LOADED} && {STEPS} === 0")
+    press(page, "Play")
+    steps_taken(page, 1)
+
+
+def test_without_webassembly_one_message_says_so(address, opened):
+    page = opened(address, prepare=lambda page: page.add_init_script("delete globalThis.WebAssembly"))
+    page.get_by_text("no WebAssembly").wait_for()
+    assert page.get_by_role("heading", name="What to try").is_visible(), "the rest of the page is there"
+
+
+def test_without_a_network_one_message_says_so(address, opened):
+    unreachable = "**/pyodide/**"
+    page = opened(
+        address, quiet=False, prepare=lambda page: page.route(unreachable, lambda route: route.abort())
+    )
+    page.get_by_text("Is there a network?").wait_for()
+    page.unroute(unreachable)
+    press(page, "Reset")
+    page.wait_for_function(LOADED)
+
+
+def test_the_keyboard_is_enough(start):
+    page = start()
+    page.get_by_label("Data").focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("npnetPlayground.state.opening.classes === 3")
+    page.get_by_role("button", name="Play", exact=True).focus()
+    page.keyboard.press("Enter")
+    steps_taken(page, 2)
+    assert page.evaluate("document.activeElement.id") == "play"
+    page.keyboard.press("Space")
+    page.wait_for_function(PAUSED)
+    page.get_by_label("Sample").focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name=re.compile("Sample 1 after step")).wait_for()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "trace"
+
+
+@pytest.mark.parametrize(
+    ("settings", "scheme", "width"), [("", "light", 1280), (DIGITS, "dark", 1280), (DIGITS, "light", 360)]
+)
+def test_axe_finds_nothing_serious_and_nothing_is_too_wide(settings, scheme, width, start):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    page = start(settings, color_scheme=scheme, width=width)
+    press(page, "Step")
+    steps_taken(page, 1)
+    found = axe.run(page).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert serious == [], [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in serious]
+    wide = "element => element.scrollWidth > innerWidth"
+    assert not page.locator("html").evaluate(wide)
