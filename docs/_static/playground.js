@@ -47,9 +47,10 @@ async function prepare() {
   say("");
 }
 
-/** Call a function of playground.py, when Python is there. */
+/** Call a function of playground.py. The first, "start", waits for Python; the others need a training. */
 async function ask(name, ...values) {
-  await (ready ??= prepare());
+  if (name === "start") await (ready ??= prepare());
+  if (!ready) throw new Error("Python has stopped");
   return python.call(`playground.page.${name}`, ...values);
 }
 
