@@ -32,6 +32,18 @@ const css = (channels) => `rgb(${channels.map(Math.round).join(" ")})`;
 /** @param {string} name */
 const themed = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
+/** The colours of numbers from −1 to 1, made once: there are many of them in a picture. */
+const SHADES_EACH = 255;
+const SHADES = { light: shadesOf("light"), dark: shadesOf("dark") };
+
+/** @param {"light" | "dark"} now */
+function shadesOf(now) {
+  return Array.from({ length: 2 * SHADES_EACH + 1 }, (_, i) => {
+    const value = i / SHADES_EACH - 1;
+    return mix(PAPER[now], SIGNED[now][value < 0 ? 0 : 1], Math.abs(value) ** 0.8);
+  });
+}
+
 /** Make a canvas as sharp as the screen, and return its pen in CSS pixels. @param {HTMLCanvasElement} canvas */
 function pen(canvas) {
   const { width, height } = canvas.getBoundingClientRect();
@@ -175,11 +187,76 @@ function ticks(highest) {
  * @param {number} largest  the size that has the full colour
  */
 export function drawSigned(canvas, rows, largest) {
-  const now = theme();
+  const shades = SHADES[theme()];
   const flat = rows.flatMap((row) => [...row]);
-  paint(canvas, rows.length, (place) => {
-    const value = flat[place] / largest || 0;
-    return mix(PAPER[now], SIGNED[now][value < 0 ? 0 : 1], Math.min(1, Math.abs(value)) ** 0.8);
+  paint(canvas, rows.length, (place) => shades[Math.round(SHADES_EACH * (1 + (flat[place] / largest || 0)))]);
+}
+
+/**
+ * The network from the inputs down to the classes: for each unit a picture of what it answers in the plane, for each
+ * weight a line.
+ * @param {HTMLCanvasElement} canvas
+ * @param {{pictures: Float32Array[][][], weights: Float32Array[][]}} frame
+ */
+export function drawNetwork(canvas, { pictures, weights }) {
+  canvas.style.height = `${pictures.length * (UNIT + GAP) - GAP}px`;
+  const { context, width } = pen(canvas);
+  const rows = pictures.map((layer, row) => unitPlaces(layer.length, row, width));
+  weights.forEach((matrix, row) => drawLines(context, matrix, rows[row], rows[row + 1]));
+  context.font = `11px ${themed("--font-stack") || "sans-serif"}`;
+  context.fillStyle = themed("--color-foreground-secondary");
+  context.textBaseline = "middle";
+  pictures.forEach((layer, row) => {
+    const name = row === 0 ? "inputs" : row === pictures.length - 1 ? "classes" : `layer ${row}`;
+    context.fillText(name, 0, rows[row][0].top + UNIT / 2);
+    drawUnits(context, layer, rows[row]);
+  });
+}
+
+const [UNIT, GAP, MARGIN] = [40, 48, 52]; // of the network, in pixels
+
+/** Where the units of a row lie, in the middle of the canvas. */
+function unitPlaces(count, row, width) {
+  const pitch = Math.min(UNIT + 8, (width - MARGIN) / count);
+  const size = Math.min(UNIT, pitch * 0.88);
+  const first = MARGIN + (width - MARGIN - count * pitch) / 2;
+  const top = row * (UNIT + GAP);
+  return Array.from({ length: count }, (_, i) => ({ left: first + i * pitch, top, size }));
+}
+
+/** A line for each weight, the stronger the larger it is. */
+function drawLines(context, matrix, above, below) {
+  const largest = Math.max(...matrix.flatMap((row) => [...row].map(Math.abs))) || 1;
+  matrix.forEach((row, to) =>
+    row.forEach((weight, from) => {
+      const share = Math.abs(weight) / largest || 0;
+      context.globalAlpha = 0.08 + 0.8 * share ** 2;
+      context.lineWidth = 0.4 + 2.4 * share;
+      context.strokeStyle = css(SIGNED[theme()][weight < 0 ? 0 : 1]);
+      context.beginPath();
+      const [start, end] = [above[from], below[to]];
+      const [top, bottom] = [start.top + (UNIT + start.size) / 2, end.top + (UNIT - end.size) / 2];
+      context.moveTo(start.left + start.size / 2, top);
+      context.bezierCurveTo(start.left + start.size / 2, top + GAP / 2, end.left + end.size / 2, bottom - GAP / 2, end.left + end.size / 2, bottom);
+      context.stroke();
+    }),
+  );
+  context.globalAlpha = 1;
+}
+
+const scratch = document.createElement("canvas");
+
+/** The pictures of a row; the strongest colour is its largest number. */
+function drawUnits(context, layer, places) {
+  const largest = Math.max(...layer.flatMap((rows) => rows.flatMap((row) => [...row].map(Math.abs)))) || 1;
+  context.strokeStyle = themed("--color-foreground-muted");
+  context.lineWidth = 1;
+  layer.forEach((rows, i) => {
+    const { left, top, size } = places[i];
+    const down = top + (UNIT - size) / 2;
+    drawSigned(scratch, rows, largest);
+    context.drawImage(scratch, left, down, size, size);
+    context.strokeRect(left + 0.5, down + 0.5, size - 1, size - 1);
   });
 }
 
@@ -200,6 +277,9 @@ function paint(canvas, side, colour) {
   if (canvas.width !== side) canvas.width = canvas.height = side;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const image = context.createImageData(side, side);
-  for (let place = 0; place < side * side; place++) image.data.set([...colour(place), 255], 4 * place);
+  for (let place = 0; place < side * side; place++) {
+    const [red, green, blue] = colour(place);
+    image.data.set([red, green, blue, 255], 4 * place);
+  }
   context.putImageData(image, 0, 0);
 }

@@ -5,7 +5,7 @@
  */
 
 import { FILES, Python } from "./python.js";
-import { drawCurve, drawDigit, drawSigned, drawSurface, nearest, theme } from "./playground-pictures.js";
+import { drawCurve, drawDigit, drawNetwork, drawSigned, drawSurface, nearest, theme } from "./playground-pictures.js";
 import { readAddress, settingsOf, writtenAddress } from "./playground-settings.js";
 
 const MILLISECONDS = 80; // of training between two pictures, at full speed
@@ -77,7 +77,7 @@ function reset() {
     Object.assign(state, { opening, history: [], sample: 0 });
     showOpening();
     take(opening.frame);
-    showButtons();
+    pause();
   });
 }
 
@@ -141,6 +141,7 @@ function hold(frame) {
 function pause() {
   state.playing = false;
   showButtons();
+  attempt(showScript);
 }
 
 function showButtons() {
@@ -156,25 +157,19 @@ function showOpening() {
   byId("surface").hidden = !plane;
   byId("samples").hidden = plane;
   byId("surface-title").textContent = plane ? "Decision surface" : "Predictions of the validation part";
-  byId("units-title").textContent = plane ? "What the hidden units answer" : "Weights of the first layer";
   byId("sample").max = opening.labels.length - 1;
   byId("sample").value = 0;
   byId("samples").replaceChildren(...(plane ? [] : opening.samples.map(sampleButton)));
   byId("legend").textContent = plane
-    ? "Filled: training. Hollow: validation. Click on a point, or type its number below, to trace it."
+    ? "Filled: training. Hollow: validation. Click on a point, or type its number, to trace it."
     : "Below each digit is what the network takes it for. Choose one to trace it.";
-  byId("units-title").parentElement.hidden = opening.frame.units.length === 0;
-  byId("units").className = plane ? "smooth" : "";
-  byId("units").replaceChildren(...opening.frame.units.map(unitRow));
-}
-
-/** Room for the pictures of a layer's units. */
-function unitRow(layer) {
-  const row = document.createElement("div");
-  row.className = "play-layer";
-  row.setAttribute("role", "img");
-  row.append(...layer.map(() => document.createElement("canvas")));
-  return row;
+  byId("network").hidden = !plane;
+  byId("weights").hidden = plane;
+  byId("network-title").textContent = plane ? "The network" : "Weights of the first layer";
+  byId("network-legend").textContent = plane
+    ? "In each square, what the unit answers in each place of the plane; each line is a weight. Blue is positive, orange negative."
+    : "One picture for each unit. Blue is positive, orange negative.";
+  byId("weights").replaceChildren(...(plane ? [] : opening.frame.pictures[0].map(() => document.createElement("canvas"))));
 }
 
 /** A digit that can be chosen. */
@@ -220,8 +215,13 @@ function draw() {
   if (opening.limit > 0) {
     byId("surface").setAttribute("aria-label", `Decision surface: ${percent(frame.accuracy[1])} of the validation points are on their class's side`);
     drawSurface(byId("surface"), opening, frame, state.sample);
-  } else showAnswers();
-  drawUnits(frame.units);
+    const widths = frame.pictures.map((layer) => layer.length);
+    byId("network").setAttribute("aria-label", `The network: ${widths.join(", ")} units from the inputs to the classes`);
+    drawNetwork(byId("network"), frame);
+  } else {
+    showAnswers();
+    drawWeights(frame.pictures);
+  }
 }
 
 /** Say below each digit what it is taken for. */
@@ -256,12 +256,10 @@ function drawNorms(norms) {
   byId("norms").tBodies[0].replaceChildren(...rows);
 }
 
-function drawUnits(layers) {
-  [...byId("units").children].forEach((row, place) => {
-    const largest = Math.max(...layers[place].flatMap((unit) => unit.flatMap((line) => [...line].map(Math.abs)))) || 1;
-    row.setAttribute("aria-label", `${layers[place].length} pictures; the strongest colour is ${short(largest)}`);
-    layers[place].forEach((unit, i) => drawSigned(row.children[i], unit, largest));
-  });
+function drawWeights([pictures]) {
+  const largest = Math.max(...pictures.flatMap((rows) => rows.flatMap((row) => [...row].map(Math.abs)))) || 1;
+  byId("weights").setAttribute("aria-label", `${pictures.length} pictures of weights; the largest is ${short(largest)} in size`);
+  pictures.forEach((rows, i) => drawSigned(byId("weights").children[i], rows, largest));
 }
 
 /** Show both passes of one step, for the chosen sample. */
@@ -289,10 +287,16 @@ async function copy(text, what) {
   }
 }
 
-function code() {
+/** Show the Python that does the same, if it is to be seen. */
+async function showScript() {
+  if (byId("script-shown").open && state.opening) byId("script").textContent = await ask("script");
+}
+
+function copyScript() {
   return attempt(async () => {
     pause();
-    byId("script").textContent = await ask("script");
+    byId("script-shown").open = true;
+    await showScript();
     await copy(byId("script").textContent, "The Python");
   });
 }
@@ -331,7 +335,8 @@ byId("reset").addEventListener("click", () => {
 });
 byId("trace").addEventListener("click", trace);
 byId("trace-close").addEventListener("click", () => byId("trace-dialog").close());
-byId("code").addEventListener("click", code);
+byId("code").addEventListener("click", copyScript);
+byId("script-shown").addEventListener("toggle", () => attempt(showScript));
 byId("link").addEventListener("click", () => copy(new URL(writtenAddress(form), location.href).href, "The link"));
 byId("sample").addEventListener("change", () => {
   const sample = byId("sample");

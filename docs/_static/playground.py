@@ -288,7 +288,8 @@ class Training:
                 norms=self._norms(),
                 winners=probabilities.argmax(axis=1).astype(np.uint8),
                 certainties=probabilities.max(axis=1),
-                units=self._units(),
+                pictures=self._answers() if self.is_plane else [self._first_weights()],
+                weights=self._weights() if self.is_plane else [],
             )
 
     def trace(self, sample: int) -> str:
@@ -314,18 +315,25 @@ class Training:
             if "weight" in layer.parameters
         ]
 
-    def _units(self) -> list[list[ndarray]]:
-        """Return what the hidden units answer in the plane, or the first layer's weights as pictures."""
-        if not self.is_plane:
-            weight = next(array for name, array in self.model.parameters.items() if name.endswith("weight"))
-            side = 3 if weight.ndim == 4 else 8
-            return [list(weight.reshape(-1, side, side))]
-        y, seen = _plane(self.limit, UNIT_GRID), []
-        for layer in self.model.children.values():
+    def _answers(self) -> list[list[ndarray]]:
+        """Return what inputs, units and outputs are in each place of the plane."""
+        y = _plane(self.limit, UNIT_GRID)
+        answers, last = [y], len(self.model) - 1
+        for place, layer in enumerate(self.model):
             y = layer(y)
-            if not isinstance(layer, nn.Linear):
-                seen.append(list(y.T.reshape(-1, UNIT_GRID, UNIT_GRID)))
-        return seen
+            if place == last or not isinstance(layer, nn.Linear):
+                answers.append(y)
+        return [list(each.T.reshape(-1, UNIT_GRID, UNIT_GRID)) for each in answers]
+
+    def _weights(self) -> list[ndarray]:
+        return [layer.parameters["weight"] for layer in self.model if isinstance(layer, nn.Linear)]
+
+    def _first_weights(self) -> list[ndarray]:
+        """Return the weights of each unit of the first layer, as they lie over the picture."""
+        first = next(layer for layer in self.model if "weight" in layer.parameters)
+        weight = first.parameters["weight"]
+        side = 3 if isinstance(first, nn.Conv2d) else 8
+        return list(weight.reshape(-1, side, side))
 
 
 def lend_digits(file: bytes) -> None:

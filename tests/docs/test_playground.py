@@ -19,14 +19,11 @@ DIGITS = "#data=digits&width1=64&width2=0"
 NO_NUMBER = "#data=digits&activation=none&optimizer=sgd&lr=10"
 FILL_MEMORY = """() => npnetPlayground.python.ask({kind: "run", code: `
 kept = []
-try:
-    while True: kept.append(bytearray(10**6))
-except MemoryError:
-    pass
-try:
-    while True: kept.append(bytearray(10**4))
-except MemoryError:
-    pass
+for size in (10**8, 10**6, 10**4):
+    try:
+        while True: kept.append(bytearray(size))
+    except MemoryError:
+        pass
 `})"""
 
 
@@ -94,7 +91,7 @@ def test_the_digits_are_learnt_as_in_cpython(start):
     press(page, "Play")
     page.wait_for_function("npnetPlayground.state.frame.accuracy[1] >= 0.97")
     assert page.locator("#samples .right").count() >= playground.SAMPLES - 4, "most of the digits shown"
-    assert page.locator("#units canvas").count() == 64, "one picture of weights for each unit"
+    assert page.locator("#weights canvas").count() == 64, "one picture of weights for each unit"
 
 
 def test_a_sample_is_traced_and_the_python_copied(start):

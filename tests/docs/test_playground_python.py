@@ -72,21 +72,27 @@ def test_the_surface_is_what_the_network_answers_in_its_places():
         assert frame["certainties"][place] == pytest.approx(shares.max() / shares.sum(), rel=1e-4)
 
 
-def test_the_units_are_what_the_hidden_layers_answer():
+def test_the_pictures_are_what_inputs_units_and_classes_are_in_the_plane():
     training = Training(Settings(hidden=(4, 3)))
-    first, second = training.frame()["units"]
+    frame = training.frame()
+    inputs, first, second, classes = frame["pictures"]
     side, limit = playground.UNIT_GRID, training.limit
+    corner = np.array([limit, -limit], np.float32)  # at the right, below
+    assert [picture[-1, -1] for picture in inputs] == pytest.approx(corner.tolist())
     weight, bias = training.model.parameters["0.weight"], training.model.parameters["0.bias"]
-    corner = np.maximum(weight @ np.array([limit, limit], np.float32) + bias, 0)
-    assert [unit[0, side - 1] for unit in first] == pytest.approx(corner.tolist(), abs=1e-5)
-    assert [unit.shape for unit in second] == [(side, side)] * 3
+    expected = np.maximum(weight @ corner + bias, 0).tolist()
+    assert [picture[-1, -1] for picture in first] == pytest.approx(expected, abs=1e-5)
+    logits = training.model(corner[None])[0].tolist()
+    assert [picture[-1, -1] for picture in classes] == pytest.approx(logits, abs=1e-5)
+    assert [picture.shape for picture in second] == [(side, side)] * 3
+    assert [weight.shape for weight in frame["weights"]] == [(4, 2), (3, 4), (2, 3)]
 
 
 def test_the_pictures_of_weights_are_those_of_the_first_layer():
     training = Training(Settings(data="digits", hidden=(5,)))
-    [pictures] = training.frame()["units"]
+    [pictures] = training.frame()["pictures"]
     assert np.array_equal(np.stack(pictures).reshape(5, 64), training.model.parameters["1.weight"])
-    [kernels] = Training(Settings(data="digits", hidden=(), convolution=True)).frame()["units"]
+    [kernels] = Training(Settings(data="digits", hidden=(), convolution=True)).frame()["pictures"]
     assert [kernel.shape for kernel in kernels] == [(3, 3)] * playground.KERNELS
 
 
