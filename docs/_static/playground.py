@@ -208,9 +208,8 @@ class Frame(TypedDict):
     norms: list[Norms]
     winners: ndarray  # the class with the highest probability, uint8
     certainties: ndarray  # that probability, float32; of grid points, or of samples
-    units: list[
-        list[ndarray]
-    ]  # for each hidden layer, pictures of its units, or of the first layer's weights
+    pictures: list[list[ndarray]]  # of units, by layer: their answers in the plane, or their first weights
+    weights: list[ndarray]  # (out, in), between these layers; none for digits
 
 
 class Opening(TypedDict):
