@@ -5,8 +5,9 @@
  */
 
 import { FILES, Python } from "./python.js";
-import { drawCurve, drawDigit, drawNetwork, drawSigned, drawSurface, nearest, theme } from "./playground-pictures.js";
+import { nearest, theme } from "./playground-pictures.js";
 import { readAddress, settingsOf, writtenAddress } from "./playground-settings.js";
+import { build, draw, recolour } from "./playground-views.js";
 
 const MILLISECONDS = 80; // of training between two pictures, at full speed
 const EVERY = 120; // milliseconds between two pictures, at a chosen number of steps
@@ -27,7 +28,8 @@ const state = {
   history: [],
   /** @type {any} */
   frame: null,
-  playing: false,
+  /** @type {object | null} Who plays; null for a pause. */
+  player: null,
   /** Counts the trainings, so that what belongs to an earlier one is told. */
   training: 0,
   sample: 0,
@@ -59,11 +61,10 @@ async function attempt(work) {
   try {
     await work();
   } catch (error) {
-    pause();
-    python.stop();
-    state.opening = null;
-    say(`${error.message.replace(/\.$/, "")}. Reset begins anew.`, true);
+    python.stop(error.message); // whoever else waits says the same
+    state.opening = state.player = null;
     showButtons();
+    say(`${error.message.replace(/\.$/, "")}. Reset begins anew.`, true);
   }
 }
 
@@ -75,7 +76,7 @@ function reset() {
     const opening = await ask("start", settingsOf(form));
     if (training !== state.training) return; // the settings changed meanwhile
     Object.assign(state, { opening, history: [], sample: 0 });
-    showOpening();
+    build(opening, choose);
     take(opening.frame);
     pause();
   });
@@ -88,19 +89,18 @@ function take(frame) {
   if (state.history.length > MOST_POINTS) {
     state.history = state.history.filter((_, i) => i % 2 === 0 || i === state.history.length - 1);
   }
-  draw();
+  draw(state);
 }
 
 /** Train until told otherwise. */
 function play() {
   return attempt(async () => {
     if (!state.opening) await reset();
-    if (!state.opening || state.playing) return;
+    if (!state.opening) return;
     say("");
-    state.playing = true;
+    const [training, player] = [state.training, (state.player = {})];
     showButtons();
-    const training = state.training;
-    while (state.playing && training === state.training) {
+    while (state.player === player) {
       const began = performance.now();
       const steps = Number(byId("speed").value);
       const frame = await ask("advance", steps ? 1e6 : MILLISECONDS, steps || 1e6);
@@ -127,6 +127,7 @@ function step() {
     if (training !== state.training) return;
     take(frame);
     hold(frame);
+    await showScript();
   });
 }
 
@@ -139,127 +140,27 @@ function hold(frame) {
 }
 
 function pause() {
-  state.playing = false;
+  state.player = null;
   showButtons();
   attempt(showScript);
 }
 
 function showButtons() {
-  byId("play").textContent = state.playing ? "Pause" : "Play";
+  byId("play").textContent = state.player ? "Pause" : "Play";
   for (const id of ["play", "step", "reset"]) byId(id).disabled = false;
   for (const id of ["trace", "code"]) byId(id).disabled = !state.opening;
-}
-
-/** Build what depends on the data and the network, not on the training. */
-function showOpening() {
-  const { opening } = state;
-  const plane = opening.limit > 0;
-  byId("surface").hidden = !plane;
-  byId("samples").hidden = plane;
-  byId("surface-title").textContent = plane ? "Decision surface" : "Predictions of the validation part";
-  byId("sample").max = opening.labels.length - 1;
-  byId("sample").value = 0;
-  byId("samples").replaceChildren(...(plane ? [] : opening.samples.map(sampleButton)));
-  byId("legend").textContent = plane
-    ? "Filled: training. Hollow: validation. Click on a point, or type its number, to trace it."
-    : "Below each digit is what the network takes it for. Choose one to trace it.";
-  byId("network").hidden = !plane;
-  byId("weights").hidden = plane;
-  byId("network-title").textContent = plane ? "The network" : "Weights of the first layer";
-  byId("network-legend").textContent = plane
-    ? "In each square, what the unit answers in each place of the plane; each line is a weight. Blue is positive, orange negative."
-    : "One picture for each unit. Blue is positive, orange negative.";
-  byId("weights").replaceChildren(...(plane ? [] : opening.frame.pictures[0].map(() => document.createElement("canvas"))));
-}
-
-/** A digit that can be chosen. */
-function sampleButton(rows, i) {
-  const button = document.createElement("button");
-  button.type = "button";
-  const canvas = document.createElement("canvas");
-  drawDigit(canvas, rows);
-  button.append(canvas, document.createElement("span"));
-  button.addEventListener("click", () => choose(i));
-  return button;
 }
 
 function choose(sample) {
   state.sample = sample;
   byId("sample").value = sample;
-  draw();
+  draw(state);
 }
 
-/** Draw everything anew when the theme has changed. */
-function recolour() {
+function changeTheme() {
   if (!state.opening) return;
-  const canvases = byId("samples").querySelectorAll("canvas");
-  canvases.forEach((canvas, i) => drawDigit(canvas, state.opening.samples[i]));
-  draw();
-}
-
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
-const short = (number) => (Number.isFinite(number) ? number.toPrecision(3) : "–");
-
-/** Draw everything as it is now. */
-function draw() {
-  const { opening, frame, history } = state;
-  if (!opening) return;
-  byId("counts").textContent = `step ${frame.step} · epoch ${frame.epoch.toFixed(1)}`;
-  ["training", "validation"].forEach((part, k) => {
-    byId(`loss-${part}`).textContent = Number.isFinite(frame.loss[k]) ? frame.loss[k].toFixed(4) : "not finite";
-    byId(`accuracy-${part}`).textContent = percent(frame.accuracy[k]);
-  });
-  byId("curve").setAttribute("aria-label", `Loss after ${frame.step} steps: training ${short(frame.loss[0])}, validation ${short(frame.loss[1])}`);
-  drawCurve(byId("curve"), history);
-  drawNorms(frame.norms);
-  if (opening.limit > 0) {
-    byId("surface").setAttribute("aria-label", `Decision surface: ${percent(frame.accuracy[1])} of the validation points are on their class's side`);
-    drawSurface(byId("surface"), opening, frame, state.sample);
-    const widths = frame.pictures.map((layer) => layer.length);
-    byId("network").setAttribute("aria-label", `The network: ${widths.join(", ")} units from the inputs to the classes`);
-    drawNetwork(byId("network"), frame);
-  } else {
-    showAnswers();
-    drawWeights(frame.pictures);
-  }
-}
-
-/** Say below each digit what it is taken for. */
-function showAnswers() {
-  const { opening, frame } = state;
-  [...byId("samples").children].forEach((button, i) => {
-    const right = frame.winners[i] === opening.labels[i];
-    button.className = right ? "right" : "wrong";
-    button.setAttribute("aria-pressed", String(i === state.sample));
-    button.setAttribute("aria-label", `Digit ${opening.labels[i]}, taken for ${frame.winners[i]}, ${percent(frame.certainties[i])} sure`);
-    button.lastChild.textContent = `${frame.winners[i]}${right ? "" : " ✗"}`;
-  });
-}
-
-/** A bar for each layer, on a logarithmic scale from 10⁻⁶ to 10². */
-function drawNorms(norms) {
-  const rows = norms.map(({ layer, gradient, weight }) => {
-    const row = document.createElement("tr");
-    const length = Math.max(0, Math.min(1, (Math.log10(gradient) + 6) / 8)) || 0;
-    const name = document.createElement("th");
-    name.scope = "row";
-    name.textContent = layer;
-    const bar = document.createElement("td");
-    bar.className = "play-bar";
-    bar.style.setProperty("--length", `${100 * length}%`);
-    bar.textContent = short(gradient);
-    const size = document.createElement("td");
-    size.textContent = short(weight);
-    row.append(name, bar, size);
-    return row;
-  });
-  byId("norms").tBodies[0].replaceChildren(...rows);
-}
-
-function drawWeights([pictures]) {
-  const largest = Math.max(...pictures.flatMap((rows) => rows.flatMap((row) => [...row].map(Math.abs)))) || 1;
-  byId("weights").setAttribute("aria-label", `${pictures.length} pictures of weights; the largest is ${short(largest)} in size`);
-  pictures.forEach((rows, i) => drawSigned(byId("weights").children[i], rows, largest));
+  recolour(state.opening);
+  draw(state);
 }
 
 /** Show both passes of one step, for the chosen sample. */
@@ -294,8 +195,8 @@ async function showScript() {
 
 function copyScript() {
   return attempt(async () => {
-    pause();
     byId("script-shown").open = true;
+    pause();
     await showScript();
     await copy(byId("script").textContent, "The Python");
   });
@@ -309,6 +210,7 @@ function changed() {
   }
   showForm();
   history.replaceState(null, "", writtenAddress(form));
+  say("");
   reset();
 }
 
@@ -322,12 +224,13 @@ async function begin() {
   const complaints = readAddress(form, location.hash);
   showForm();
   await reset();
-  if (complaints.length) say(`Of the settings in the address, ${complaints.join(", and ")}. The default is used.`, true);
+  if (!complaints.length || !state.opening) return;
+  say(`Of the settings in the address, ${complaints.join(", and ")}. The default is used.`, true);
 }
 
 form.addEventListener("change", changed);
 form.addEventListener("submit", (event) => event.preventDefault());
-byId("play").addEventListener("click", () => (state.playing ? pause() : play()));
+byId("play").addEventListener("click", () => (state.player ? pause() : play()));
 byId("step").addEventListener("click", step);
 byId("reset").addEventListener("click", () => {
   say("");
@@ -340,20 +243,20 @@ byId("script-shown").addEventListener("toggle", () => attempt(showScript));
 byId("link").addEventListener("click", () => copy(new URL(writtenAddress(form), location.href).href, "The link"));
 byId("sample").addEventListener("change", () => {
   const sample = byId("sample");
-  if (sample.checkValidity() && sample.value !== "") choose(Number(sample.value));
+  if (state.opening && sample.checkValidity() && sample.value !== "") choose(Number(sample.value));
   else sample.value = state.sample;
 });
 byId("surface").addEventListener("click", (event) => {
   const { width, height } = byId("surface").getBoundingClientRect();
-  choose(nearest(state.opening, event.offsetX, event.offsetY, width, height));
+  if (state.opening) choose(nearest(state.opening, event.offsetX, event.offsetY, width, height));
 });
 addEventListener("hashchange", () => {
   byId("playground").scrollIntoView();
   begin();
 });
-addEventListener("resize", draw);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
-new MutationObserver(recolour).observe(document.body, { attributeFilter: ["data-theme"] });
+addEventListener("resize", () => state.opening && draw(state));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changeTheme);
+new MutationObserver(changeTheme).observe(document.body, { attributeFilter: ["data-theme"] });
 begin();
 
 /** For tests. */
