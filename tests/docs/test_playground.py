@@ -17,6 +17,21 @@ LOSS = "npnetPlayground.state.frame.loss"
 PAUSED = "document.getElementById('play').textContent === 'Play'"
 DIGITS = "#data=digits&width1=64&width2=0"
 NO_NUMBER = "#data=digits&activation=none&optimizer=sgd&lr=10"
+ALL_OTHERS = (
+    "#data=digits&seed=3&width1=16&width2=8&width3=4&activation=tanh&convolution=yes&optimizer=momentum"
+    + "&lr=0.1&batch=8&decay=0.1",
+    {
+        "data": "digits",
+        "seed": 3,
+        "hidden": (16, 8, 4),
+        "activation": "tanh",
+        "convolution": True,
+        "optimizer": "momentum",
+        "lr": 0.1,
+        "batch": 8,
+        "decay": 0.1,
+    },
+)
 FILL_MEMORY = """() => npnetPlayground.python.ask({kind: "run", code: `
 kept = []
 for size in (10**8, 10**6, 10**4):
@@ -137,12 +152,13 @@ def test_what_is_chosen_is_in_the_address_and_what_is_wrong_there_is_said_once(s
     ]
     assert chosen == ["spirals", "8", "0", "0.01"]
 
-    go_to(page, address)
-    press(page, "Step")
-    steps_taken(page, 1)
-    training = playground.Training(playground.Settings(data="mixture", lr=0.3, seed=7))
-    assert page.evaluate(LOSS) == pytest.approx(training.advance(1e9, 1)["loss"], rel=1e-3)
-    assert page.get_by_label("Seed").input_value() == "7"
+    for hash_of_address, settings in ((address, {"data": "mixture", "lr": 0.3, "seed": 7}), ALL_OTHERS):
+        go_to(page, hash_of_address)
+        for step in (1, 2):
+            press(page, "Step")
+            steps_taken(page, step)
+        training = playground.Training(playground.Settings(**settings))
+        assert page.evaluate(LOSS) == pytest.approx(training.advance(1e9, 2)["loss"], rel=1e-3)
 
 
 def test_after_a_loss_that_is_no_number_another_rate_goes_on(start):

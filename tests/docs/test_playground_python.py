@@ -44,6 +44,27 @@ def test_the_script_gets_the_loss_of_the_playground(name, capsys):
     assert frame["loss"] != Training(SEVERAL[name]).frame()["loss"], "the steps did something"
 
 
+OTHERS = {
+    "data": "mixture",
+    "hidden": (32, 15),
+    "activation": "sigmoid",
+    "optimizer": "momentum",
+    "lr": 0.03,
+    "batch": 8,
+    "decay": 0.1,
+    "seed": 1,
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_each_setting_matters(name):
+    usual, other = (
+        Training(settings).advance(FOREVER, 3)["loss"]
+        for settings in (Settings(), Settings(**{name: OTHERS[name]}))
+    )
+    assert usual != other
+
+
 def test_the_digits_are_learnt():
     training = Training(Settings(data="digits", hidden=(64,)))
     assert max(training.advance(FOREVER, 50)["accuracy"][1] for _ in range(6)) >= 0.97
