@@ -16,6 +16,15 @@ DOCS = ROOT / "docs"
 sys.path.append(str(DOCS))
 TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
 
+# What ends beyond the window and stands in nothing that scrolls.
+TOO_WIDE = """() => {
+    const scrolls = one => ["auto", "scroll"].includes(getComputedStyle(one).overflowX);
+    const within = one => !one.matches("article") && (scrolls(one) || within(one.parentElement));
+    return [...document.querySelectorAll("article *")]
+        .filter(element => element.getBoundingClientRect().right > innerWidth + 1 && !within(element))
+        .map(element => element.outerHTML.slice(0, 80));
+}"""
+
 
 def build(source, target, pyodide=""):
     """Build a site as `make docs` does: a warning fails it."""
@@ -117,3 +126,9 @@ def opened(browser):
     for context in contexts:
         context.close()
     assert not heard
+
+
+@pytest.fixture
+def too_wide():
+    """Say what of a page is cut off at the right."""
+    return lambda page: page.evaluate(TOO_WIDE)
