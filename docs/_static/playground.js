@@ -45,6 +45,7 @@ function say(text, failed = false) {
 async function prepare() {
   await python.start((text) => say(text));
   const digits = await fetch(new URL("digits.csv.gz", FILES));
+  if (!digits.ok) throw new Error(`The digits could not be loaded (${digits.status})`);
   await python.call("playground.lend_digits", new Uint8Array(await digits.arrayBuffer()));
   say("");
 }
@@ -78,7 +79,8 @@ function reset() {
     Object.assign(state, { opening, history: [], sample: 0 });
     build(opening, choose);
     take(opening.frame);
-    pause();
+    showButtons();
+    await showScript();
   });
 }
 
