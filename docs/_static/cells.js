@@ -4,68 +4,7 @@
  * example first runs those above it that have not been run.
  */
 
-const FILES = new URL("./", import.meta.url);
-const PYODIDE = new URL(document.querySelector("script[data-pyodide]").dataset.pyodide, FILES).href;
-
-/** The worker with Python. It is made at the first run, and again after it was stopped. */
-class Python {
-  /** @type {Worker | null} */
-  worker = null;
-  /** @type {Map<number, {resolve: Function, reject: Function, progress: Function}>} */
-  waiting = new Map();
-  count = 0;
-  /** @type {Promise<unknown> | null} */
-  started = null;
-
-  /** Ask the worker for something. */
-  ask(message, progress) {
-    return new Promise((resolve, reject) => {
-      const id = ++this.count;
-      this.waiting.set(id, { resolve, reject, progress });
-      this.worker.postMessage({ ...message, id });
-    });
-  }
-
-  /** Start the worker if there is none, and wait until it is ready. */
-  start(progress) {
-    if (typeof WebAssembly === "undefined") {
-      return Promise.reject(new Error("This browser has no WebAssembly, which Python needs here."));
-    }
-    if (!this.worker) {
-      this.worker = new Worker(new URL("worker.js", FILES), { type: "module" });
-      this.worker.addEventListener("message", ({ data }) => this.receive(data));
-      this.worker.addEventListener("error", (event) => this.stop(event.message || "Python could not be started."));
-      const started = this.ask({ kind: "start", pyodide: PYODIDE, files: FILES.href }, progress);
-      this.started = started.catch((error) => {
-        this.stop();
-        throw new Error(`Python could not be loaded: ${error.message}. Is there a network? The page can be read without it.`);
-      });
-    }
-    return this.started;
-  }
-
-  receive({ id, kind, text, output }) {
-    const waiting = this.waiting.get(id);
-    if (!waiting) return;
-    if (kind === "progress") {
-      waiting.progress(text);
-      return;
-    }
-    this.waiting.delete(id);
-    if (kind === "done") waiting.resolve(output);
-    else waiting.reject(new Error(text));
-  }
-
-  /** End the worker; whoever waits is told why. All names are lost. */
-  stop(why = "Stopped.") {
-    this.worker?.terminate();
-    this.worker = this.started = null;
-    const waiting = [...this.waiting.values()];
-    this.waiting.clear();
-    for (const cell of cells) cell.done = false;
-    for (const { reject } of waiting) reject(new Error(why));
-  }
-}
+import { Python } from "./python.js";
 
 /** An editor over highlighted code, with buttons and a place for output. */
 class Editor {
@@ -249,7 +188,7 @@ class Exercise extends Editor {
   }
 }
 
-const python = new Python();
+const python = new Python(() => cells.forEach((cell) => (cell.done = false)));
 const cells = [...document.querySelectorAll(".cell:not(.cell-elsewhere)")].map((element) => new Cell(element));
 const exercises = [...document.querySelectorAll(".exercise")].map((element) => new Exercise(element));
 

@@ -4,9 +4,11 @@
  * In:  {id, kind: "start", pyodide: URL of Pyodide's folder, files: URL of this folder}
  *      {id, kind: "run", code}                    an example, after the ones before it
  *      {id, kind: "check", code, test}            an answer to an exercise
+ *      {id, kind: "call", path, values}           a function of a module of this folder: "playground.page.start"
  * Out: {id, kind: "progress", text}               what is being loaded
- *      {id, kind: "done", output}                 {text, pictures, error} as in runner.py; null after "start"
- *      {id, kind: "failed", text}                 Python itself could not be loaded, or broke down
+ *      {id, kind: "done", output}                 {text, pictures, error} as in runner.py; null after "start";
+ *                                                 after "call" what the function returned
+ *      {id, kind: "failed", text}                 Python could not be loaded or broke down, or the function failed
  */
 
 /** Packages that an example needs when these words occur in it; loading all of them would take 10 s. */
@@ -17,8 +19,10 @@ const NEEDED = [
 
 /** @type {any} Pyodide, once it is loaded. */
 let python = null;
-/** @type {any} The module of runner.py. */
-let runner = null;
+/** @type {URL} The folder of this file. */
+let folder;
+/** @type {Map<string, any>} Modules of this folder, by name. */
+const modules = new Map();
 /** @type {any} The names of the page's examples. */
 let names = null;
 
@@ -27,7 +31,7 @@ self.addEventListener("message", async ({ data }) => {
     const output = await answer(data);
     self.postMessage({ id: data.id, kind: "done", output });
   } catch (error) {
-    self.postMessage({ id: data.id, kind: "failed", text: String(error?.message ?? error) });
+    self.postMessage({ id: data.id, kind: "failed", text: inWords(error) });
   }
 });
 
@@ -38,17 +42,48 @@ async function answer(message) {
     await start(message, progress);
     return null;
   }
+  if (message.kind === "call") return call(message.path, message.values);
   await load(`${message.code}\n${message.test ?? ""}`, progress);
-  const result =
-    message.kind === "run" ? runner.run(message.code, names) : runner.check(message.code, message.test, names);
+  const runner = await module("runner");
+  const run = message.kind === "run";
+  return plain(run ? runner.run(message.code, names) : runner.check(message.code, message.test, names));
+}
+
+/** Call a function by its path from a module. */
+async function call(path, values) {
+  const [name, ...attributes] = path.split(".");
+  const called = attributes.reduce((owner, attribute) => owner[attribute], await module(name));
+  return plain(called(...values.map((value) => python.toPy(value))));
+}
+
+/** Turn what Python returned into what can be sent: dictionaries become objects, and arrays typed arrays. */
+function plain(result) {
+  if (!result?.toJs) return result;
   const output = result.toJs({ dict_converter: Object.fromEntries });
   result.destroy();
   return output;
 }
 
+/** Load a module of this folder, once. */
+async function module(name) {
+  if (!modules.has(name)) {
+    const text = await (await fetched(new URL(`${name}.py`, folder))).text();
+    python.FS.writeFile(`/home/pyodide/${name}.py`, text);
+    modules.set(name, python.pyimport(name));
+  }
+  return modules.get(name);
+}
+
+/** Say what went wrong in a line: of an exception in Python its last line. */
+function inWords(error) {
+  const text = String(error?.message ?? error);
+  return error?.type ? text.trim().split("\n").pop() : text;
+}
+
 /** Load Python, NumPy and npnet. */
 async function start({ pyodide, files }, progress) {
   progress("Loading Python …");
+  folder = new URL(files);
   const { loadPyodide } = await import(new URL("pyodide.mjs", pyodide).href);
   // Packages that are named at once are fetched while Python starts.
   const packages = ["numpy", "threadpoolctl"];
@@ -57,8 +92,6 @@ async function start({ pyodide, files }, progress) {
   for (const wheel of await (await fetched(new URL("wheels/index.json", files))).json()) {
     python.unpackArchive(await (await fetched(new URL(`wheels/${wheel}`, files))).arrayBuffer(), "whl");
   }
-  python.FS.writeFile("/home/pyodide/example_runner.py", await (await fetched(new URL("runner.py", files))).text());
-  runner = python.pyimport("example_runner");
   names = python.toPy({});
   python.runPython("import npnet");
 }

@@ -21,7 +21,9 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", _add_scripts)
     app.connect("autodoc-process-docstring", directives.without_markup, priority=900)  # after numpydoc
     app.connect("autodoc-process-signature", directives.constructor_signature)
+    app.connect("html-page-context", _add_playground)
     app.connect("build-finished", served.copy_pyodide)
+    app.connect("build-finished", served.add_digits)
     app.connect("build-finished", served.add_wheels)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -29,3 +31,10 @@ def setup(app: Any) -> dict[str, Any]:
 def _add_scripts(app: Any) -> None:
     app.add_css_file("cells.css")
     app.add_js_file("cells.js", type="module", **{"data-pyodide": served.address(app)})
+
+
+def _add_playground(app: Any, page: str, *_others: Any) -> None:
+    """Add what one page alone needs."""
+    if page == "playground/index":
+        app.add_css_file("playground.css")
+        app.add_js_file("playground.js", type="module")

@@ -1,4 +1,4 @@
-"""What the site serves for its examples: Python in the browser, npnet's wheel and those it needs."""
+"""What the site serves beside its pages: Python in the browser, wheels, and the digits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from importlib.metadata import distribution
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,13 @@ def add_wheels(app: Any, exception: Exception | None) -> None:
     (wheels / "index.json").write_text(json.dumps(sorted(path.name for path in wheels.glob("*.whl"))))
 
 
+def add_digits(app: Any, exception: Exception | None) -> None:
+    """Copy the file of digits that scikit-learn has; in the browser all of scikit-learn would be 20 MB."""
+    if exception is None and app.builder.format == "html":
+        file = metadata.distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
+        shutil.copyfile(Path(str(file)), Path(app.outdir) / "_static" / "digits.csv.gz")
+
+
 def copy_pyodide(app: Any, exception: Exception | None) -> None:
     """Copy Pyodide from the folder that `pyodide` names in the configuration, if it names one."""
     folder = app.config.pyodide
@@ -60,7 +67,7 @@ def address(app: Any) -> str:
 
 def _pack_installed(name: str, folder: Path) -> None:
     """Write an installed package, with its license, into an archive that unpacks as its wheel does."""
-    package = distribution(name)
+    package = metadata.distribution(name)
     with zipfile.ZipFile(folder / f"{name}-{package.version}.whl", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in package.files or ():
             if path.suffix == ".py" or path.name == "LICENSE":

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +15,15 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 sys.path.append(str(DOCS))
 TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
+
+# What ends beyond the window and stands in nothing that scrolls.
+TOO_WIDE = """() => {
+    const scrolls = one => ["auto", "scroll"].includes(getComputedStyle(one).overflowX);
+    const within = one => !one.matches("article") && (scrolls(one) || within(one.parentElement));
+    return [...document.querySelectorAll("article *")]
+        .filter(element => element.getBoundingClientRect().right > innerWidth + 1 && !within(element))
+        .map(element => element.outerHTML.slice(0, 80));
+}"""
 
 
 def build(source, target, pyodide=""):
@@ -80,12 +90,23 @@ def small_site_with_python(pyodide, tmp_path_factory):
     return build(Path(__file__).parent / "small", tmp_path_factory.mktemp("small"), pyodide)
 
 
+@pytest.fixture(scope="session")
+def playground_site(pyodide, tmp_path_factory):
+    """Build a site of the playground alone, and of the page that it links to."""
+    source = tmp_path_factory.mktemp("source")
+    shutil.copytree(DOCS / "playground", source / "playground")
+    (source / "course").mkdir()
+    (source / "course" / "index.md").write_text("# The course\n")
+    (source / "index.md").write_text("# Site\n\n```{toctree}\nplayground/index\ncourse/index\n```\n")
+    return build(source, tmp_path_factory.mktemp("playground"), pyodide)
+
+
 @pytest.fixture
 def opened(browser):
     """Open pages; at the end require that they were quiet and asked nothing of another server."""
     contexts, heard = [], []
 
-    def open_page(url, *, width=1280, height=900, quiet=True, **settings):
+    def open_page(url, *, width=1280, height=900, quiet=True, prepare=None, **settings):
         context = browser.new_context(viewport={"width": width, "height": height}, **settings)
         contexts.append(context)
         page = context.new_page()
@@ -96,6 +117,8 @@ def opened(browser):
         server = url[: url.index("/", len("http://")) + 1]
         own = (server, "data:", "blob:")
         context.on("request", lambda request: request.url.startswith(own) or heard.append(request.url))
+        if prepare:
+            prepare(page)
         page.goto(url)
         return page
 
@@ -103,3 +126,9 @@ def opened(browser):
     for context in contexts:
         context.close()
     assert not heard
+
+
+@pytest.fixture
+def too_wide():
+    """Say what of a page is cut off at the right."""
+    return lambda page: page.evaluate(TOO_WIDE)

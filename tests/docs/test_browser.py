@@ -19,15 +19,6 @@ RUN_EXERCISE = """async ([i, code]) => {
     return exercise.output.innerText;
 }"""
 
-# What ends beyond the window and stands in nothing that scrolls.
-TOO_WIDE = """() => {
-    const scrolls = one => ["auto", "scroll"].includes(getComputedStyle(one).overflowX);
-    const within = one => !one.matches("article") && (scrolls(one) || within(one.parentElement));
-    return [...document.querySelectorAll("article *")]
-        .filter(element => element.getBoundingClientRect().right > innerWidth + 1 && !within(element))
-        .map(element => element.outerHTML.slice(0, 80));
-}"""
-
 
 def kinds(path):
     parts = pages.read(path)
@@ -150,6 +141,6 @@ def test_axe_finds_nothing_serious(scheme, width, small_site, serve, opened):
 
 
 @pytest.mark.parametrize("name", ["index.html", "reference/functional.html"])
-def test_nothing_is_wider_than_a_telephone(name, small_site, serve, opened):
+def test_nothing_is_wider_than_a_telephone(name, small_site, serve, opened, too_wide):
     page = opened(serve(small_site) + name, width=360, height=740)
-    assert page.evaluate(TOO_WIDE) == []
+    assert too_wide(page) == []
