@@ -18,7 +18,8 @@ from npnet.errors import InputError
 
 if TYPE_CHECKING:
     from npnet import nn
-    from npnet.experiments import KeptRun, Options, Setup
+    from npnet._kept_run import KeptRun
+    from npnet.experiments import Options, Setup
     from npnet.tracing import Trace
 
 EXAMPLES = """\
@@ -134,7 +135,7 @@ def _network_of(chosen: Namespace) -> tuple[str, Setup, nn.Layer, Options]:
 def _run_of(chosen: Namespace) -> KeptRun | None:
     """Return the run that was named, or the last of a recipe that has weights; None where there is none."""
     from npnet import recipes  # noqa: PLC0415 - as above
-    from npnet.experiments import KeptRun  # noqa: PLC0415 - as above
+    from npnet._kept_run import KeptRun  # noqa: PLC0415 - as above
     from npnet.run import OPTIONS  # noqa: PLC0415 - as above
 
     if chosen.what not in recipes.names():

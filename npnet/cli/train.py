@@ -232,7 +232,7 @@ def _new_run(chosen: Namespace) -> tuple[Experiment, Options, None]:
 
 def _unfinished_run(chosen: Namespace) -> tuple[Experiment, Options, Path]:
     """Return recipe and options of a run that is to be resumed, and its folder."""
-    from npnet.experiments import KeptRun  # noqa: PLC0415 - as above
+    from npnet._kept_run import KeptRun  # noqa: PLC0415 - as above
     from npnet.run import RunFolder  # noqa: PLC0415 - as above
 
     own = {"recipe": DEFAULT_RECIPE, "engine": engines.NUMPY, "quick": False, "diagnose": False}

@@ -15,7 +15,6 @@ returns the headline and the values to keep.
 from npnet.engines import Spec
 from npnet.experiments.conduct import Result
 from npnet.experiments.experiment import Experiment
-from npnet.experiments.kept import KeptRun
 from npnet.experiments.options import TRAINING, Options
 from npnet.experiments.run import Run, largest_difference
 from npnet.experiments.runner import Runner
@@ -35,7 +34,6 @@ __all__ = [
     "OURS",
     "TRAINING",
     "Experiment",
-    "KeptRun",
     "Options",
     "Result",
     "Run",

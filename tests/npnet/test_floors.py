@@ -29,6 +29,7 @@ npnet
 _architecture _saved_model plot saved tracing
 engines experiments
 recipes
+_kept_run
 __main__ cli
 """
 FLOORS = [

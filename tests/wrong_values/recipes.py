@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from npnet import cli, nn, optim, recipes
+from npnet._kept_run import KeptRun
 from npnet.data import ArrayDataset, Splits
 from npnet.experiments import (
     Experiment,
-    KeptRun,
     Options,
     Result,
     Runner,
@@ -384,7 +384,7 @@ ROWS = [
             "reference": FUNCTION,
         },
     ),
-    Row("npnet.experiments.KeptRun.open", open_kept, lambda: {"path": None}, {"path": PATH}),
+    Row("npnet._kept_run.KeptRun.open", open_kept, lambda: {"path": None}, {"path": PATH}),
     Row("npnet.recipes.get", recipes.get, lambda: {"name": "digits"}, {"name": without(NO_TEXT)}),
     Row(
         "npnet.experiments.Experiment.run",

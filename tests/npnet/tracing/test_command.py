@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from npnet import checkpoint
+from npnet._kept_run import KeptRun
 from npnet.cli import main
-from npnet.experiments import KeptRun
 
 
 @pytest.fixture(autouse=True)

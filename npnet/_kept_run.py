@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npnet import check, checkpoint, nn, saved
+from npnet import check, checkpoint, nn, recipes, saved
 from npnet.errors import InputError
 from npnet.experiments.experiment import Experiment, quoted
 from npnet.experiments.options import Options
@@ -50,8 +50,6 @@ class KeptRun:
         InputError
             If its options are not there or are none.
         """
-        from npnet import recipes  # noqa: PLC0415 - recipes are written with this package
-
         path = check.path("KeptRun.open", "path", path)
         asked = read_json(path / OPTIONS)
         try:
