@@ -6,10 +6,8 @@ Loading such a file runs no code, and PyTorch, JAX and Rust read the same format
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from numpy import ndarray
 
 from npnet import check
 from npnet._regular import check_regular, path_of
+from npnet._whole import whole
 from npnet.errors import DTypeError, InputError
 from npnet.nn.layer import Layer
 
@@ -70,7 +69,7 @@ def save(
     _check_metadata(metadata)
     # The format stores arrays row by row; order="C" copies only those with another memory layout.
     rows = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    _write_whole(path, serialize(rows, None if metadata is None else dict(metadata)))
+    _write(path, serialize(rows, None if metadata is None else dict(metadata)))
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, ndarray], dict[str, str]]:
@@ -194,37 +193,13 @@ def _check_metadata(metadata: Mapping[str, str] | None) -> None:
             raise InputError(f"save: metadata must be text named by text, got {key!r}: {value!r}")
 
 
-def _write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    target = Path(os.path.realpath(path_of("save", path)))
-    # A short name, since that of the file itself may be as long as the file system allows.
-    temporary = target.with_name(f".{secrets.token_hex(4)}.tmp")
+def _write(path: str | os.PathLike[str], data: bytes) -> None:
+    place = path_of("save", path)
     try:
-        _write_synced(temporary, data)
-        temporary.replace(target)
-    except BaseException as error:  # an interrupt must leave nothing behind either
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise InputError(f"save: cannot write {os.fspath(path)}: {error.strerror or error}") from error
-        raise
-    _sync_folder(target.parent)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync the new name to the disk; systems that cannot do this still have a complete file."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with whole(place) as file:
+            file.write(data)
+    except OSError as error:
+        raise InputError(f"save: cannot write {os.fspath(path)}: {error.strerror or error}") from error
 
 
 @contextmanager

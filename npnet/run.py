@@ -12,7 +12,8 @@
         report.html          all of it to look at: open it in a browser
         checkpoints/         the state of training, until the run has finished
 
-Files appear whole or not at all: each is written under another name first and then renamed.
+Files appear whole or not at all: each is written under another name first, flushed, and then renamed. What a
+killed run leaves behind besides, the next run of the recipe removes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -31,6 +33,7 @@ from typing import IO, TYPE_CHECKING, Any
 from npnet import check
 from npnet._lock import Lock
 from npnet._regular import open_regular
+from npnet._whole import UNFINISHED, flush, remove_unfinished, whole
 from npnet._words import shortened
 from npnet.errors import InputError
 
@@ -42,6 +45,7 @@ OPTIONS, CHECKPOINTS, REPORT = "options.json", "checkpoints", "report.html"
 MOST_BYTES = 2**20  # of a JSON file that is read
 LONGEST_NAME = 64  # characters; no file of a run has a longer name, nor has it while it is being written
 LONGEST_SHOWN = 160  # characters of a path that a message shows
+A_WHILE = 60.0  # seconds; no run takes so long from making its folder to taking its lock
 
 
 class RunFolder:
@@ -89,6 +93,7 @@ class RunFolder:
     def __init__(self, out: str | os.PathLike[str], recipe: str) -> None:
         parent = check.path("RunFolder", "out", out) / _file_name("RunFolder", "recipe", recipe)
         self._made: list[Path] = []  # the folders that were not there before, outermost first
+        _sweep(parent)
         try:
             self.path = self._make_new(parent)
             _try_writing(self.path)
@@ -126,7 +131,8 @@ class RunFolder:
         return self.path / CHECKPOINTS / _file_name("RunFolder", "name", name)
 
     def remove_checkpoints(self) -> None:
-        """Remove the checkpoints, which a finished run does not need."""
+        """Remove the checkpoints, which a finished run does not need once its lines are on the disk too."""
+        flush(self.path / METRICS)
         shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
@@ -167,15 +173,8 @@ class RunFolder:
         """
         path = self.path / _file_name("RunFolder", "name", name)
         check.function("RunFolder", "write", write)
-        unfinished = self.path / f".{name}.unfinished"
-        try:
-            with _errors_name(path):
-                with unfinished.open("wb") as file:
-                    write(file)
-                unfinished.replace(path)
-        finally:
-            with suppress(OSError):
-                unfinished.unlink(missing_ok=True)
+        with _errors_name(path), whole(path) as file:
+            write(file)
         return path
 
     def figure(self, name: str, figure: Figure) -> Path:
@@ -207,6 +206,7 @@ class RunFolder:
         self._lock = Lock(self.path / ".lock")
         try:
             self._take_lock()
+            remove_unfinished(self.path)
             self.write_json(RESULT, {"status": "running"})
             for name in (METRICS, REPORT):  # of a run that is resumed; they are written again
                 (self.path / name).unlink(missing_ok=True)
@@ -280,6 +280,8 @@ def newest_unfinished(out: str | os.PathLike[str]) -> Path:
         If there is none.
     """
     parent = check.path("newest_unfinished", "out", out)
+    for recipe in parent.glob("*/"):
+        _sweep(recipe)
     for path in sorted(parent.glob(f"*/*/{OPTIONS}"), key=lambda path: path.parent.name, reverse=True):
         lock = Lock(path.with_name(".lock"))
         with suppress(InputError):
@@ -314,6 +316,40 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"{_shown(path)} must hold values by name, got {check.described(values)}")
     return values
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what killed runs left: folders in which none had begun, checkpoints of one that had finished."""
+    for folder in parent.glob("????-??-??T??-??-??Z*/"):
+        with suppress(OSError, InputError):
+            if not _was_killed(folder):
+                continue
+            if _holds_nothing(folder):
+                shutil.rmtree(folder)
+            elif read_json(folder / RESULT).get("status") == "finished":
+                shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+                (folder / ".lock").unlink()
+
+
+def _was_killed(folder: Path) -> bool:
+    """Return whether the run in a folder was killed: any other removes its lock in the end.
+
+    Between making its folder and taking the lock a run looks like one that was killed, but for its age.
+    """
+    lock = Lock(folder / ".lock")
+    if not lock.path.exists():
+        return _holds_nothing(folder) and time.time() - folder.stat().st_mtime > A_WHILE
+    return lock.is_free()
+
+
+def _holds_nothing(folder: Path) -> bool:
+    """Return whether a folder has no more in it than what is there before a run begins."""
+    names = [path.name for path in folder.iterdir()]
+    return all(name in {".lock", RESULT} or Path(name).match(UNFINISHED) or _is_probe(name) for name in names)
+
+
+def _is_probe(name: str) -> bool:
+    return len(name) == LONGEST_NAME and set(name) <= set("0123456789abcdef")
 
 
 def _try_writing(folder: Path) -> None:

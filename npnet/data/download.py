@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import tarfile
-import tempfile
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -17,6 +15,7 @@ from typing import Any
 
 from npnet import check
 from npnet._lock import Lock
+from npnet._whole import whole
 from npnet.data.files import as_path, check_md5, exists, read_bytes, reason
 from npnet.errors import InputError, MissingError
 
@@ -138,26 +137,19 @@ def _unpack(archive: Path, members: Mapping[str, str]) -> None:
                 if file is not None:
                     target, content = wanted.pop(member.name), file.read()
                     check_md5(target, content, members[member.name])
-                    _write_whole(target, content)
+                    _write(target, content)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"{archive} cannot be unpacked: {reason(error)}") from None
     if wanted:
         raise InputError(f"{archive} must contain {', '.join(wanted)}")
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a temporary file and rename it, so that no partial file gets the name."""
+def _write(path: Path, content: bytes) -> None:
     try:
         with _remove_new_folders_on_error(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                Path(temporary).replace(path)
-            except BaseException:
-                Path(temporary).unlink()
-                raise
+            with whole(path) as file:
+                file.write(content)
     except OSError as error:
         raise MissingError(f"{path} is missing, and cannot be written: {reason(error)}") from None
 

@@ -15,6 +15,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
+from npnet._whole import whole
 from npnet.errors import InputError
 from npnet.nn import Layer
 from npnet.nn.losses import Loss
@@ -136,7 +137,8 @@ class Trace:
         """
         file = check.path("Trace.save", "path", path)
         try:
-            file.write_text(self.html(), encoding="utf-8")
+            with whole(file) as out:
+                out.write(self.html().encode())
         except OSError as error:
             raise InputError(f"Trace.save: {file} cannot be written ({error.strerror or error})") from error
         return file

@@ -23,6 +23,7 @@ from npnet import check
 from npnet import checkpoint as files
 from npnet._lock import Lock
 from npnet._regular import path_of
+from npnet._whole import remove_unfinished
 from npnet.errors import InputError, MissingError
 from npnet.train._pack import pack, unpack
 from npnet.train.history import Epoch, History
@@ -30,7 +31,6 @@ from npnet.train.history import Epoch, History
 FORMAT = "npnet training checkpoint, version 1"
 KEPT = 2  # files in a folder
 PATTERN = "step-*.safetensors"
-UNFINISHED = ".????????.tmp"  # as `npnet.checkpoint.save` calls a file that is not complete
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,7 @@ class CheckpointFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             free = self._lock.acquire()
             if free:
-                for unfinished in self.path.glob(UNFINISHED):
-                    unfinished.unlink(missing_ok=True)
+                remove_unfinished(self.path)
         except OSError as error:
             reason = error.strerror or error
             raise InputError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from npnet.table import table
-from tests.faults import harness
+from tests.faults import command, harness
 
 DISKS = [f"size={kib}k" for kib in range(4, 180, 4)]
 INODES = [f"size=8m,nr_inodes={n}" for n in range(2, 9)]
@@ -29,11 +29,16 @@ def repeated_kills(number):
 
 
 def events(when, first=None):
-    """Yield a kill at each file event there is, until the program has no more of them."""
+    """Yield a kill at each file event there is."""
+    yield from until_the_end(partial(harness.kill_at_event, when=when, first=first))
+
+
+def until_the_end(kill_at):
+    """Yield kills at event 1, 2, … until the program has no more of them."""
     reached = [True]
 
     def kill(number):
-        reached[0] = harness.kill_at_event(number, when, first=first)
+        reached[0] = kill_at(number)
 
     for number in count(1):
         if not reached[0]:
@@ -61,6 +66,19 @@ def disks():
     yield harness.no_permission
 
 
+def commands(number):
+    """Yield random kills of ``npnet train`` on both recipes, every fourth time three kills in one run."""
+    for seed in range(number):
+        recipe = list(command.RECIPES)[seed % 2]
+        yield partial(command.kill_at_random, recipe, seed, kills=1 if seed % 4 else 3)
+
+
+def events_of_commands():
+    """Yield a kill of ``npnet train`` before each file event there is."""
+    for recipe in command.RECIPES:
+        yield from until_the_end(partial(command.kill_at_event, recipe))
+
+
 def others():
     yield harness.clock_goes_backwards
     yield from (partial(harness.two_runs_at_once, seed) for seed in range(5))
@@ -82,6 +100,8 @@ FAULTS = {
     "the same, twice at once": lambda n: signals(n // 20, twice=True),
     "full or read-only disk, no permission": lambda n: disks(),
     "newest checkpoint cut or a bit flipped": lambda n: damages(n // 4),
+    "npnet train: kill -9 at a random moment": commands,
+    "npnet train: kill -9 before each file event": lambda n: events_of_commands(),
     "clock backwards, two runs at once": lambda n: others(),
     "a rank that dies under torchrun": lambda n: ranks(),
 }

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("fcntl", reason="processes are killed as POSIX systems do it")
 
-from tests.faults import harness
+from tests.faults import command, harness
 
 pytestmark = pytest.mark.usefixtures("bare")
 
@@ -27,6 +27,18 @@ def test_a_run_killed_while_it_saves_goes_on(number, when):
 @pytest.mark.parametrize("number", [2, 6])
 def test_a_run_killed_while_it_resumes_goes_on(number):
     assert harness.kill_at_event(number, first=20)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_command_killed_at_a_random_moment_goes_on(seed):
+    command.kill_at_random("linreg", seed)
+
+
+@pytest.mark.parametrize(
+    "number", [3, 9, 40]
+)  # before the run has begun, in its settings, and in its training
+def test_a_command_killed_while_it_writes_goes_on(number):
+    assert command.kill_at_event("linreg", number)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

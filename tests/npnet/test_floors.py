@@ -16,7 +16,7 @@ import npnet
 # with everything in it; "npnet" is the package's own `__init__`. A new module goes on the lowest floor from
 # which it reaches what it needs.
 TABLE = """
-errors shapes _announced _limits _lock _pages _types _words
+errors shapes _announced _limits _lock _pages _types _whole _words
 kernels
 check table
 _from_pytorch _quiet _regular definition run

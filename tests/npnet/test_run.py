@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from npnet import run
 from npnet.errors import InputError
-from npnet.run import RunFolder
+from npnet.run import RunFolder, newest_unfinished
 
 
 def test_runs_of_one_second_have_folders_of_their_own(tmp_path):
@@ -104,3 +105,51 @@ def test_lines_are_counted(tmp_path):
     folder.append_jsonl("metrics.jsonl", {"loss": 1})
     folder.append_jsonl("metrics.jsonl", {"loss": Ellipsis})
     assert folder.noted == 2
+
+
+def test_the_next_run_removes_the_checkpoints_of_one_killed_after_it_had_finished(tmp_path):
+    killed = RunFolder(tmp_path, "digits")
+    killed.write_json("result.json", {"status": "finished"})
+    killed.checkpoints("numpy").mkdir(parents=True)
+    (killed.path / ".lock").touch()
+    RunFolder(tmp_path, "digits")
+    assert {path.name for path in killed.path.iterdir()} == {"result.json"}
+
+
+def test_a_folder_in_which_a_killed_run_had_not_begun_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "A_WHILE", -1.0)
+    killed = [RunFolder(tmp_path, "digits").path for _ in range(2)]
+    (killed[1] / ".lock").touch()
+    (killed[1] / ".0a1b2c3d.tmp").touch()
+    with pytest.raises(InputError, match="there is no run"):
+        newest_unfinished(tmp_path)
+    assert not any(path.exists() for path in killed)
+
+
+def test_what_is_no_leftover_is_not_removed(tmp_path, monkeypatch):
+    """A run just made, one under way, one that can be resumed, and a folder of the user's own."""
+    just_made = RunFolder(tmp_path, "digits")
+    RunFolder(tmp_path, "digits")
+    assert just_made.path.exists()
+    monkeypatch.setattr(run, "A_WHILE", -1.0)
+    stopped = RunFolder(tmp_path, "digits")
+    stopped.write_json("options.json", {})
+    stopped.checkpoints("numpy").mkdir(parents=True)
+    (stopped.path / ".lock").touch()
+    own = tmp_path / "digits" / "2026-05-09T08-24-00Z"
+    own.mkdir()
+    (own / "notes.txt").touch()
+    (tmp_path / "digits" / "empty").mkdir()
+    with RunFolder(tmp_path, "digits") as under_way:
+        RunFolder(tmp_path, "digits")
+        assert under_way.path.exists()
+    assert (stopped.path / "checkpoints" / "numpy").exists()
+    assert (own / "notes.txt").exists()
+    assert (tmp_path / "digits" / "empty").exists()
+
+
+def test_what_a_killed_run_left_half_written_is_removed_when_it_goes_on(tmp_path):
+    folder = RunFolder(tmp_path, "digits")
+    (folder.path / ".0a1b2c3d.tmp").write_bytes(b"half")
+    with folder:
+        assert not list(folder.path.glob(".*.tmp"))
