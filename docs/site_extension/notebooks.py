@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from site_extension import directives, pages
+from site_extension import directives, measured, pages
 
 SOURCE = re.compile(r"^```\{source\}\s+(\S+)\s*```$", re.MULTILINE)
 TOCTREE = re.compile(r"^```\{toctree\}.*?^```$", re.MULTILINE | re.DOTALL)
+BENCHMARK = re.compile(r"^```\{benchmark\}\s+(?P<name>\S+)\n(?P<options>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(\]\([^():#]+)\.md(?=[#)])")
 
 
@@ -82,8 +83,19 @@ def _words(text: str) -> dict[str, Any]:
     text = SOURCE.sub(
         lambda name: f"```python\n{directives.without_docstring(directives.found(name[1]))}\n```", text
     )
+    text = BENCHMARK.sub(_measured, text)
     text = LINK.sub(r"\1.ipynb", TOCTREE.sub("", text))
     return {"cell_type": "markdown", "metadata": {}, "source": text.strip()}
+
+
+def _measured(found: re.Match[str]) -> str:
+    """Write out what was measured: the figure, and the tables."""
+    options = {option["name"]: option["value"] for option in pages.OPTION.finditer(found["options"])}
+    results = measured.selected(found["name"], options)
+    picture = ""
+    if "figure" in options:
+        picture = f"![{options['figure']}](data:image/png;base64,{measured.drawn(results)})\n\n"
+    return picture + measured.written(results, options)
 
 
 def _code(code: str, *tags: str) -> dict[str, Any]:
