@@ -71,7 +71,8 @@ def selected(name: str, options: Mapping[str, str]) -> results.Results:
         if unknown:
             raise ValueError(f"{name}: no {what} {', '.join(unknown)} was measured")
         records = [record for record in records if not names or record.about.get(what, names[0]) in names]
-    return replace(measured, records=records)
+    notes = measured.notes if records == measured.records else []  # they count all records
+    return replace(measured, records=records, notes=notes)
 
 
 def written(measured: results.Results, options: Mapping[str, str]) -> str:
