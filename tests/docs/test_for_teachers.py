@@ -11,7 +11,7 @@ from npnet import recipes
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
-PAGE = (GUIDES / "for-teachers.md").read_text(encoding="utf-8")
+PAGE = (GUIDES / "for-teachers.md").read_text(encoding="utf-8").replace("\xa0", " ")
 sys.path.append(str(ROOT / "docs"))
 
 from site_extension import notebooks, pages  # noqa: E402 - after the search path
