@@ -143,7 +143,7 @@ def _scaling(results: Results) -> Figure:
 def _gpu(results: Results) -> Figure:
     """Draw the time of a training step per sample against the minibatch, a panel for each model."""
     found = {work: curves for (work, kind), curves in gpu_report.curves(results).items() if kind == TRAINING}
-    across = 4
+    across = 4 if len(found) > 4 else 2
     down = -(-len(found) // across)
     figure = Figure(figsize=(3 * across, 2.5 * down), layout="constrained")
     plots = figure.subplots(down, across, squeeze=False, sharex=True)
@@ -162,5 +162,5 @@ def _gpu(results: Results) -> Figure:
     figure.supxlabel("minibatch", fontsize=9)
     figure.supylabel("µs for a sample, training", fontsize=9)
     handles, names = plots.flat[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=4, fontsize=8, frameon=False)
+    figure.legend(handles, names, loc="outside upper center", ncols=across, fontsize=8, frameon=False)
     return figure

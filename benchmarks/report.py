@@ -97,11 +97,12 @@ def terminal(results: Results) -> str:
     return "\n".join([heading(results), *drawn, *_exponents(results), *results.notes])
 
 
-def markdown(results: Results) -> str:
-    """Write the tables in Markdown."""
+def markdown(results: Results, only: Sequence[int] = ()) -> str:
+    """Write the tables in Markdown: those of these numbers, from 1, or all of them."""
     lines = [heading(results), ""]
-    for names, cells in tables(results):
-        lines += _table(names, cells)
+    for number, (names, cells) in enumerate(tables(results), start=1):
+        if not only or number in only:
+            lines += _table(names, cells)
     return "\n".join([*lines, *_exponents(results), *results.notes]) + "\n"
 
 

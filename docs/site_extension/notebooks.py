@@ -8,10 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from site_extension import directives, pages
+from site_extension import directives, measured, pages
 
 SOURCE = re.compile(r"^```\{source\}\s+(\S+)\s*```$", re.MULTILINE)
+INCLUDED = re.compile(
+    r"^```\{literalinclude\}\s+/(?P<path>\S+)\n(?P<options>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 TOCTREE = re.compile(r"^```\{toctree\}.*?^```$", re.MULTILINE | re.DOTALL)
+BENCHMARK = re.compile(r"^```\{benchmark\}\s+(?P<name>\S+)\n(?P<options>.*?)^```$", re.MULTILINE | re.DOTALL)
+DOCS = Path(__file__).parents[1]
 LINK = re.compile(r"(\]\([^():#]+)\.md(?=[#)])")
 
 
@@ -82,8 +87,35 @@ def _words(text: str) -> dict[str, Any]:
     text = SOURCE.sub(
         lambda name: f"```python\n{directives.without_docstring(directives.found(name[1]))}\n```", text
     )
+    text = INCLUDED.sub(_included, BENCHMARK.sub(_measured, text))
     text = LINK.sub(r"\1.ipynb", TOCTREE.sub("", text))
     return {"cell_type": "markdown", "metadata": {}, "source": text.strip()}
+
+
+def _measured(found: re.Match[str]) -> str:
+    """Write out what was measured: the figure, and the tables."""
+    options = _options(found)
+    results = measured.selected(found["name"], options)
+    picture = ""
+    if "figure" in options:
+        picture = f"![{options['figure']}](data:image/png;base64,{measured.drawn(results)})\n\n"
+    return picture + measured.written(results, options)
+
+
+def _included(found: re.Match[str]) -> str:
+    """Write out a file that the page shows, or the lines from one that is named to another."""
+    options = {name: value.strip('"') for name, value in _options(found).items()}
+    lines = (DOCS / found["path"]).read_text(encoding="utf-8").splitlines()
+    begin, end = (options.get(name) for name in ("start-at", "end-before"))
+    if begin is not None:
+        lines = lines[next(i for i, line in enumerate(lines) if begin in line) :]
+    if end is not None:
+        lines = lines[: next(i for i, line in enumerate(lines) if end in line)]
+    return "\n".join([f"`````{options['language']}", *lines, "`````"])
+
+
+def _options(found: re.Match[str]) -> dict[str, str]:
+    return {option["name"]: option["value"] for option in pages.OPTION.finditer(found["options"])}
 
 
 def _code(code: str, *tags: str) -> dict[str, Any]:

@@ -2,16 +2,18 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 SMALL = Path(__file__).parent / "small"
-sys.path.append(str(SMALL.parents[2] / "docs"))
+DOCS = SMALL.parents[2] / "docs"
+sys.path.append(str(DOCS))
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-from site_extension import notebooks, runner  # noqa: E402 - after the search path
+from site_extension import notebooks, pages, runner  # noqa: E402 - after the search path
 
 pytestmark = pytest.mark.usefixtures("bare")
 
@@ -50,3 +52,10 @@ def test_nothing_of_the_site_is_left_in_the_words(made):
     assert "{source}" not in words
     assert "def relu(" in words, "the source is written out"
     assert "A solution" in words
+
+
+def test_no_directive_is_left_in_the_words_of_any_page():
+    directive = re.compile(r"^`{3,}\{(?!exercise|start|check|solution)", re.MULTILINE)  # these a page shows
+    for path, parts in pages.with_examples(DOCS).items():
+        words = [cell for cell in notebooks.notebook(parts)["cells"] if cell["cell_type"] == "markdown"]
+        assert not [cell["source"] for cell in words if directive.search(cell["source"])], path
