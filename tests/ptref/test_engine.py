@@ -92,9 +92,11 @@ def test_in_float64_both_engines_take_the_same_way(optimizer, device):
         options = Options(engine=engine, device=on, threads=1, progress=False)
         model = network(np.random.default_rng(3))
         settings = options.engines()[engine]
-        with engines.get(engine).engine(model, small.loss, optimizer, small.planned, settings) as learner:
+        splits = small.splits(options)
+        planned = small.planned(splits)
+        with engines.get(engine).engine(model, small.loss, optimizer, planned, settings) as learner:
             history = train.run(
-                learner, small.splits(options), epochs=3, batch_size=32, progress=False,
+                learner, splits, epochs=3, batch_size=32, progress=False,
                 generator=np.random.default_rng(4),
             )  # fmt: skip
         ended[engine] = model.state_dict(), history
