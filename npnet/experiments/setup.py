@@ -154,11 +154,15 @@ class Setup:
 
     @property
     def schedule_told(self) -> str:
-        """The schedule in words; how many steps it has is known with the data alone. Empty without one."""
+        """The schedule in words, without what depends on the number of steps, which the data tells."""
         if self.schedule is None:
             return ""
         spec = self.schedule(self.epochs)
-        return repr(spec) if self.schedule_every == "epoch" else f"{spec.kind}, at every step"
+        if self.schedule_every == "epoch":
+            return repr(spec)
+        longer = self.schedule(2 * self.epochs).settings
+        settings = {name: value for name, value in spec.settings.items() if longer.get(name) == value}
+        return f"{Spec(spec.kind, **settings)} at every step"
 
     def settings(self, splits: Splits[Any]) -> dict[str, Any]:
         """Return everything needed to train it again, from the options and on the data."""

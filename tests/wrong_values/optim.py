@@ -237,7 +237,7 @@ ROWS = [
             "final_div_factor": [*without(NOT_NEGATIVE, NOT_NEGATIVE[3]), 0],  # infinity is taken
             "three_phase": [*FLAG, None],
         },
-        {name: "counts where there is no total_steps; see below" for name in ("epochs", "steps_per_epoch")},
+        dict.fromkeys(("epochs", "steps_per_epoch"), "counts where there is no total_steps; see below"),
     ),
     Row(
         "OneCycleLR by epochs",

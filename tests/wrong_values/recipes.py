@@ -112,7 +112,8 @@ def make_setup(
         data=data, input_shape=input_shape, model=model, optimizer=optimizer, epochs=epochs,
         batch_size=batch_size, name=name, loss=loss, schedule=schedule, schedule_every=schedule_every,
         patience=patience, keep_best=keep_best, fixed_batch_size=fixed_batch_size,
-        snapshot_epochs=snapshot_epochs, threads=threads, quick_epochs=quick_epochs, quick_images=quick_images,
+        snapshot_epochs=snapshot_epochs, threads=threads, quick_epochs=quick_epochs,
+        quick_images=quick_images,
     )  # fmt: skip
 
 
