@@ -58,7 +58,7 @@ def normalized_lenet(generator: Generator) -> nn.Sequential:
 
 
 def one_cycle(peak: float, warm_up: float) -> Callable[[int], Spec]:
-    """Return a schedule of straight lines: a share of the steps up from a tenth of the peak, the rest down to 0.
+    """Return a schedule of two straight lines: from a tenth of the peak up in a share of the steps and to 0.
 
     0 would come one step after the last, so that the last one moves the weights too.
 
@@ -83,7 +83,7 @@ recipe = Experiment(
     name="mnist-fast",
     title="99 % of MNIST's digits in one epoch, at a learning rate that changes with every step",
     source=(
-        "tuomaso, train_mnist_fast (github.com/tuomaso/train_mnist_fast); its schedule is that of Smith, Topin "
+        "tuomaso, train_mnist_fast (github.com/tuomaso/train_mnist_fast), with the schedule of Smith, Topin "
         "(2018), Super-convergence"
     ),
     reported="99.04 % of the test digits, mean, in 0.762 s on a laptop's GPU (GTX 1660 Ti)",
