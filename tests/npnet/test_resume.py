@@ -22,11 +22,11 @@ RECIPES = {
     "one network": ["digits", "--quick", "--epochs", "2"],
     "several, with snapshots": ["gmm-deep", "--epochs", "40"],
     "several, all kept": ["linreg", "--quick"],
-    "a schedule of steps": ["mnist-fast", "--batch-size", "16"],
+    "a schedule of steps": ["mnist-fast", "--batch-size", "8"],
     "a schedule of steps, PyTorch": [
         "mnist-fast",
         "--batch-size",
-        "16",
+        "8",
         "--engine",
         "torch",
         "--threads",
@@ -37,9 +37,9 @@ RECIPES = {
 
 @pytest.fixture
 def few_digits(monkeypatch):
-    """Put 64 steps of noise, in minibatches of 16, in the place of MNIST."""
+    """Put 50 steps of noise, in minibatches of 8, in the place of MNIST."""
     rng = np.random.default_rng(0)
-    part = ArrayDataset(rng.random((1024, 1, 28, 28), np.float32), rng.integers(10, size=1024))
+    part = ArrayDataset(rng.random((400, 1, 28, 28), np.float32), rng.integers(10, size=400))
     monkeypatch.setattr("npnet.data.mnist", lambda folder: Splits(part, None, part.subset(range(50))))
 
 
