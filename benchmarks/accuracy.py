@@ -26,7 +26,7 @@ from numpy.random import Generator
 from torch import Tensor
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from benchmarks import cifar10_fast
+from benchmarks import cifar10_fast, mnist_fast
 from benchmarks.contenders import EAGER, NPNET
 from benchmarks.environment import threads_of_all
 from benchmarks.report import STUDENT
@@ -35,7 +35,6 @@ from benchmarks.suite import Settings, with_progress
 from npnet import models, nn, optim, parallel
 from npnet.data import ArrayDataset, Splits, cifar10, minibatches, mnist
 from npnet.errors import MissingError
-from npnet.recipes.common.mnist_fast import DEVIATION, MEAN
 from ptref.convert import to_torch
 
 MOMENTUM = 0.9
@@ -107,13 +106,19 @@ def _lenet5(generator: Generator) -> nn.Sequential:
     return models.lenet5(generator=generator)
 
 
-_digits = (mnist, torchvision.datasets.MNIST, (MEAN,), (DEVIATION,), _lenet5)
+_digits = (
+    mnist,
+    torchvision.datasets.MNIST,
+    (mnist_fast.MEAN,),
+    (mnist_fast.DEVIATION,),
+    _lenet5,
+)
 _photographs = (
     cifar10,
     torchvision.datasets.CIFAR10,
     cifar10_fast.MEAN,
     cifar10_fast.DEVIATION,
-    cifar10_fast.ThreeConvolutions().network,
+    cifar10_fast.three_convolutions,
 )
 GOALS = (
     Goal("MNIST to 98.5 %", 0.985, *_digits, epochs=2, batch=64, lr=0.05, decay=0.2, seeds=5),

@@ -30,7 +30,7 @@ from benchmarks.suite import Settings, tell
 from npnet import nn, optim, parallel
 from npnet.data import ArrayDataset, Splits, minibatches
 from npnet.errors import MissingError
-from npnet.recipes.common.mnist_fast import Setting
+from npnet.experiments import Setup
 from ptref.convert import to_torch
 from ptref.device_data import DeviceData
 from ptref.device_fit import Training, judge, sgd
@@ -70,8 +70,10 @@ class Task:
         Takes the data folder and gives the data, pixels in 0…1.
     mean, deviation : sequence of float
         Of the channels of the training images' pixels in 0…1.
-    setting : Setting
-    choices : mapping from names to (Setting, Execution)
+    setup : Setup
+        Network, loss, optimizer and schedule, the same as of the recipe where there is one; what its data is
+        made of counts nothing here.
+    choices : mapping from names to (Setup, Execution)
         What else is tried on the GPU.
     gpu_seeds, cpu_seeds : int
     """
@@ -81,8 +83,8 @@ class Task:
     splits: Callable[[Path | None], Splits[ArrayDataset]]
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
-    setting: Setting
-    choices: Mapping[str, tuple[Setting, Execution]]
+    setup: Setup
+    choices: Mapping[str, tuple[Setup, Execution]]
     gpu_seeds: int
     cpu_seeds: int
 
@@ -118,14 +120,14 @@ def measure(task: Task, settings: Settings) -> Results:
 
     if torch.cuda.is_available():
         cuda = partial(on_torch, task, train, test, torch.device("cuda"))
-        seen.follow(AS_IT_IS, CUDA, partial(cuda, GRAPHS, task.setting), task.gpu_seeds)
-        for choice, (setting, way) in settings.some(list(task.choices.items()), 2):
-            seen.follow(choice, CUDA, partial(cuda, way, setting), OF_A_CHOICE)
+        seen.follow(AS_IT_IS, CUDA, partial(cuda, GRAPHS, task.setup), task.gpu_seeds)
+        for choice, (setup, way) in settings.some(list(task.choices.items()), 2):
+            seen.follow(choice, CUDA, partial(cuda, way, setup), OF_A_CHOICE)
     else:
         results.note(f"{task.suite}: PyTorch {torch.__version__} finds no GPU; measured on the CPU alone")
     with threads_of_all(settings.threads), parallel.Step(settings.threads) as step:
         seen.follow(AS_IT_IS, NPNET, lambda: partial(on_npnet, task, train, test, step), task.cpu_seeds)
-        cpu = partial(on_torch, task, train, test, torch.device("cpu"), Execution(), task.setting)
+        cpu = partial(on_torch, task, train, test, torch.device("cpu"), Execution(), task.setup)
         seen.follow(AS_IT_IS, EAGER, cpu, task.cpu_seeds)
     return results
 
@@ -204,25 +206,52 @@ def verdict(accuracies: list[float], reach: float) -> str:
     return f"{said}; above {100 * reach:g} % with p = {p:.2g}"
 
 
+# ---- the schedule --------------------------------------------------------------------------------------
+
+
+def steps_of(setup: Setup, samples: int) -> int:
+    """Return how many steps there are in all."""
+    return setup.epochs * -(-samples // setup.batch_size)
+
+
+def scheduled(setup: Setup, optimizer: optim.Optimizer, samples: int) -> optim.Schedule:
+    """Return the schedule that moves an optimizer at every step; a rate that stays is one too."""
+    if setup.schedule is None:
+        return optim.ExponentialLR(optimizer, gamma=1.0)
+    made: optim.Schedule = setup.schedule(steps_of(setup, samples)).make(optim, optimizer)
+    return made
+
+
+def learning_rates(setup: Setup, samples: int) -> list[float]:
+    """Return the learning rate of every step."""
+    optimizer, rates = setup.optimizer.make(optim, {"weight": np.zeros(1)}), []
+    schedule = scheduled(setup, optimizer, samples)
+    for _ in range(steps_of(setup, samples)):
+        rates.append(optimizer.lr)
+        schedule.step()
+    return rates
+
+
 # ---- PyTorch -------------------------------------------------------------------------------------------
 
 
 def on_torch(
-    task: Task, train: Bytes, test: Bytes, device: torch.device, way: Execution, setting: Setting
+    task: Task, train: Bytes, test: Bytes, device: torch.device, way: Execution, setup: Setup
 ) -> Learner:
     """Return what learns on a device; where steps are recorded they are by then."""
     prepared = task.prepared(device)
     data = DeviceData(*train, device, prepared=prepared, resident=True)
     judged = DeviceData(*test, device, prepared=prepared, resident=True)
-    module = to_torch(setting.network(np.random.default_rng(0))).to(device)
+    module = to_torch(setup.model(np.random.default_rng(0))).to(device)
+    rates = learning_rates(setup, len(train.labels))
     training = Training(
         module,
-        torch.nn.CrossEntropyLoss(label_smoothing=setting.label_smoothing),
-        sgd(module, momentum=setting.momentum, nesterov=setting.nesterov),
+        setup.loss.make(torch.nn),
+        sgd(module, **setup.optimizer.settings),
         data,
-        batch_size=setting.batch_size,
-        epochs=setting.epochs,
-        rate=setting.learning_rate,
+        batch_size=setup.batch_size,
+        epochs=setup.epochs,
+        rate=lambda step, _: rates[step],
         execution=way,
     )
 
@@ -230,7 +259,7 @@ def on_torch(
         begin = time.perf_counter()
         data.send()
         rng = np.random.default_rng(seed)
-        training.restart(to_torch(setting.network(rng)).state_dict())
+        training.restart(to_torch(setup.model(rng)).state_dict())
         training.run(rng)
         seconds = time.perf_counter() - begin
         return seconds, judge(module, judged, execution=way).accuracy
@@ -245,20 +274,16 @@ def on_torch(
 
 def on_npnet(task: Task, train: Bytes, test: Bytes, step: parallel.Step, seed: int) -> tuple[float, float]:
     """Learn with a seed and return seconds and accuracy."""
-    setting, begin = task.setting, time.perf_counter()
+    setup, begin = task.setup, time.perf_counter()
     rng = np.random.default_rng(seed)
     data = ArrayDataset(_floats(task, train.pixels), train.labels)
-    model = setting.network(rng)
-    loss = nn.CrossEntropyLoss(label_smoothing=setting.label_smoothing)
-    optimizer = optim.SGD(
-        model.parameters, lr=setting.peak, momentum=setting.momentum, nesterov=setting.nesterov
-    )
-    steps, number = setting.epochs * -(-len(data) // setting.batch_size), 0
-    for _ in range(setting.epochs):
-        for x, target in minibatches(data, setting.batch_size, rng):
-            optimizer.lr = setting.learning_rate(number, steps)
+    model = setup.model(rng)
+    loss, optimizer = setup.loss.make(nn), setup.optimizer.make(optim, model.parameters)
+    schedule = scheduled(setup, optimizer, len(data))
+    for _ in range(setup.epochs):
+        for x, target in minibatches(data, setup.batch_size, rng):
             optimizer.step(step(model, loss, x, target, rng)[2])
-            number += 1
+            schedule.step()
     seconds = time.perf_counter() - begin
     right = [
         step.predict(model, x).argmax(axis=1) == target

@@ -24,7 +24,7 @@ from npnet import check, nn, optim, parallel
 from npnet._announced import announced, load
 from npnet._limits import MOST_THREADS
 from npnet.errors import InputError
-from npnet.train import Engine, NumPyEngine
+from npnet.train import Engine, NumPyEngine, ScheduleEvery
 
 __all__ = ["Backend", "EngineOption", "EngineSettings", "Spec", "chosen", "get", "names", "plan"]
 
@@ -210,8 +210,13 @@ class Backend(ABC):
         optimizer: Spec,
         schedule: Spec | None,
         settings: EngineSettings,
+        schedule_every: ScheduleEvery = "epoch",
     ) -> AbstractContextManager[Engine]:
-        """Give an engine that starts from the model's weights; at the end the model has what was learnt."""
+        """Give an engine that starts from the model's weights; at the end the model has what was learnt.
+
+        The schedule steps after each epoch, or after each update of the weights. A backend that leaves out
+        `schedule_every` trains whatever needs it after each epoch alone.
+        """
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries that its numbers depend on, beside NumPy's."""
@@ -241,12 +246,13 @@ class NumPyBackend(Backend):
         optimizer: Spec,
         schedule: Spec | None,
         settings: EngineSettings,
+        schedule_every: ScheduleEvery = "epoch",
     ) -> Iterator[Engine]:
         """Give npnet's engine, over as many threads as are asked for."""
         moved = optimizer.make(optim, model.parameters)
         planned = None if schedule is None else schedule.make(optim, moved)
         with parallel.Step(settings.threads) as step:
-            yield NumPyEngine(model, loss.make(nn), moved, planned, step)
+            yield NumPyEngine(model, loss.make(nn), moved, planned, step, schedule_every)
 
 
 _numpy = NumPyBackend()

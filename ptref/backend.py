@@ -10,7 +10,7 @@ from typing import Any
 from npnet.engines import Backend, EngineSettings, Spec
 from npnet.errors import MissingError
 from npnet.nn import Layer
-from npnet.train import Engine
+from npnet.train import Engine, ScheduleEvery
 from ptref.options import OPTIONS
 
 
@@ -50,6 +50,7 @@ class TorchBackend(Backend):
         optimizer: Spec,
         schedule: Spec | None,
         settings: EngineSettings,
+        schedule_every: ScheduleEvery = "epoch",
     ) -> AbstractContextManager[Engine]:
         """Give an engine of PyTorch that starts where the model stands; see `ptref.engine.engine_for`."""
         from ptref.engine import engine_for  # noqa: PLC0415 - as above
@@ -63,6 +64,7 @@ class TorchBackend(Backend):
             device=settings.device,
             threads=settings.threads,
             execution=Execution(**settings.options) if settings.options else None,
+            schedule_every=schedule_every,
         )
 
     def versions(self) -> dict[str, str]:

@@ -26,11 +26,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer, lr_scheduler
 
+from npnet import check
 from npnet.engines import Spec
 from npnet.errors import DTypeError, InputError
 from npnet.nn import Layer
 from npnet.parallel import cores
-from npnet.train import BatchResult
+from npnet.train import BatchResult, ScheduleEvery
+from npnet.train.engine import SCHEDULE_EVERY
 from ptref.convert import to_torch
 from ptref.execution import Execution, chosen, memory_told
 from ptref.graphs import Replayed, state_of
@@ -60,11 +62,12 @@ class TorchEngine(Resumable):
     optimizer : torch.optim.Optimizer
         Made with this module's parameters.
     schedule : schedule of ``torch.optim.lr_scheduler``, optional
-        Steps after each epoch.
     noise : Noise, optional
         What the module's `SharedDropout` layers draw from.
     execution : Execution, optional
         Precision, memory format, compiled or not, replayed or not; by default what `choosing` has chosen.
+    schedule_every : "epoch" or "step"
+        Whether the schedule steps after each epoch or after each update.
 
     Raises
     ------
@@ -82,6 +85,7 @@ class TorchEngine(Resumable):
         schedule: lr_scheduler.LRScheduler | None = None,
         noise: Noise | None = None,
         execution: Execution | None = None,
+        schedule_every: ScheduleEvery = "epoch",
     ) -> None:
         if getattr(loss, "reduction", "mean") == "none":
             raise InputError("fit: loss must be one number for a minibatch, got reduction='none'")
@@ -91,7 +95,8 @@ class TorchEngine(Resumable):
         self.execution = chosen() if execution is None else execution
         self.module = self.execution.placed(module)
         self.loss, self.optimizer, self.schedule = loss, optimizer, schedule
-        self.noise = noise
+        check.choice("fit", "schedule_every", schedule_every, SCHEDULE_EVERY)
+        self.noise, self.schedule_every = noise, schedule_every
         self._dtype, self.device = first.dtype, first.device
         self.rank, self.processes = process()
         self._called = self._learning = self.execution.called(module)
@@ -169,10 +174,11 @@ class TorchEngine(Resumable):
         (loss * self.processes).backward()  # type: ignore[no-untyped-call]
 
     def update(self, grads: Mapping[str, Any]) -> None:
-        """Let the optimizer step."""
+        """Let the optimizer step, and the schedule after it if it does so at every step."""
         for name, parameter in self.module.named_parameters():
             parameter.grad = grads.get(name)
         self.optimizer.step()
+        self._step_schedule("step")
 
     def predict(self, x: ndarray) -> ndarray:
         """Run the module in evaluation mode."""
@@ -184,8 +190,11 @@ class TorchEngine(Resumable):
         return self._outcome(self.loss(y, self._tensor(target)), y, target)
 
     def end_epoch(self) -> None:
-        """Step the schedule."""
-        if self.schedule is not None:
+        """Step the schedule, if it does so after each epoch."""
+        self._step_schedule("epoch")
+
+    def _step_schedule(self, after: ScheduleEvery) -> None:
+        if self.schedule is not None and self.schedule_every == after:
             self.schedule.step()
 
     def _evaluated(self, x: ndarray) -> Tensor:
@@ -303,6 +312,7 @@ def engine_for(
     device: str = "cpu",
     threads: int | None = None,
     execution: Execution | None = None,
+    schedule_every: ScheduleEvery = "epoch",
 ) -> Iterator[TorchEngine]:
     """Learn with PyTorch what an npnet model would learn; at the end the model has the weights.
 
@@ -317,6 +327,8 @@ def engine_for(
         How many PyTorch computes with; by default all cores, shared among the processes of a machine.
     execution : Execution, optional
         Precision, memory format, compiled or not, replayed or not; by default what `choosing` has chosen.
+    schedule_every : "epoch" or "step"
+        Whether the schedule steps after each epoch or after each update.
 
     Yields
     ------
@@ -348,7 +360,9 @@ def engine_for(
     mover = chosen.make(torch.optim, moved)
     planned = None if schedule is None else schedule.make(lr_scheduler, mover)
     with torch_threads(threads):
-        engine = TorchEngine(module, loss_for(loss).to(device), mover, planned, noise, execution)
+        engine = TorchEngine(
+            module, loss_for(loss).to(device), mover, planned, noise, execution, schedule_every
+        )
         try:
             yield engine
         finally:  # after an error too: the engine has its best weights back by then

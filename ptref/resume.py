@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer, lr_scheduler
 
 from npnet.errors import InputError
-from npnet.train import AnomalyError
+from npnet.train import AnomalyError, ScheduleEvery
 from npnet.train.anomaly import first_not_finite
+from npnet.train.engine import scheduled
 
 CHANGING = ("last_epoch", "optimizer")  # attributes of a schedule that are no settings
 
@@ -27,6 +28,7 @@ class Resumable:
     loss: Callable[[Tensor, Tensor], Tensor]
     optimizer: Optimizer
     schedule: lr_scheduler.LRScheduler | None
+    schedule_every: ScheduleEvery
     device: torch.device
     processes: int
 
@@ -53,7 +55,9 @@ class Resumable:
             "frozen parameters": " ".join(frozen) or "none",
             "loss": repr(self.loss),
             "optimizer": repr(self.optimizer),
-            "schedule": "none" if self.schedule is None else _schedule_described(self.schedule),
+            "schedule": scheduled(
+                None if self.schedule is None else _schedule_described(self.schedule), self.schedule_every
+            ),
             "number of processes": str(self.processes),
         }
 

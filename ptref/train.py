@@ -31,7 +31,7 @@ from torch.optim import Optimizer, lr_scheduler
 from npnet import cli
 from npnet.cli._output import MISTAKE, complain
 from npnet.errors import InputError
-from npnet.train import Data, Epoch, History, ProgressMode, Recorder, State, run
+from npnet.train import Data, Epoch, History, ProgressMode, Recorder, ScheduleEvery, State, run
 from ptref.engine import TorchEngine, process
 from ptref.execution import choosing
 from ptref.options import execution_of
@@ -48,6 +48,7 @@ def fit(
     batch_size: int = 64,
     generator: Generator | int | None = None,
     schedule: lr_scheduler.LRScheduler | None = None,
+    schedule_every: ScheduleEvery = "epoch",
     patience: int | None = None,
     drop_last: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -79,7 +80,8 @@ def fit(
     checkpoint, resume, checkpoint_seconds, detect_anomaly
         As in `npnet.fit`. Of several processes, the first one writes the checkpoints.
     schedule : schedule of ``torch.optim.lr_scheduler``, optional
-        Steps after each epoch.
+    schedule_every : "epoch" or "step"
+        Whether the schedule steps after each epoch or after each update of the weights.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def fit(
     True
     """
     return run(
-        TorchEngine(module, loss, optimizer, schedule),
+        TorchEngine(module, loss, optimizer, schedule, schedule_every=schedule_every),
         data,
         epochs=epochs,
         batch_size=batch_size,

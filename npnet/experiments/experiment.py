@@ -199,7 +199,7 @@ class Experiment:
         if len(self.setups) == 1 and not self.setups[0].name:
             (setup,) = self.setups
             lines["loss"], lines["optimizer"] = setup.loss, setup.optimizer
-            lines["schedule"] = setup.planned or "none"
+            lines["schedule"] = setup.schedule_told or "none"
             lines["training"] = f"{counted(setup.epochs, 'epoch')} in minibatches of {setup.batch_size}"
             more = f"\n\n{setup.model(np.random.default_rng(0)).summary(setup.input_shape)}"
         elif self.setups:
@@ -282,7 +282,7 @@ def _table_of(setups: Sequence[Setup]) -> str:
             setup.model(np.random.default_rng(0)).summary(setup.input_shape).parameters,
             repr(setup.loss),
             repr(setup.optimizer),
-            "" if setup.planned is None else repr(setup.planned),
+            setup.schedule_told,
             setup.batch_size,
             setup.epochs,
         ]

@@ -16,6 +16,7 @@ from numpy.random import Generator
 from npnet import checkpoint, engines, nn
 from npnet._words import one_line
 from npnet.data import Dataset, Splits
+from npnet.engines import Spec
 from npnet.errors import InputError, MissingError
 from npnet.experiments._diagnosing import diagnosed_on_failure, diagnosis, recorder_for
 from npnet.experiments.options import Options
@@ -182,7 +183,7 @@ class Runner:
         recorder = recorder_for(self, setup, model)
         with self._kept_on_failure(model, splits, notes), diagnosed_on_failure(self, setup, recorder):
             began = time.perf_counter()
-            with self._engine(setup, model) as engine:
+            with self._engine(setup, model, setup.planned(splits)) as engine:
                 history = run(
                     engine,
                     splits,
@@ -247,11 +248,12 @@ class Runner:
             return evaluate_engine(engine, part)
 
     @contextmanager
-    def _engine(self, setup: Setup, model: nn.Layer) -> Iterator[Engine]:
-        """Give the engine for a model; at the end the model has what was learnt."""
+    def _engine(self, setup: Setup, model: nn.Layer, planned: Spec | None = None) -> Iterator[Engine]:
+        """Give the engine for a model, with a schedule to train it; it leaves the model what was learnt."""
         (settings,) = self.options.engines().values()
         settings = replace(settings, threads=settings.threads or setup.threads)
-        with self._backend.engine(model, setup.loss, setup.optimizer, setup.planned, settings) as engine:
+        every: Any = {} if setup.schedule_every == "epoch" else {"schedule_every": setup.schedule_every}
+        with self._backend.engine(model, setup.loss, setup.optimizer, planned, settings, **every) as engine:
             yield engine
 
     # ---- what is left in the folder --------------------------------------------------------------------

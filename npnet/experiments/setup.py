@@ -10,10 +10,12 @@ import numpy as np
 from numpy.random import Generator
 
 from npnet import check, nn, optim
-from npnet.data import ArrayDataset, Splits
+from npnet.data import ArrayDataset, Splits, count_minibatches
 from npnet.engines import Spec
 from npnet.errors import InputError
 from npnet.experiments.options import Options, set_fields
+from npnet.train import ScheduleEvery
+from npnet.train.engine import SCHEDULE_EVERY
 
 LOSS_LABELS = {
     "CrossEntropyLoss": "cross-entropy (nats)",
@@ -42,7 +44,10 @@ class Setup:
         What tells it from the other setups of its experiment; empty if there is one alone.
     loss : Spec
     schedule : callable, optional
-        Gives the schedule's Spec, from the number of epochs.
+        Gives the schedule's Spec, from the number of epochs; where it steps after each update, from the
+        number of all updates.
+    schedule_every : "epoch" or "step"
+        Whether the schedule steps after each epoch or after each update of the weights.
     patience : int, optional
     keep_best : bool
         Both as in `npnet.train.fit`; of a source that reports what it had after its last epoch, False.
@@ -71,6 +76,7 @@ class Setup:
     name: str = ""
     loss: Spec = field(default_factory=lambda: Spec("CrossEntropyLoss"))
     schedule: Callable[[int], Spec] | None = None
+    schedule_every: ScheduleEvery = "epoch"
     patience: int | None = None
     keep_best: bool = True
     fixed_batch_size: bool = False
@@ -86,6 +92,7 @@ class Setup:
         for name in ("schedule", "snapshot_epochs"):
             if getattr(self, name) is not None:
                 check.function("Setup", name, getattr(self, name))
+        check.choice("Setup", "schedule_every", self.schedule_every, SCHEDULE_EVERY)
         for name, example in (("loss", 'Spec("MSELoss")'), ("optimizer", 'Spec("SGD", lr=0.1)')):
             check.instance("Setup", name, getattr(self, name), Spec, f"a Spec, such as {example}")
         if not isinstance(self.input_shape, tuple | list):
@@ -113,12 +120,11 @@ class Setup:
         if options.quick and options.epochs is None:
             epochs = min(epochs, self.quick_epochs)
         asked = None if self.fixed_batch_size else options.batch_size
-        return replace(
-            self,
-            epochs=epochs,
-            batch_size=self.batch_size if asked is None else asked,
-            optimizer=self.optimizer if options.lr is None else self.optimizer.but(lr=options.lr),
-        )
+        changed: dict[str, Any] = {"batch_size": self.batch_size if asked is None else asked}
+        if options.lr is not None:
+            changed["optimizer"] = self.optimizer.but(lr=options.lr)
+            changed["schedule"] = None if self.schedule is None else _up_to(options.lr, self.schedule)
+        return replace(self, epochs=epochs, **changed)
 
     def splits(self, options: Options) -> Splits[Any]:
         """Return the data, cut short for a quick run.
@@ -137,14 +143,30 @@ class Setup:
         """What the loss is called in figures, with its unit."""
         return LOSS_LABELS.get(self.loss.kind, "loss")
 
+    def planned(self, splits: Splits[Any]) -> Spec | None:
+        """Return the schedule over all epochs, on this data."""
+        if self.schedule is None:
+            return None
+        by_step = self.schedule_every == "step"
+        return self.schedule(
+            self.epochs * (count_minibatches(splits.train, self.batch_size) if by_step else 1)
+        )
+
     @property
-    def planned(self) -> Spec | None:
-        """The schedule over all epochs."""
-        return None if self.schedule is None else self.schedule(self.epochs)
+    def schedule_told(self) -> str:
+        """The schedule in words, without what depends on the number of steps, which the data tells."""
+        if self.schedule is None:
+            return ""
+        spec = self.schedule(self.epochs)
+        if self.schedule_every == "epoch":
+            return repr(spec)
+        longer = self.schedule(2 * self.epochs).settings
+        settings = {name: value for name, value in spec.settings.items() if longer.get(name) == value}
+        return f"{Spec(spec.kind, **settings)} at every step"
 
     def settings(self, splits: Splits[Any]) -> dict[str, Any]:
         """Return everything needed to train it again, from the options and on the data."""
-        model = self.model(np.random.default_rng(0))
+        model, planned = self.model(np.random.default_rng(0)), self.planned(splits)
         return {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
@@ -153,11 +175,22 @@ class Setup:
             **({} if self.threads is None else {"threads": self.threads}),
             "loss": repr(self.loss),
             "optimizer": repr(self.optimizer.make(optim, model.parameters)),  # defaults included
-            "schedule": None if self.planned is None else repr(self.planned),
+            "schedule": None if planned is None else repr(planned),
+            **({} if self.schedule_every == "epoch" else {"schedule_every": self.schedule_every}),
             "model": repr(model).splitlines(),
             "parameters": sum(array.size for array in model.parameters.values()),
             "data": {"name": splits.name} | {name: len(part) for name, part in splits.parts().items()},
         }
+
+
+def _up_to(lr: float, schedule: Callable[[int], Spec]) -> Callable[[int], Spec]:
+    """Return a schedule that leads up to this learning rate, if it leads up to one."""
+
+    def planned(duration: int) -> Spec:
+        spec = schedule(duration)
+        return spec.but(max_lr=lr) if "max_lr" in spec.settings else spec
+
+    return planned
 
 
 def _first(splits: Splits[Any], most: int) -> Splits[Any]:

@@ -1,4 +1,4 @@
-"""Learning-rate schedules, which change an optimizer's learning rate after each epoch."""
+"""Learning-rate schedules, which change an optimizer's learning rate after each epoch, or after each step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ PROGRESS = ("epoch", "base_lr", "last_lr")  # saved with the settings
 
 
 class Schedule(Configured):
-    """A schedule: it changes the learning rate of an optimizer after each epoch.
+    """A schedule: it changes the learning rate of an optimizer, usually after each epoch.
+
+    An epoch is what passes from one `step` to the next. ``npnet.fit(…, schedule_every="step")`` steps after
+    each minibatch, so there the epochs of a schedule are steps of training.
 
     A schedule of your own subclasses this one, passes its settings to this constructor, and implements
     `next_lr`.

@@ -11,7 +11,14 @@ from npnet.train._progress import ProgressMode
 from npnet.train.anomaly import AnomalyError
 from npnet.train.checkpoint import Checkpoint, read_checkpoint
 from npnet.train.diagnosis import Symptom, diagnose
-from npnet.train.engine import BatchResult, CheckingEngine, Engine, NumPyEngine, ResumableEngine
+from npnet.train.engine import (
+    BatchResult,
+    CheckingEngine,
+    Engine,
+    NumPyEngine,
+    ResumableEngine,
+    ScheduleEvery,
+)
 from npnet.train.evaluation import evaluate, evaluate_engine, predict
 from npnet.train.history import Epoch, History
 from npnet.train.loop import fit, run
@@ -33,6 +40,7 @@ __all__ = [
     "Recorder",
     "ResumableEngine",
     "RunningMetrics",
+    "ScheduleEvery",
     "State",
     "Step",
     "Symptom",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy import ndarray
@@ -17,6 +17,9 @@ from npnet.nn.step import Step, check_loss, check_model, plain_step
 from npnet.optim import Optimizer, Schedule
 from npnet.train.anomaly import detect_anomalies, first_not_finite
 from npnet.train.description import described
+
+ScheduleEvery = Literal["epoch", "step"]
+SCHEDULE_EVERY: tuple[ScheduleEvery, ...] = ("epoch", "step")
 
 
 class BatchResult(NamedTuple):
@@ -132,9 +135,10 @@ class NumPyEngine:
     optimizer : npnet.optim.Optimizer
         Made with this model's parameters.
     schedule : npnet.optim.Schedule, optional
-        Steps after each epoch.
     step : Step
         How a minibatch is run forward and backward.
+    schedule_every : "epoch" or "step"
+        Whether the schedule steps after each epoch or after each update.
 
     Raises
     ------
@@ -152,6 +156,7 @@ class NumPyEngine:
         optimizer: Optimizer,
         schedule: Schedule | None = None,
         step: Step = plain_step,
+        schedule_every: ScheduleEvery = "epoch",
     ) -> None:
         check_model("fit", model)
         check_loss("fit", loss)
@@ -165,10 +170,11 @@ class NumPyEngine:
         if schedule is not None:
             expected = "a schedule such as optim.StepLR(optimizer, 10)"
             check.instance("fit", "schedule", schedule, Schedule, expected)
+        check.choice("fit", "schedule_every", schedule_every, SCHEDULE_EVERY)
         check.function("fit", "step", step, "a function such as train.plain_step")
         _check_optimizes(optimizer, model)
         self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
-        self.step = step
+        self.step, self.schedule_every = step, schedule_every
 
     # ---- properties --------------------------------------------------------------------------------
 
@@ -205,8 +211,9 @@ class NumPyEngine:
         return batch_result(self.loss, value, y, target, grads)
 
     def update(self, grads: Mapping[str, Any]) -> None:
-        """Let the optimizer step."""
+        """Let the optimizer step, and the schedule after it if it does so at every step."""
         self.optimizer.step(grads)
+        self._step_schedule("step")
 
     def predict(self, x: ndarray) -> ndarray:
         """Run the model in evaluation mode, over threads if the step can."""
@@ -220,8 +227,11 @@ class NumPyEngine:
         return batch_result(self.loss, float(self.loss(y, target)), y, target)
 
     def end_epoch(self) -> None:
-        """Step the schedule."""
-        if self.schedule is not None:
+        """Step the schedule, if it does so after each epoch."""
+        self._step_schedule("epoch")
+
+    def _step_schedule(self, after: ScheduleEvery) -> None:
+        if self.schedule is not None and self.schedule_every == after:
             self.schedule.step()
 
     # ---- state -------------------------------------------------------------------------------------
@@ -245,7 +255,9 @@ class NumPyEngine:
             "frozen parameters": " ".join(sorted(self.model.frozen_parameters)) or "none",
             "loss": described(self.loss),
             "optimizer": repr(self.optimizer),
-            "schedule": "none" if self.schedule is None else repr(self.schedule),
+            "schedule": scheduled(
+                None if self.schedule is None else repr(self.schedule), self.schedule_every
+            ),
             "step": f"{step.__module__}.{step.__qualname__}",  # another step rounds differently
         }
 
@@ -277,6 +289,19 @@ class NumPyEngine:
     def detect_anomalies(self) -> AbstractContextManager[None]:
         """Check the result of every layer and of the loss, forward and backward."""
         return detect_anomalies(self.model, self.loss)
+
+
+def scheduled(schedule: str | None, every: ScheduleEvery) -> str:
+    """Return what a checkpoint says of a schedule: the schedule as text, and when it steps.
+
+    Examples
+    --------
+    >>> scheduled("StepLR(step_size=3)", "step")
+    'StepLR(step_size=3) at every step'
+    """
+    if schedule is None:
+        return "none"
+    return schedule if every == "epoch" else f"{schedule} at every step"
 
 
 def batch_result(

@@ -24,7 +24,7 @@ from npnet.train._signals import Interrupted, deferred_signals
 from npnet.train._training import Stopped, Training
 from npnet.train.checkpoint import folder_of
 from npnet.train.description import fingerprint
-from npnet.train.engine import Engine, NumPyEngine, ResumableEngine, check_engine
+from npnet.train.engine import Engine, NumPyEngine, ResumableEngine, ScheduleEvery, check_engine
 from npnet.train.evaluation import over_threads
 from npnet.train.history import Epoch, History
 from npnet.train.recorder import Recorder
@@ -41,6 +41,7 @@ def fit(
     batch_size: int = 64,
     generator: Generator | int | None = None,
     schedule: Schedule | None = None,
+    schedule_every: ScheduleEvery = "epoch",
     patience: int | None = None,
     keep_best: bool = True,
     step: Step | None = None,
@@ -82,7 +83,8 @@ def fit(
         Shuffles the training data for each epoch, and seeds the generator that dropout draws from. The same
         seed gives the same bits. An int is a seed; it is 0 by default.
     schedule : schedule of `npnet.optim`, optional
-        Steps after each epoch.
+    schedule_every : "epoch" or "step"
+        Whether the schedule steps after each epoch or after each update of the weights.
     patience : int, optional
         Stop early after this many epochs without a lower validation loss.
     keep_best : bool
@@ -175,7 +177,7 @@ def fit(
     """
     with over_threads(step) as chosen:
         return run(
-            NumPyEngine(model, loss, optimizer, schedule, chosen),
+            NumPyEngine(model, loss, optimizer, schedule, chosen, schedule_every),
             data,
             epochs=epochs,
             batch_size=batch_size,

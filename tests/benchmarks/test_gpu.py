@@ -111,6 +111,8 @@ def test_measurements_of_different_machines_are_not_mixed(tmp_path, capsys):
 
 # ---- time to accuracy ----------------------------------------------------------------------------------
 
+PLAINER = "without batch norm, peak 0.1"
+
 
 def classes_told_by_a_bar(n, channels, side):
     from npnet.data import ArrayDataset, Splits
@@ -150,6 +152,38 @@ def test_where_data_is_missing_it_is_said(tmp_path, capsys, monkeypatch, name):
     monkeypatch.setattr(f"benchmarks.{name.replace('-', '_')}.{data}", missing)
     assert run(tmp_path, name) == 0
     assert f"{name}: not measured, no images here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["mnist_fast", "cifar10_fast"])
+def test_the_rates_rise_from_a_tenth_of_the_peak_and_fall_to_0(name):
+    setup = importlib.import_module(f"benchmarks.{name}").SETUP
+    peak, share = {"mnist_fast": (0.5, 0.4), "cifar10_fast": (0.3, 0.3)}[name]
+    rates = time_to_accuracy.learning_rates(setup, 20 * setup.batch_size - 1)
+    assert len(rates) == 20
+    assert rates[0] == pytest.approx(peak / 10)
+    assert rates.index(max(rates)) == 20 * share
+    assert max(rates) == pytest.approx(peak)
+    assert rates[-1] == pytest.approx(peak / (20 * (1 - share)))
+
+
+def test_what_is_left_out_changes_nothing_else():
+    fast = importlib.import_module("benchmarks.mnist_fast")
+    rates = {
+        name: time_to_accuracy.learning_rates(setup, 60_000) for name, (setup, _) in fast.CHOICES.items()
+    }
+    assert {name: len(each) for name, each in rates.items() if len(each) != 313} == {
+        "batch 64, peak 0.3": 938,
+        "batch 512, peak 0.8": 118,
+        "two epochs": 626,
+    }
+    assert set(rates["learning rate 0.1 throughout"]) == {0.1}
+    made = [setup.model(np.random.default_rng(3)) for setup in (fast.SETUP, fast.CHOICES[PLAINER][0])]
+    whole, plainer = ([*each.children.values()] for each in made)
+    assert [type(each).__name__ for each in whole if type(each).__name__.startswith("Batch")] == [
+        "BatchNorm2d", "BatchNorm2d", "BatchNorm1d"
+    ]  # fmt: skip
+    assert len(plainer) == len(whole) - 3
+    np.testing.assert_array_equal(plainer[-1].weight, whole[-1].weight)
 
 
 def test_seeds_go_on_where_they_stopped(tmp_path):

@@ -33,6 +33,7 @@ SCHEDULES = {
     "step": lambda o: optim.StepLR(o, step_size=1, gamma=0.5),
     "exponential": lambda o: optim.ExponentialLR(o, gamma=0.7),
     "cosine": lambda o: optim.CosineAnnealingLR(o, T_max=2),
+    "one cycle": lambda o: optim.OneCycleLR(o, 0.1, EPOCHS * STEPS),
 }
 
 
@@ -57,15 +58,17 @@ class Run:
         )
         self.optimizer = OPTIMIZERS[optimizer](self.model.parameters)
         self.schedule = SCHEDULES[schedule](self.optimizer)
+        self.every = "step" if schedule == "one cycle" else "epoch"
         self.generator = np.random.default_rng(seed + 5)
         self.history = None
 
     def fit(self, **settings):
         loss, step = settings.pop("loss", nn.CrossEntropyLoss()), settings.pop("step", plain_step)
-        settings = {"data": DATA, "epochs": EPOCHS, "batch_size": 9, "generator": self.generator} | settings
-        self.history = fit(
-            self.model, loss, self.optimizer, schedule=self.schedule, step=step, progress=False, **settings
-        )
+        settings = {
+            "data": DATA, "epochs": EPOCHS, "batch_size": 9, "generator": self.generator,
+            "schedule": self.schedule, "schedule_every": self.every, **settings,
+        }  # fmt: skip
+        self.history = fit(self.model, loss, self.optimizer, step=step, progress=False, **settings)
         return self
 
     def result(self):
@@ -108,11 +111,12 @@ def interrupted_at(steps, folder, run=None, **settings):
 # ---- the same bits ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("schedule", ["step", "one cycle"])
 @pytest.mark.parametrize("at", range(1, EPOCHS * STEPS + 1))
-def test_a_run_interrupted_at_any_step_ends_with_the_same_bits(tmp_path, at):
-    expected = Run().fit().result()
-    interrupted_at(at, tmp_path)
-    assert Run().fit(checkpoint=tmp_path, resume=True).result() == expected
+def test_a_run_interrupted_at_any_step_ends_with_the_same_bits(tmp_path, at, schedule):
+    expected = Run(schedule=schedule).fit().result()
+    interrupted_at(at, tmp_path, Run(schedule=schedule))
+    assert Run(schedule=schedule).fit(checkpoint=tmp_path, resume=True).result() == expected
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -290,6 +294,11 @@ OTHERS = {
     "patience": (Run, {"patience": 2}, "patience is 2, was None"),
     "optimizer": (lambda: Run("adam"), {}, r"optimizer is Adam\(lr=0.01.*, was SGD\(lr=0.05"),
     "schedule": (lambda: Run(schedule="cosine"), {}, r"schedule is CosineAnnealingLR.*was StepLR"),
+    "when the schedule steps": (
+        Run,
+        {"schedule_every": "step"},
+        r"schedule is StepLR\(.*\) at every step, was StepLR\(",
+    ),
     "class weights": (
         Run,
         {"loss": nn.CrossEntropyLoss(np.array([1, 2, 1], np.float32))},

@@ -146,6 +146,21 @@ def test_any_object_with_a_length_and_items_can_be_learnt_from(splits):
     assert same(model.state_dict(), from_arrays.state_dict())
 
 
+def test_a_schedule_may_step_after_each_update():
+    """A minibatch in which nothing counts is no update."""
+    model = nn.Linear(1, 2, generator=np.random.default_rng(0))
+    data = np.ones((3, 1), np.float32), np.array([0, -100, 1])
+    sgd, rates = optim.SGD(model.parameters, lr=0.8), []
+    history = fit(
+        model, nn.CrossEntropyLoss(), sgd, data, epochs=2, batch_size=1, generator=np.random.default_rng(0),
+        schedule=optim.ExponentialLR(sgd, 0.5), schedule_every="step",
+        step=plain_step, progress=False, on_step=lambda _: rates.append(sgd.lr),
+    )  # fmt: skip
+    assert len(rates) == 6
+    assert sorted({*rates, 0.8}) == [0.05, 0.1, 0.2, 0.4, 0.8]
+    assert [epoch.lr for epoch in history.epochs] == [0.8, 0.2]
+
+
 def test_the_schedule_steps_after_each_epoch(splits):
     model = classifier()
     sgd = optim.SGD(model.parameters, lr=0.1)

@@ -43,7 +43,7 @@ def network(rng):
     return model
 
 
-def recipe(optimizer, schedule=None, loss=None, model=network):
+def recipe(optimizer, schedule=None, loss=None, model=network, every="epoch"):
     whole = digits(np.random.default_rng(0))
     parts = {
         name: ArrayDataset(part.x[:n].astype(np.float64), part.y[:n])
@@ -55,6 +55,7 @@ def recipe(optimizer, schedule=None, loss=None, model=network):
         model=model,
         optimizer=optimizer,
         schedule=schedule,
+        schedule_every=every,
         loss=loss or Spec("CrossEntropyLoss"),
         epochs=3,
         batch_size=32,
@@ -78,13 +79,24 @@ OPTIMIZERS = [
 ]
 
 
+PLANS = {
+    "epoch": lambda epochs: Spec("CosineAnnealingLR", T_max=epochs),
+    "step": lambda steps: Spec("OneCycleLR", max_lr=0.05, total_steps=steps),
+}
+
+
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda spec: spec.kind)
-def test_in_float64_both_engines_take_the_same_way(optimizer, device):
+@pytest.mark.parametrize(
+    ("optimizer", "every"),
+    [*((spec, "epoch") for spec in OPTIMIZERS), (OPTIMIZERS[0], "step")],
+    ids=lambda each: getattr(each, "kind", each),
+)
+def test_in_float64_both_engines_take_the_same_way(optimizer, every, device):
     """Twenty-one steps. Where a gradient is next to nothing Adam's kind enlarges its rounding."""
     small = recipe(
         optimizer,
-        schedule=lambda epochs: Spec("CosineAnnealingLR", T_max=epochs),
+        schedule=PLANS[every],
+        every=every,
         loss=Spec("CrossEntropyLoss", weight=np.linspace(0.5, 2, 10), label_smoothing=0.1),
     )
     ended = {}
@@ -92,9 +104,11 @@ def test_in_float64_both_engines_take_the_same_way(optimizer, device):
         options = Options(engine=engine, device=on, threads=1, progress=False)
         model = network(np.random.default_rng(3))
         settings = options.engines()[engine]
-        with engines.get(engine).engine(model, small.loss, optimizer, small.planned, settings) as learner:
+        splits = small.splits(options)
+        planned = small.planned(splits)
+        with engines.get(engine).engine(model, small.loss, optimizer, planned, settings, every) as learner:
             history = train.run(
-                learner, small.splits(options), epochs=3, batch_size=32, progress=False,
+                learner, splits, epochs=3, batch_size=32, progress=False,
                 generator=np.random.default_rng(4),
             )  # fmt: skip
         ended[engine] = model.state_dict(), history

@@ -23,6 +23,12 @@ OPTIMIZERS = {
     "adamw, fused": lambda p: torch.optim.AdamW(p, lr=0.01, fused=True),
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, momentum=0.5, centered=True),
 }
+SCHEDULES = {
+    "epoch": lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 3),
+    "step": lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.1, 12, final_div_factor=np.inf
+    ),
+}
 
 
 def layers():
@@ -32,14 +38,14 @@ def layers():
     )
 
 
-def train(optimizer="momentum", *, module=None, **settings):
+def train(optimizer="momentum", *, module=None, every="epoch", **settings):
     """Train from scratch, as a new process would; return weights, losses, and what comes next at random."""
     torch.manual_seed(3)
     module = module or layers()
     moved = OPTIMIZERS[optimizer](module.parameters())
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(moved, 3)
     settings = {"data": DATA, "epochs": 3, "batch_size": 9, "progress": False} | settings
-    history = fit(module, torch.nn.CrossEntropyLoss(), moved, schedule=schedule, **settings)
+    settings |= {"schedule": SCHEDULES[every](moved), "schedule_every": every}
+    history = fit(module, torch.nn.CrossEntropyLoss(), moved, **settings)
     weights = {name: tensor.numpy().tobytes() for name, tensor in module.state_dict().items()}
     losses = [(e.train_loss, e.validation_loss, e.train_accuracy, e.lr) for e in history.epochs]
     return weights, losses, history.best_epoch, torch.rand(4).tolist()
@@ -61,6 +67,13 @@ def test_a_run_goes_on_with_the_same_bits(tmp_path, optimizer, step):
     found = read_checkpoint(tmp_path)
     assert 4 * found.epoch + found.step == step
     assert train(optimizer, checkpoint=tmp_path, resume=True) == expected
+
+
+@pytest.mark.parametrize("step", range(1, 12))
+def test_a_schedule_of_steps_goes_on_at_the_step_it_was_at(tmp_path, step):
+    expected = train(every="step")
+    train(every="step", checkpoint=tmp_path, on_step=interrupt_at(step))
+    assert train(every="step", checkpoint=tmp_path, resume=True) == expected
 
 
 def test_another_optimizer_is_refused(tmp_path):

@@ -90,6 +90,10 @@ def own_schedule(optimizer):
     return Constant(optimizer)
 
 
+def one_cycle_by_epochs(epochs, steps_per_epoch):
+    return optim.OneCycleLR(an_optimizer(), 0.5, epochs=epochs, steps_per_epoch=steps_per_epoch)
+
+
 def own_schedules_setting(odd):
     return Constant(an_optimizer(), odd=odd)
 
@@ -215,6 +219,31 @@ ROWS = [
         optim.CosineAnnealingLR,
         lambda: {"optimizer": an_optimizer(), "T_max": np.int64(3)},
         {"optimizer": OPTIMIZER, "T_max": POSITIVE, "eta_min": NOT_NEGATIVE},
+    ),
+    Row(
+        "npnet.optim.OneCycleLR",
+        optim.OneCycleLR,
+        lambda: {"optimizer": an_optimizer(), "max_lr": np.float32(0.5), "total_steps": np.int8(10)},
+        {
+            "optimizer": OPTIMIZER,
+            "max_lr": NOT_NEGATIVE,
+            "total_steps": POSITIVE,
+            "pct_start": [*NOT_NEGATIVE, 1.5, 0.1],
+            "anneal_strategy": [None, "cosine", 3, ["cos"], b"cos"],
+            "cycle_momentum": [*FLAG, None],
+            "base_momentum": [*NOT_NEGATIVE, 1.0],
+            "max_momentum": [*NOT_NEGATIVE, 1.0],
+            "div_factor": [*NOT_NEGATIVE, 0],
+            "final_div_factor": [*without(NOT_NEGATIVE, NOT_NEGATIVE[3]), 0],  # infinity is taken
+            "three_phase": [*FLAG, None],
+        },
+        dict.fromkeys(("epochs", "steps_per_epoch"), "counts where there is no total_steps; see below"),
+    ),
+    Row(
+        "OneCycleLR by epochs",
+        one_cycle_by_epochs,
+        lambda: {"epochs": np.int8(3), "steps_per_epoch": 4},
+        {"epochs": POSITIVE, "steps_per_epoch": POSITIVE},
     ),
     Row(
         "npnet.optim.Schedule", own_schedule, lambda: {"optimizer": an_optimizer()}, {"optimizer": OPTIMIZER}

@@ -58,6 +58,7 @@ def setup(**others):
         "name": "a",
         "loss": Spec("MSELoss"),
         "schedule": None,
+        "schedule_every": "epoch",
         "patience": None,
         "keep_best": True,
         "fixed_batch_size": False,
@@ -104,14 +105,15 @@ def make_experiment(
 
 
 def make_setup(
-    data, input_shape, model, optimizer, epochs, batch_size, name, loss, schedule, patience, keep_best,
-    fixed_batch_size, snapshot_epochs, threads, quick_epochs, quick_images,
+    data, input_shape, model, optimizer, epochs, batch_size, name, loss, schedule, schedule_every,
+    patience, keep_best, fixed_batch_size, snapshot_epochs, threads, quick_epochs, quick_images,
 ):  # fmt: skip
     return Setup(
         data=data, input_shape=input_shape, model=model, optimizer=optimizer, epochs=epochs,
-        batch_size=batch_size, name=name, loss=loss, schedule=schedule, patience=patience,
-        keep_best=keep_best, fixed_batch_size=fixed_batch_size, snapshot_epochs=snapshot_epochs,
-        threads=threads, quick_epochs=quick_epochs, quick_images=quick_images,
+        batch_size=batch_size, name=name, loss=loss, schedule=schedule, schedule_every=schedule_every,
+        patience=patience, keep_best=keep_best, fixed_batch_size=fixed_batch_size,
+        snapshot_epochs=snapshot_epochs, threads=threads, quick_epochs=quick_epochs,
+        quick_images=quick_images,
     )  # fmt: skip
 
 
@@ -330,6 +332,7 @@ ROWS = [
             "name": NO_TEXT,
             "loss": SPEC,
             "schedule": FUNCTION,
+            "schedule_every": [None, "batch", 1, True, ["step"], b"step"],
             "patience": without(POSITIVE, None),
             "keep_best": [*FLAG, None],
             "fixed_batch_size": [*FLAG, None],

@@ -82,6 +82,7 @@ def for_engine():
         "optimizer": optim.SGD(model.parameters, lr=0.1),
         "schedule": None,
         "step": plain_step,
+        "schedule_every": "epoch",
     }
 
 
@@ -151,6 +152,9 @@ ANY_NUMBER = [None, "0.1", [0.1], True, 1j, np.array([1.0, 2.0])]
 AN_ARRAY = [None, 3.0, "x", [1.0], {}, np.array(["a", "b"]), np.array([None, 1]), masked(), np.zeros((1, 2))]
 
 
+EVERY = [None, "batch", 1, True, ["step"], b"step"]
+
+
 def line_of_epoch(epochs):
     return Epoch(**EPOCH).line(epochs)
 
@@ -169,6 +173,7 @@ ROWS = [
             "loss": LOSS,
             "optimizer": OPTIMIZER,
             "schedule": [3, "step", optim.StepLR],
+            "schedule_every": EVERY,
             "step": FUNCTION,  # None stands for all cores
             **SETTINGS,
         },
@@ -183,6 +188,7 @@ ROWS = [
             "loss": LOSS,
             "optimizer": OPTIMIZER,
             "schedule": [3, "step", optim.StepLR],
+            "schedule_every": EVERY,
             "step": [None, *FUNCTION],
         },
     ),

@@ -15,7 +15,7 @@ from npnet.train import History
 
 
 def test_every_recipe_has_its_own_name_and_says_what_it_is():
-    assert len(recipes.names()) == 21
+    assert len(recipes.names()) == 22
     for name in recipes.names():
         recipe = recipes.get(name)
         assert recipe.name == name
@@ -62,6 +62,31 @@ def test_a_quick_run_takes_samples_evenly():
     (setup,) = line_recipe(Splits(sorted_by_class), quick_images=50).setups
     assert len(np.unique(setup.splits(Options(quick=True)).train.y)) == 10
     assert len(setup.splits(Options()).train) == 1000
+
+
+def test_a_schedule_of_steps_is_planned_over_all_of_them():
+    (setup,) = line_recipe(
+        Splits(ArrayDataset(np.ones((11, 1)), np.ones((11, 1)))),
+        schedule=lambda steps: Spec("OneCycleLR", max_lr=0.5, total_steps=steps),
+        schedule_every="step",
+    ).setups
+    splits = setup.splits(Options())
+    assert repr(setup.planned(splits)) == "OneCycleLR(max_lr=0.5, total_steps=9)"
+    assert setup.schedule_told == "OneCycleLR(max_lr=0.5) at every step"
+    settings = setup.settings(splits)
+    assert (settings["schedule"], settings["schedule_every"]) == (repr(setup.planned(splits)), "step")
+    asked = setup.with_options(Options(lr=0.25, epochs=5, batch_size=11))
+    assert repr(asked.planned(splits)) == "OneCycleLR(max_lr=0.25, total_steps=5)"
+    assert asked.optimizer.settings["lr"] == 0.25
+
+
+def test_a_learning_rate_that_is_asked_for_leaves_other_schedules_alone():
+    plain = Spec("StepLR", step_size=2)
+    (setup,) = line_recipe(
+        Splits(ArrayDataset(np.ones((1, 1)), np.ones((1, 1)))), schedule=lambda _: plain
+    ).setups
+    asked = setup.with_options(Options(lr=0.25))
+    assert asked.planned(setup.splits(Options())) is plain
 
 
 def line_recipe(splits, **settings):

@@ -17,6 +17,7 @@ SCHEDULES = [
     partial(optim.StepLR, step_size=2),
     partial(optim.ExponentialLR, gamma=0.9),
     partial(optim.CosineAnnealingLR, T_max=5),
+    partial(optim.OneCycleLR, max_lr=0.5, total_steps=20),
 ]
 WAYS = {"deepcopy": copy.deepcopy, "pickle": lambda given: pickle.loads(pickle.dumps(given))}
 every_rule = pytest.mark.parametrize("rule", RULES, ids=str)

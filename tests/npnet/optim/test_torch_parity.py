@@ -136,6 +136,13 @@ SCHEDULES = [
     ("CosineAnnealingLR", {"T_max": 7}),
     ("CosineAnnealingLR", {"T_max": 10, "eta_min": 1e-3}),
     ("CosineAnnealingLR", {"T_max": 1, "eta_min": 1e-3}),
+    ("OneCycleLR", {"max_lr": 0.5, "total_steps": 60}),
+    ("OneCycleLR", {"max_lr": 0.5, "epochs": 7, "steps_per_epoch": 9, "anneal_strategy": "linear"}),
+    ("OneCycleLR", {"max_lr": 0.5, "total_steps": 61, "pct_start": 0.4, "three_phase": True}),
+    ("OneCycleLR", {"max_lr": 0.5, "total_steps": 70, "pct_start": 0.0, "div_factor": 2.0}),
+    ("OneCycleLR", {"max_lr": 0.5, "total_steps": 60, "pct_start": 1.0, "cycle_momentum": False}),
+    ("OneCycleLR", {"max_lr": 0.5, "total_steps": 90, "final_div_factor": float("inf")}),
+    ("OneCycleLR", {"max_lr": 0.5, "total_steps": 90, "base_momentum": 0.5, "max_momentum": 0.99}),
 ]
 
 
@@ -150,6 +157,7 @@ def test_learning_rates_are_those_of_torch(name, options, changed_by_hand):
     theirs = torch.optim.SGD([torch.nn.Parameter(torch.zeros(2))], lr=0.37)
     schedule = getattr(optim, name)(ours, **options)
     scheduler = getattr(torch.optim.lr_scheduler, name)(theirs, **options)
+    assert ours.lr == theirs.param_groups[0]["lr"]
     for epoch in range(1, 60):
         if changed_by_hand and epoch == 5:
             ours.lr = theirs.param_groups[0]["lr"] = 0.2
@@ -158,6 +166,23 @@ def test_learning_rates_are_those_of_torch(name, options, changed_by_hand):
         assert ours.lr == theirs.param_groups[0]["lr"]
         assert schedule.get_last_lr() == scheduler.get_last_lr() == [schedule.last_lr]
         assert schedule.epoch == scheduler.last_epoch == epoch
+        assert ours.momentum == theirs.param_groups[0]["momentum"]
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+def test_the_first_of_adams_betas_is_that_of_torch():
+    pytest.importorskip("torch")
+    from npnet import optim
+
+    ours = optim.Adam({"weight": np.zeros(2)}, betas=(0.9, 0.97))
+    theirs = torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))], betas=(0.9, 0.97))
+    schedule = optim.OneCycleLR(ours, 0.1, 20)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(theirs, 0.1, 20)
+    for _ in range(19):
+        assert ours.betas == theirs.param_groups[0]["betas"]
+        schedule.step()
+        scheduler.step()
+    assert ours.betas == theirs.param_groups[0]["betas"] == (0.95, 0.97)
 
 
 if __name__ == "__main__":

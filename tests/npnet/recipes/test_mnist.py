@@ -7,7 +7,7 @@ from math import log
 import numpy as np
 import pytest
 
-from npnet import data, nn, recipes
+from npnet import data, nn, optim, recipes
 from npnet.checkpoint import load
 from npnet.data import ArrayDataset
 from npnet.errors import InputError
@@ -17,7 +17,7 @@ from npnet.recipes.mnist_svm import MACHINES
 from npnet.run import RunFolder
 from npnet.train import Epoch, History, predict
 
-MNIST = ["mnist-softmax", "mnist-deep", "mnist-lenet", "mnist-svm"]
+MNIST = ["mnist-softmax", "mnist-deep", "mnist-lenet", "mnist-fast", "mnist-svm"]
 CONFUSION, MISCLASSIFIED = "confusion_matrix", "misclassified"
 
 
@@ -145,6 +145,40 @@ def test_lenet_learns(enlarged_digits, tmp_path):
     assert names(result) == ["learning_curves", CONFUSION, MISCLASSIFIED, "filters"]
     assert settings(result)["parameters"] == 61_706
     assert result.values["accuracy"] > 0.8
+
+
+# ---- mnist-fast ----------------------------------------------------------------------------------------
+
+
+def test_the_fast_network_learns_in_one_epoch(enlarged_digits, tmp_path):
+    result = run("mnist-fast", tmp_path, batch_size=64)
+    assert settings(result)["parameters"] == 25_222
+    assert settings(result)["schedule_every"] == "step"
+    assert result.values["accuracy"] > 0.8
+
+
+def test_the_rates_are_those_that_the_published_figures_were_measured_with():
+    """As float32, in which the weights are, all of the 313 are the same numbers."""
+    (setup,) = recipes.get("mnist-fast").setups
+    optimizer = setup.optimizer.make(optim, {"weight": np.zeros(1)})
+    steps, rise, rates = 313, 0.4 * 313, []
+    schedule = setup.schedule(steps).make(optim, optimizer)
+    for _ in range(steps):
+        rates.append(optimizer.lr)
+        schedule.step()
+    up = [0.5 * (0.1 + 0.9 * step / rise) for step in range(126)]
+    down = [0.5 * (steps - step) / (steps - rise) for step in range(126, steps)]
+    np.testing.assert_array_equal(np.float32(rates), np.float32([*up, *down]))
+    assert optimizer.lr == 0
+    assert optimizer.momentum == 0.85
+
+
+def test_the_rate_that_is_asked_for_is_the_highest(enlarged):
+    (setup,) = recipes.get("mnist-fast").setups
+    asked = setup.with_options(Options(lr=0.2))
+    planned = asked.planned(enlarged).settings
+    assert (planned["max_lr"], asked.optimizer.settings["lr"]) == (0.2, 0.2)
+    assert planned == setup.planned(enlarged).settings | {"max_lr": 0.2}
 
 
 # ---- mnist-svm -----------------------------------------------------------------------------------------
@@ -282,7 +316,7 @@ def test_other_sizes_can_be_asked_for(enlarged_digits, tmp_path):
     assert recipes.get("mnist-svm").with_sizes(1_000, 4_000, 12_000).whole
 
 
-LEAST = {"mnist-softmax": 0.75, "mnist-deep": 0.8, "mnist-lenet": 0.8}
+LEAST = {"mnist-softmax": 0.75, "mnist-deep": 0.8, "mnist-lenet": 0.8, "mnist-fast": 0.9}
 
 
 @pytest.mark.parametrize("name", MNIST)
