@@ -12,13 +12,11 @@ computes is chosen by ``--amp bf16``, ``--channels-last``, ``--compile``, ``--gr
 
 from __future__ import annotations
 
-import gc
-import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,7 @@ from npnet.errors import InputError
 from npnet.train import Data, Epoch, History, ProgressMode, Recorder, State, run
 from ptref.engine import TorchEngine, process
 from ptref.execution import choosing
+from ptref.launch import Launch
 from ptref.options import execution_of
 from ptref.resumed_run import copied, options_of, resumed_run
 
@@ -142,23 +141,8 @@ def processes(device: str = "cpu") -> Iterator[int]:
     ...     rank
     0
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield 0
-        return
-    # The group's threads must end before the interpreter exits: a thread that frees a tensor during shutdown
-    # aborts the process. So import the module before the group exists: its functions would otherwise keep
-    # the group alive as a default argument.
-    importlib.import_module("torch.distributed.nn")
-    if device == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
-    try:
-        yield torch.distributed.get_rank()
-        with suppress(RuntimeError):  # where others have ended already
-            torch.distributed.barrier()  # a process that exits early breaks the others' connections
-    finally:
-        torch.distributed.destroy_process_group()
-        gc.collect()  # reference cycles hold the group too
+    with Launch().group(device) as rank:
+        yield rank
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
