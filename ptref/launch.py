@@ -47,7 +47,7 @@ class Launch:
         self.restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
         self._lasting: Store | None = None
         self._own: Store | None = None
-        if "MASTER_ADDR" in os.environ and "RANK" in os.environ:
+        if self.size > 1 or "TORCHELASTIC_RUN_ID" in os.environ:
             with missed():
                 store, _, _ = next(rendezvous("env://"))
             while isinstance(store, PrefixStore):  # which may be that of a generation
@@ -165,10 +165,16 @@ class Launch:
 
     # ---- what lasts ------------------------------------------------------------------------------------
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the store is torchrun's, not one that the first process keeps and that ends with it."""
+        return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "False"
+
     def remember(self, name: str, text: str) -> None:
         """Keep a text for processes that torchrun may start in the place of these."""
         if self._lasting is not None:
-            self._lasting.set(name, text)
+            with missed():
+                self._lasting.set(name, text)
 
     def remembered(self, name: str) -> str:
         """Return the text that processes before these have kept under a name; empty without one."""

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from ptref.engine import check_device  # noqa: E402 - PyTorch may be absent
 from ptref.execution import AMP, Execution  # noqa: E402 - as above
-from ptref.options import OPTIONS, execution_of  # noqa: E402 - as above
+from ptref.options import OPTIONS  # noqa: E402 - as above
 
 TRAIN = ["train", "digits", "--epochs", "1", "--quiet", "--engine", "torch", "--threads", "1"]
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -38,15 +38,6 @@ def test_bf16_is_what_npnet_train_computes_with(tmp_path):
     assert short["engine_options"] == {"amp": "bf16", "channels_last": True}
     assert other != loss  # it was rounded
     assert other == pytest.approx(loss, rel=0.1)
-
-
-def test_all_options_of_a_command_line_are_taken():
-    given = ["--amp", "bf16", "--channels-last", "--compile", "--graphs", "--tf32", "--autotune"]
-    execution, rest = execution_of(["digits", *given, "--epochs", "3"])
-    assert execution == Execution(
-        amp="bf16", channels_last=True, compile=True, graphs=True, tf32=True, autotune=True
-    )
-    assert rest == ["digits", "--epochs", "3"]
 
 
 @without_gpu
