@@ -26,6 +26,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -207,6 +208,7 @@ class RunFolder:
         try:
             self._take_lock()
             remove_unfinished(self.path)
+            _watcher.get()(self.path)
             self.write_json(RESULT, {"status": "running"})
             for name in (METRICS, REPORT):  # of a run that is resumed; they are written again
                 (self.path / name).unlink(missing_ok=True)
@@ -260,6 +262,39 @@ class RunFolder:
                 self._made.append(path)
                 break
         return path
+
+
+_watcher: ContextVar[Callable[[Path], object]] = ContextVar("watcher", default=lambda _folder: None)
+
+
+@contextmanager
+def watching(tell: Callable[[Path], object]) -> Iterator[None]:
+    """Tell the folder of every run that begins within the block, or goes on, as soon as it is there.
+
+    Parameters
+    ----------
+    tell : callable
+        Takes the path of the folder.
+
+    Raises
+    ------
+    InputError
+        If it is no function.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as out, watching(lambda path: print(path.parent.name)):
+    ...     with RunFolder(out, "digits"):
+    ...         pass
+    digits
+    """
+    check.function("watching", "tell", tell)
+    token = _watcher.set(tell)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def newest_unfinished(out: str | os.PathLike[str]) -> Path:

@@ -34,6 +34,7 @@ from npnet.parallel import cores
 from npnet.train import BatchResult, ScheduleEvery
 from npnet.train.engine import SCHEDULE_EVERY
 from ptref.convert import to_torch
+from ptref.draws import Draws
 from ptref.execution import Execution, chosen, memory_told
 from ptref.graphs import Replayed, state_of
 from ptref.loss_parts import ELEMENT_LOSSES, LABEL_LOSSES, Sent, divisor, has_parts, in_parts, is_one_of
@@ -99,10 +100,13 @@ class TorchEngine(Resumable):
         self.noise, self.schedule_every = noise, schedule_every
         self._dtype, self.device = first.dtype, first.device
         self.rank, self.processes = process()
+        self.draws = Draws(self.device, self.rank, self.processes, watched=noise is None)
         self._called = self._learning = self.execution.called(module)
         if self.processes > 1:
             if any(isinstance(part, BATCH_NORMS) for part in module.modules()):
-                raise InputError("fit: module must be without batch norm where several processes train it")
+                raise InputError(
+                    "fit: module must be without batch norm where several processes train it; train it in one"
+                )
             self._learning = DistributedDataParallel(module, gradient_as_bucket_view=True)
         self._part = in_parts(loss) if self.processes > 1 else None
         self._check_graphs()
@@ -142,7 +146,8 @@ class TorchEngine(Resumable):
         if self.noise is not None:
             self.noise.begin(x, generator, rows)
         _mode(self.module, training=True)
-        with self.execution.backends(), missed(), self._memory_told(x, target):
+        drawing = self.draws.within(generator)
+        with self.execution.backends(), missed(), self._memory_told(x, target), drawing:
             if self._replayed is None:
                 loss, y, *grads = self._learn(self._tensor(x[rows]), self._tensor(target))
             else:

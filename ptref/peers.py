@@ -59,5 +59,9 @@ def lost(error: RuntimeError) -> bool:
     >>> lost(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     False
     """
-    broken = isinstance(error, torch.distributed.DistBackendError | torch.distributed.DistNetworkError)
-    return broken or any(sign in str(error) for sign in SIGNS)
+    broken = (
+        torch.distributed.DistBackendError,
+        torch.distributed.DistNetworkError,
+        torch.distributed.DistStoreError,
+    )
+    return isinstance(error, broken) or any(sign in str(error) for sign in SIGNS)

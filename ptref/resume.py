@@ -13,10 +13,10 @@ from numpy import ndarray
 from torch import Tensor, nn
 from torch.optim import Optimizer, lr_scheduler
 
-from npnet.errors import InputError
 from npnet.train import AnomalyError, ScheduleEvery
 from npnet.train.anomaly import first_not_finite
 from npnet.train.engine import scheduled
+from ptref.draws import Draws
 
 CHANGING = ("last_epoch", "optimizer")  # attributes of a schedule that are no settings
 
@@ -31,20 +31,10 @@ class Resumable:
     schedule_every: ScheduleEvery
     device: torch.device
     processes: int
+    draws: Draws
 
     def description(self) -> dict[str, str]:
-        """Return module, loss, optimizer, schedule and number of processes as text.
-
-        Raises
-        ------
-        InputError
-            If several processes draw from generators of their own, which one of them cannot save.
-        """
-        if self.processes > 1 and any(type(part) is nn.Dropout and part.p for part in self.module.modules()):
-            raise InputError(
-                "fit: checkpoint needs dropout that all processes share, as ptref.engine.engine_for makes "
-                "it, got nn.Dropout in several processes"
-            )
+        """Return module, loss, optimizer and schedule as text; the number of processes may change."""
         arrays = self.module.state_dict()
         shapes = [f"{name}:{tensor.dtype}{list(tensor.shape)}" for name, tensor in arrays.items()]
         frozen = [name for name, tensor in self.module.named_parameters() if not tensor.requires_grad]
@@ -58,7 +48,6 @@ class Resumable:
             "schedule": scheduled(
                 None if self.schedule is None else _schedule_described(self.schedule), self.schedule_every
             ),
-            "number of processes": str(self.processes),
         }
 
     def weights(self) -> dict[str, ndarray]:
@@ -80,10 +69,19 @@ class Resumable:
             "optimizer": _plain(self.optimizer.state_dict()),
             "schedule": _plain(schedule),
             "generators": generators,
+            "processes": self.processes,
+            "draws": self.draws.seen,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore module, optimizer, schedule and generators."""
+        """Restore module, optimizer, schedule and generators.
+
+        Raises
+        ------
+        InputError
+            If another number of processes made it, each of which drew at random by itself.
+        """
+        self.draws.go_on(seen=state["draws"], processes=state["processes"])
         self.load_weights(state["model"])
         optimizer = _tensors(state["optimizer"])
         own = self.optimizer.state_dict()["param_groups"]

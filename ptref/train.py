@@ -5,20 +5,19 @@ every minibatch and add up their gradients::
 
     torchrun --nproc-per-node 2 -m ptref.train RECIPE [options of npnet train]
 
-The first process reports and writes; the weights are those of one process, apart from rounding. How PyTorch
-computes is chosen by ``--amp bf16``, ``--channels-last``, ``--compile``, ``--graphs``, ``--tf32`` and
-``--autotune``; see `ptref.execution`.
+The first process reports and writes; the weights are those of one process, apart from rounding. With
+``--resume RUN`` as many processes as before go on to the same bits, more or fewer to the same apart from
+rounding. With ``torchrun --max-restarts N`` they go on by themselves where one has died.
 """
 
 from __future__ import annotations
 
-import gc
-import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +29,12 @@ from torch.optim import Optimizer, lr_scheduler
 
 from npnet import cli
 from npnet.cli._output import MISTAKE, complain
-from npnet.errors import InputError
+from npnet.errors import InputError, MissingError
+from npnet.run import watching
 from npnet.train import Data, Epoch, History, ProgressMode, Recorder, ScheduleEvery, State, run
 from ptref.engine import TorchEngine, process
-from ptref.execution import choosing
-from ptref.options import execution_of
-from ptref.resumed_run import copied, options_of, resumed_run
+from ptref.launch import Launch
+from ptref.task import RUN, Task, task_of
 
 
 def fit(
@@ -144,70 +143,71 @@ def processes(device: str = "cpu") -> Iterator[int]:
     ...     rank
     0
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield 0
-        return
-    # The group's threads must end before the interpreter exits: a thread that frees a tensor during shutdown
-    # aborts the process. So import the module before the group exists: its functions would otherwise keep
-    # the group alive as a default argument.
-    importlib.import_module("torch.distributed.nn")
-    if device == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
-    try:
-        yield torch.distributed.get_rank()
-        with suppress(RuntimeError):  # where others have ended already
-            torch.distributed.barrier()  # a process that exits early breaks the others' connections
-    finally:
-        torch.distributed.destroy_process_group()
-        gc.collect()  # reference cycles hold the group too
+    with Launch().group(device) as rank:
+        yield rank
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``npnet train --engine torch`` in every process; the first alone reports and writes.
 
+    What is wrong is said once: by the first process, if it knows. Processes that torchrun has restarted
+    (``--max-restarts``) go on with the run they had begun, from its last checkpoint.
+
     Parameters
     ----------
     arguments : sequence of str, optional
-        The options of ``npnet train`` and those of `ptref.options`; those of the process by default.
+        The options of ``npnet train``; those of the process by default.
 
     Returns
     -------
     status : int
         That of ``npnet train``.
     """
-    execution, rest = execution_of(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        folder, rest = resumed_run(rest)
-        device = _device(rest, folder)
-    except InputError as error:
+        launch = Launch()
+        task = Task.read(launch.told("task", lambda: task_of(given, launch).written()))
+        with tempfile.TemporaryDirectory() as place:
+            own = _own_arguments(task, launch, Path(place))
+            if task.status is not None or own is None:
+                return MISTAKE if task.status is None else task.status
+            with launch.group(task.device):
+                return _ended(_first(launch, own) if launch.rank == 0 else _another(launch, own))
+    except MissingError as error:  # another process has ended
         return complain(str(error), MISTAKE)
-    with choosing(execution), processes(device) as rank, tempfile.TemporaryDirectory() as own:
-        if rank and folder is not None:
-            folder = copied(folder, Path(own))
-        chosen = ["--engine", "torch"] if folder is None else ["--resume", str(folder)]
-        _wait_for_all()  # the first process writes to the run from here on
-        if rank == 0:
-            return _ended(cli.main(["train", *rest, *chosen]))
-        # The others do the same work, and where theirs goes nobody looks.
-        with (
-            open(os.devnull, "w", encoding="utf-8") as nowhere,  # noqa: PTH123 - as os.devnull is meant
-            redirect_stdout(nowhere),
-        ):
-            return _ended(cli.main(["train", *rest, *chosen, "--quiet", "--out", own]))
 
 
-def _device(arguments: Sequence[str], folder: Path | None) -> str:
-    """Return the device that the command line, or the run to go on with, asks for."""
-    asked = "cuda" in arguments or "--device=cuda" in arguments
-    if folder is not None:
-        asked = options_of(folder).get("device") == "cuda"
-    return "cuda" if asked and torch.cuda.is_available() else "cpu"  # where there is none, npnet says so
+def _own_arguments(task: Task, launch: Launch, place: Path) -> list[str] | None:
+    """Return the arguments for this process once all have theirs; None if one has not, which is said."""
+    arguments, mistake = None, ""
+    try:
+        arguments = task.of_process(launch.rank, place)
+    except InputError as error:
+        mistake = str(error)
+    if mistake := launch.agreed("arguments", mistake):
+        if launch.rank == 0:
+            complain(mistake, MISTAKE)
+        return None
+    return arguments
 
 
-def _wait_for_all() -> None:
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
+def _first(launch: Launch, arguments: list[str]) -> int:
+    """Train, report and write."""
+    with watching(lambda folder: launch.remember(RUN, str(folder.resolve()))):
+        status = cli.main(["train", *arguments])
+    if status == MISTAKE:
+        launch.says()  # which keeps the others from saying the same
+    return status
+
+
+def _another(launch: Launch, arguments: list[str]) -> int:
+    """Do the same work, and say nothing but what the first process does not."""
+    said = StringIO()
+    with redirect_stdout(StringIO()), redirect_stderr(said):
+        status = cli.main(["train", *arguments])
+    if status == MISTAKE and launch.says():
+        sys.stderr.write(said.getvalue())
+    return status
 
 
 def _ended(status: int) -> int:

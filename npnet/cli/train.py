@@ -235,17 +235,33 @@ def _unfinished_run(chosen: Namespace) -> tuple[Experiment, Options, Path]:
     from npnet._kept_run import KeptRun  # noqa: PLC0415 - as above
     from npnet.run import RunFolder  # noqa: PLC0415 - as above
 
-    own = {"recipe": DEFAULT_RECIPE, "engine": engines.NUMPY, "quick": False, "diagnose": False}
-    others = [name for name in NOT_WITH_RESUME if getattr(chosen, name) != own.get(name)]
-    if others:
-        raise InputError(
-            f"--resume takes recipe and options from the run; leave out {', '.join(map(_typed, others))}"
-        )
+    require_no_others(chosen)
     path = RunFolder.reopen(unfinished_run(chosen.resume, chosen.out)).path
     kept = KeptRun.open(path)
     if not chosen.quiet:
         say(f"resuming {path}")
     return kept.experiment, replace(kept.options, progress=not chosen.quiet), path
+
+
+def require_no_others(chosen: Namespace) -> None:
+    """Require no recipe and no options beside ``--resume``, which takes them from the run.
+
+    Parameters
+    ----------
+    chosen : argparse.Namespace
+        The options of ``npnet train``.
+
+    Raises
+    ------
+    InputError
+        If there are others; the message names them.
+    """
+    own = {"recipe": DEFAULT_RECIPE, "engine": engines.NUMPY, "quick": False, "diagnose": False}
+    others = [name for name in NOT_WITH_RESUME if getattr(chosen, name) != own.get(name)]
+    if others := [*others, *_engine_options(chosen)]:
+        raise InputError(
+            f"--resume takes recipe and options from the run; leave out {', '.join(map(_typed, others))}"
+        )
 
 
 def _typed(name: str) -> str:

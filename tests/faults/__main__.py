@@ -89,6 +89,12 @@ def ranks():
         yield importlib.import_module("tests.faults.ranks").rank_dies
 
 
+def restarts():
+    if importlib.util.find_spec("torch"):
+        dies = importlib.import_module("tests.faults.ranks").rank_dies_and_is_restarted
+        yield from (partial(dies, step, victim) for step, victim in ((3, 1), (8, 1), (8, 0), (15, 1)))
+
+
 FAULTS = {
     "kill -9 at a random moment": random_kills,
     "three kills in one run": lambda n: repeated_kills(n // 4),
@@ -104,6 +110,7 @@ FAULTS = {
     "npnet train: kill -9 before each file event": lambda n: events_of_commands(),
     "clock backwards, two runs at once": lambda n: others(),
     "a rank that dies under torchrun": lambda n: ranks(),
+    "a rank that dies, restarted by torchrun": lambda n: restarts(),
 }
 
 

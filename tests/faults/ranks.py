@@ -1,12 +1,11 @@
-"""A process that dies while several train one module."""
+"""A process that dies while several train one module: they are resumed, or torchrun starts them anew."""
 
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import numpy as np
 
 from npnet.train import read_checkpoint
 
@@ -19,13 +18,16 @@ from ptref.train import fit, processes
 
 _checkpoints.SHARE = 1e9  # a checkpoint after each epoch, however short
 
-folder, stop_at = sys.argv[1], int(sys.argv[2])
+folder, stop_at, victim = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+first = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
 rng = np.random.default_rng(0)
 data = ArrayDataset(rng.standard_normal((40, 5)).astype(np.float32), rng.integers(3, size=40))
 
 def on_step(state):
-    if state.epoch * 5 + state.step == stop_at and os.environ["RANK"] == "1":
+    if first and state.epoch * 5 + state.step == stop_at and os.environ["RANK"] == victim:
         os._exit(9)  # as if killed
+    if not first and os.environ["RANK"] == "0":
+        print("step", state.epoch * 5 + state.step, flush=True)
 
 with processes() as rank:
     torch.manual_seed(0)
@@ -42,24 +44,39 @@ with processes() as rank:
 def rank_dies():
     """Kill the second of two processes in the second epoch; the two go on from the end of the first."""
     with TemporaryDirectory() as folder:
-        whole, killed = Path(folder, "whole"), Path(folder, "killed")
-        assert train(whole) == 0
-        assert train(killed, 8) != 0
+        killed = Path(folder)
+        assert train(killed, 8).returncode != 0
         assert read_checkpoint(killed / "run").epoch == 1
-        assert train(killed) == 0
-        results = [np.load(each / "result.npy") for each in (whole, killed)]
-        assert results[0].tobytes() == results[1].tobytes(), "the resumed run ends with other bits"
+        assert train(killed).returncode == 0
+        assert (killed / "result.npy").read_bytes() == undisturbed(), "the resumed run ends with other bits"
 
 
-def train(folder, stop_at=0):
-    """Train in two processes, of which the second dies after so many steps; return the exit status."""
-    folder.mkdir(exist_ok=True)
+def rank_dies_and_is_restarted(stop_at, victim):
+    """Kill one of two processes at a step; torchrun starts both anew, and they go on from a checkpoint."""
+    with TemporaryDirectory() as folder:
+        ended = train(Path(folder), stop_at, victim, restarts=1)
+        assert ended.returncode == 0, ended.stderr[-1000:]
+        first = next(line for line in ended.stdout.splitlines() if line.startswith("step "))
+        assert first == f"step {stop_at // 5 * 5 + 1}", "it went on elsewhere than from the last checkpoint"
+        result = Path(folder, "result.npy").read_bytes()
+        assert result == undisturbed(), "the restarted run ends with other bits"
+
+
+@cache
+def undisturbed():
+    """Return the weights of a run in which nobody dies."""
+    with TemporaryDirectory() as folder:
+        assert train(Path(folder)).returncode == 0
+        return Path(folder, "result.npy").read_bytes()
+
+
+def train(folder, stop_at=0, victim=1, restarts=0):
+    """Train in two processes, of which one dies after so many steps; return how it ended."""
     program = folder / "program.py"
     program.write_text(PROGRAM)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*launch, program, folder, str(stop_at)],
-        env=environment, capture_output=True, timeout=300, check=False,
+    return subprocess.run(
+        [*launch, f"--max-restarts={restarts}", program, folder, str(stop_at), str(victim)],
+        env=environment, capture_output=True, timeout=300, check=False, text=True,
     )  # fmt: skip
-    return done.returncode

@@ -13,7 +13,8 @@ torch = pytest.importorskip("torch")
 
 from ptref.engine import check_device  # noqa: E402 - PyTorch may be absent
 from ptref.execution import AMP, Execution  # noqa: E402 - as above
-from ptref.options import OPTIONS, execution_of  # noqa: E402 - as above
+from ptref.options import OPTIONS  # noqa: E402 - as above
+from ptref.train import main as of_processes  # noqa: E402 - as above
 
 TRAIN = ["train", "digits", "--epochs", "1", "--quiet", "--engine", "torch", "--threads", "1"]
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -21,6 +22,10 @@ without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a G
 
 def settings_of(out, *more):
     assert main([*TRAIN, "--out", str(out), *more]) == 0
+    return kept(out)
+
+
+def kept(out):
     (folder,) = (out / "digits").iterdir()
     result = json.loads((folder / "result.json").read_text())
     return json.loads((folder / "settings.json").read_text()), result["loss"]
@@ -40,13 +45,10 @@ def test_bf16_is_what_npnet_train_computes_with(tmp_path):
     assert other == pytest.approx(loss, rel=0.1)
 
 
-def test_all_options_of_a_command_line_are_taken():
-    given = ["--amp", "bf16", "--channels-last", "--compile", "--graphs", "--tf32", "--autotune"]
-    execution, rest = execution_of(["digits", *given, "--epochs", "3"])
-    assert execution == Execution(
-        amp="bf16", channels_last=True, compile=True, graphs=True, tf32=True, autotune=True
-    )
-    assert rest == ["digits", "--epochs", "3"]
+def test_many_processes_take_the_options_of_one_and_write_them_down(tmp_path):
+    assert of_processes([*TRAIN[1:], "--quick", "--channels-last", "--out", str(tmp_path)]) == 0
+    settings, _ = kept(tmp_path)
+    assert settings["engine_options"] == {"channels_last": True}
 
 
 @without_gpu
@@ -56,6 +58,7 @@ def test_all_options_of_a_command_line_are_taken():
         (["--graphs"], "graphs must be replayed on CUDA, got device cpu; leave out --graphs"),
         (["--amp", "fp8"], "argument --amp: must be one of bf16, got 'fp8'"),
         (["--engine", "numpy", "--tf32"], "options: engine numpy has no option 'tf32'"),
+        (["--resume", "--amp", "bf16"], "takes recipe and options from the run; leave out"),
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path, capsys, more, message):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npnet import models, nn, optim, train
+from npnet import models, nn, optim, saved, train
 from npnet.data import ArrayDataset, Splits, digits
 from npnet.engines import Spec
 from npnet.errors import InputError
@@ -212,7 +213,7 @@ def test_the_splits_of_a_recipe_are_taken_too():
 
 
 STOP = """
-import os, sys
+import os, signal, sys
 from npnet.train import _checkpoints
 from ptref.engine import TorchEngine
 from ptref.train import main
@@ -224,8 +225,11 @@ learn, steps = TorchEngine.forward_backward, 0
 def learn_and_die(self, *given):
     global steps
     steps += 1
-    if steps == 12:  # of 8 in an epoch
-        os._exit(9)
+    if steps == 12 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":  # of 8 in an epoch
+        if os.environ["TORCHELASTIC_MAX_RESTARTS"] == "0":
+            os._exit(9)
+        if os.environ["RANK"] == "1":
+            os.kill(os.getpid(), signal.SIGKILL)
     return learn(self, *given)
 
 
@@ -239,24 +243,51 @@ def test_a_run_of_two_processes_is_resumed_from_the_command_line_to_the_same_bit
     assert torchrun(tmp_path / "stop.py", *SHORT, "--out", tmp_path).returncode != 0
     (killed,) = (tmp_path / "digits").iterdir()
     assert not (killed / "model.safetensors").exists()
+    copy = shutil.copytree(killed, tmp_path / "copy")
     ended = torchrun("-m", "ptref.train", "--resume", "--out", tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "resuming" in ended.stdout
     whole, resumed = ((folder / "model.safetensors").read_bytes() for folder in (of_two[1], killed))
     assert whole == resumed
 
+    assert main(["digits", "--resume", str(copy), "--quiet"]) == 0  # one process goes on with it too
+    whole, resumed = (
+        saved.load(folder / "model.safetensors").model.state_dict() for folder in (of_two[1], copy)
+    )
+    for name, array in whole.items():
+        np.testing.assert_allclose(resumed[name], array, rtol=0, atol=1e-5, err_msg=name)
+
+
+def test_a_rank_that_dies_is_started_anew_and_the_run_ends_with_the_same_bits(of_two, tmp_path):
+    (tmp_path / "stop.py").write_text(STOP)
+    ended = torchrun("--max-restarts", "1", tmp_path / "stop.py", *SHORT, "--out", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (folder,) = (tmp_path / "digits").iterdir()
+    assert f"resuming {folder}" in ended.stdout
+    assert sum(line.startswith("epoch 1/2 ") for line in ended.stdout.splitlines()) == 1
+    whole, restarted = ((each / "model.safetensors").read_bytes() for each in (of_two[1], folder))
+    assert whole == restarted
+
 
 def test_a_run_that_cannot_be_resumed_is_told_in_one_line(tmp_path, capsys):
-    folder = tmp_path / "digits" / "run"
-    folder.mkdir(parents=True)
-    (folder / "options.json").write_text(json.dumps({"options": {"engine": "numpy"}}))
-    (tmp_path / "odd").mkdir()
-    (tmp_path / "odd" / "options.json").write_text("[]")
+    for name, asked in {
+        "numpy": {"recipe": "digits", "options": {"engine": "numpy"}},
+        "torch": {"recipe": "digits", "options": {"engine": "torch"}},
+        "odd": [],
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "options.json").write_text(json.dumps(asked))
+    (tmp_path / "torch" / "result.json").write_text('{"status": "finished"}')
+    numpy, ended = str(tmp_path / "numpy"), str(tmp_path / "torch")
     for arguments, message in (
         (["--resume", str(tmp_path / "nowhere")], "nowhere is not there"),
         (["--resume", "--out", str(tmp_path / "empty")], "no run in"),
-        (["--resume", str(folder)], "must be a run of the engine torch, got 'numpy'"),
+        (["--resume", numpy], "must be a run of the engine torch, got 'numpy'"),
         (["--resume", str(tmp_path / "odd")], "options.json"),
+        (["mnist-lenet", "--resume", ended], "must be a run of the recipe mnist-lenet, but"),
+        (["--resume", ended, "--epochs", "3", "--tf32"], "from the run; leave out --epochs, --tf32"),
+        (["--resume", ended], "has finished; there is nothing to resume"),
+        (["digits", "--epoch", "3"], "there is no option --epoch; did you mean --epochs?"),
     ):
         assert main(arguments) == 2
         said = capsys.readouterr().err
