@@ -150,7 +150,7 @@ def _differs(got: ndarray, expected: ndarray, rtol: float | None) -> str:
     if off <= _tolerance(rtol, got):
         return ""
     wrong = ~(np.abs(got - expected) <= _tolerance(rtol, got) * max(_largest(got), _largest(expected)))
-    names = tuple(f"index of axis {axis}" for axis in range(got.ndim))
+    names = tuple(f"axis-{axis} position" for axis in range(got.ndim))
     return f"differs: {_where.in_words(wrong, names, np.ones(got.shape, bool))}"
 
 

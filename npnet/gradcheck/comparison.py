@@ -180,7 +180,7 @@ def compare(
             raise InputError(f"compare: reference must be a dict of gradients as model is, got {got}")
         right = _gradients("reference", reference)
         _check_fits(grads, right)
-        return Comparison("gradients", ALONE, None, wrong_gradients(grads, right, rtol), ())
+        return Comparison("the dict of gradients", ALONE, None, wrong_gradients(grads, right, rtol), ())
     check_model("compare", model)
     batch = _minibatch(model, x, target, loss, training=training, seed=seed)
     name, ours = type(model).__name__, record_step(model, batch)

@@ -80,6 +80,12 @@ def test_a_wrong_forward_is_named():
         wrong_gradient(comparison)
 
 
+def test_where_a_wrong_forward_differs_is_told_by_axis():
+    x = np.array([[1.0, -2.0, -3.0], [4.0, -5.0, 6.0]])
+    comparison = npnet.compare(nn.ReLU(), nn.LeakyReLU(0.1), x)
+    assert comparison.reason.endswith("y differs: 3 of 6 elements wrong (50 %): axis-1 positions 1, 2 of 0…2")
+
+
 def test_the_same_model_agrees_with_itself_whatever_its_weights():
     comparison = npnet.compare(network(), network(seed=5), X, TARGET, loss=nn.CrossEntropyLoss())
     assert comparison.agrees
@@ -148,6 +154,7 @@ def test_two_dicts_of_gradients():
     rng = np.random.default_rng(3)
     right = {"a": rng.standard_normal((3, 3)), "b": rng.standard_normal((3, 3)), "c": rng.standard_normal(3)}
     assert npnet.compare(right, dict(right)).agrees
+    assert str(npnet.compare(right, dict(right))) == "the dict of gradients agrees with the gradients given"
     comparison = npnet.compare({"a": right["b"], "b": right["a"], "c": 2 * right["c"]}, right)
     assert comparison.reason == (
         "gradient of c: it is twice the right gradient: added up over two calls or steps, or a factor of 1/2 "

@@ -108,7 +108,7 @@ class Evidence:
             known = {1: ("channel",), 2: ("row", "column"), 3: ("output channel", "input channel", "tap")}
             images = ("output channel", "input channel", "kernel row", "kernel column")
         known[4] = images
-        return known.get(ndim, tuple(f"index of axis {axis}" for axis in range(ndim)))
+        return known.get(ndim, tuple(f"axis-{axis} position" for axis in range(ndim)))
 
     # ---- what differs ----------------------------------------------------------------------------------
 
