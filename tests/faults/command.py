@@ -10,6 +10,7 @@ from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest import mock
 
 from npnet import cli, run
 from npnet.checkpoint import load
@@ -19,18 +20,18 @@ from npnet.run import newest_unfinished
 from npnet.train import _checkpoints, read_checkpoint
 from tests.faults.harness import SIGKILLED, KillAtEvent, context, without_main
 
-run.A_WHILE = -1.0  # what a killed command has left is removed at once
 RECIPES = {
     "digits": ["digits", "--quick", "--epochs", "3", "--threads", "1"],
     "linreg": ["linreg", "--epochs", "4"],  # several networks, all of them kept
 }
+AT_ONCE = -1.0  # after which time what a killed command has left is removed
 TIMES = {"seconds", "samples_per_second"}
 
 
 def child(arguments, fault=None):
     """Run the command in this process, under a fault."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    run.A_WHILE = -1.0
+    run.A_WHILE = AT_ONCE
     _checkpoints.SHARE = 1e9  # a checkpoint after each of these short epochs
     runner.Runner.figure_of_all = lambda *_arguments, **_settings: None  # drawing takes most of the time
     if fault is not None:
@@ -92,7 +93,8 @@ def check_goes_on(recipe, out):
     for metrics in out.glob("*/*/metrics.jsonl"):
         assert len(metrics.read_text().splitlines()) - epochs_saved(metrics.parent) <= 1
     try:
-        unfinished = newest_unfinished(out)
+        with mock.patch.object(run, "A_WHILE", AT_ONCE):
+            unfinished = newest_unfinished(out)
     except InputError:  # it had not begun, or had finished
         finished = [path for path in out.glob("*/*/result.json") if "finished" in path.read_text()]
         status = 0 if finished else finish(out, *RECIPES[recipe])

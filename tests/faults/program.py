@@ -18,7 +18,6 @@ from npnet.errors import InputError
 from npnet.train import _checkpoints, fit, plain_step
 
 EPOCHS, STEPS, BATCH = 4, 6, 8
-_checkpoints.SHARE = 1e9  # a checkpoint after each of these short epochs, whatever it takes
 REFUSED = 2  # exit status after an InputError, whose message is in error.txt
 
 
@@ -71,6 +70,7 @@ def digest(network, optimizer, generator, history):
 def child(folder, fault=None, settings=None):
     """Train in this process, under a fault, and leave with the status of a program."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _checkpoints.SHARE = 1e9  # a checkpoint after each of these short epochs, whatever it takes
     if fault is not None:
         fault()
     try:
