@@ -19,6 +19,8 @@ import torch.distributed
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
+from npnet._words import one_line
+from npnet.errors import MissingError
 from ptref.peers import missed
 
 ENVIRONMENT = ("RANK", "0"), ("WORLD_SIZE", "1")
@@ -35,6 +37,11 @@ class Launch:
     restarts : int
         How often torchrun has started them anew.
 
+    Raises
+    ------
+    MissingError
+        If there is no store where they are to meet.
+
     Examples
     --------
     >>> launch = Launch()
@@ -48,10 +55,7 @@ class Launch:
         self._lasting: Store | None = None
         self._own: Store | None = None
         if self.size > 1 or "TORCHELASTIC_RUN_ID" in os.environ:
-            with missed():
-                store, _, _ = next(rendezvous("env://"))
-            while isinstance(store, PrefixStore):  # which may be that of a generation
-                store = store.underlying_store
+            store = _store(self.rank)
             name = f"npnet {os.environ.get('TORCHELASTIC_RUN_ID', '')}"
             self._lasting = PrefixStore(name, store)
             self._own = PrefixStore(f"{name} {self.restarts}", store)
@@ -181,3 +185,19 @@ class Launch:
         if self._lasting is None or not self.restarts or not self._lasting.check([name]):
             return ""
         return self._lasting.get(name).decode()
+
+
+def _store(rank: int) -> Store:
+    """Return the store at the address that torchrun gives."""
+    settings = "MASTER_ADDR", "MASTER_PORT"
+    store: Store
+    try:
+        store, _, _ = next(rendezvous("env://"))
+    except (RuntimeError, ValueError) as error:  # no connection; a setting that is missing
+        place = ":".join(os.environ.get(name, f"({name} is not set)") for name in settings)
+        raise MissingError(
+            f"process {rank} finds no store at {place}, where all processes meet ({one_line(str(error))})"
+        ) from error
+    while isinstance(store, PrefixStore):  # which may be that of a generation
+        store = store.underlying_store
+    return store

@@ -85,6 +85,13 @@ def test_a_run_that_another_process_does_not_see_is_said_once(tmp_path, monkeypa
         Task.read(task).of_process(1, tmp_path)
 
 
+def test_that_there_is_no_store_is_one_line(monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["digits"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("npnet: process 0 finds no store at (MASTER_ADDR is not set):(MASTER_PORT is not")
+
+
 # ---- started anew --------------------------------------------------------------------------------------
 
 
