@@ -19,8 +19,8 @@ import torch.distributed
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from npnet._words import one_line
-from npnet.errors import MissingError
+from npnet._words import counted, one_line
+from npnet.errors import InputError, MissingError
 from ptref.peers import missed
 
 ENVIRONMENT = ("RANK", "0"), ("WORLD_SIZE", "1")
@@ -74,6 +74,11 @@ class Launch:
         Yields
         ------
         rank : int
+
+        Raises
+        ------
+        InputError
+            If a process has no GPU.
         """
         if self.size == 1:
             yield 0
@@ -83,7 +88,7 @@ class Launch:
         # otherwise keep the group alive as a default argument.
         importlib.import_module("torch.distributed.nn")
         if device == "cuda":
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(self.own_gpu())
         torch.distributed.init_process_group(
             "nccl" if device == "cuda" else "gloo", store=self._own, rank=self.rank, world_size=self.size
         )
@@ -94,6 +99,22 @@ class Launch:
         finally:
             torch.distributed.destroy_process_group()
             gc.collect()  # reference cycles hold the group too
+
+    def own_gpu(self) -> int:
+        """Return the number of the GPU that this process has for itself.
+
+        Raises
+        ------
+        InputError
+            If there are more processes than GPUs on this machine.
+        """
+        own, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        if own >= there:
+            raise InputError(
+                f"device cuda: each process must have a GPU of its own, but process {self.rank} finds "
+                f"{counted(there, 'GPU')} for {own + 1} processes or more; start as many as there are GPUs"
+            )
+        return own
 
     # ---- what they tell each other ---------------------------------------------------------------------
 
