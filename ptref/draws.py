@@ -15,6 +15,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
+from npnet._words import counted
 from npnet.errors import InputError
 
 
@@ -82,10 +83,11 @@ class Draws:
             If it has, and there are more processes now, or fewer.
         """
         if seen and processes != self.processes:
+            then = counted(processes, "process", "processes")
             raise InputError(
-                f"its module draws random numbers by itself, as nn.Dropout does, and {processes} processes "
-                f"drew other numbers than {self.processes} would; resume it with {processes}, or train a "
-                "model of npnet (ptref.engine.engine_for), whose dropout does not depend on them"
+                f"its module draws random numbers by itself, as nn.Dropout does, and {then} drew other "
+                f"numbers than {self.processes} would; resume it with {processes}, or train a model of npnet "
+                "(ptref.engine.engine_for), whose dropout does not depend on their number"
             )
         self.seen = seen
 
@@ -93,7 +95,8 @@ class Draws:
         seed = np.random.SeedSequence([drawn, self.rank]).generate_state(1, np.uint64)[0]
         torch.default_generator.manual_seed(int(seed))  # torch.manual_seed would note each call for CUDA
         if self.device.type == "cuda":
-            torch.cuda.manual_seed(int(seed))
+            with torch.cuda.device(self.device):
+                torch.cuda.manual_seed(int(seed))
         return self._states()
 
     def _states(self) -> list[Tensor]:

@@ -219,7 +219,9 @@ class TorchEngine(Resumable):
         if not self.execution.graphs:
             return
         if self.processes > 1:
-            raise InputError("fit: graphs must be replayed in one process, got several; leave out --graphs")
+            raise InputError(
+                "fit: graphs must be replayed in one process, got several; train in one or leave out --graphs"
+            )
         if any(isinstance(part, SharedDropout) and part.p for part in self.module.modules()):
             raise InputError(
                 "fit: graphs must be without dropout that npnet draws, which comes from the CPU anew for "

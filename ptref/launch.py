@@ -19,6 +19,8 @@ import torch.distributed
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
+from npnet._words import counted, one_line
+from npnet.errors import InputError, MissingError
 from ptref.peers import missed
 
 ENVIRONMENT = ("RANK", "0"), ("WORLD_SIZE", "1")
@@ -35,6 +37,11 @@ class Launch:
     restarts : int
         How often torchrun has started them anew.
 
+    Raises
+    ------
+    MissingError
+        If there is no store where they are to meet.
+
     Examples
     --------
     >>> launch = Launch()
@@ -48,10 +55,7 @@ class Launch:
         self._lasting: Store | None = None
         self._own: Store | None = None
         if self.size > 1 or "TORCHELASTIC_RUN_ID" in os.environ:
-            with missed():
-                store, _, _ = next(rendezvous("env://"))
-            while isinstance(store, PrefixStore):  # which may be that of a generation
-                store = store.underlying_store
+            store = _store(self.rank)
             name = f"npnet {os.environ.get('TORCHELASTIC_RUN_ID', '')}"
             self._lasting = PrefixStore(name, store)
             self._own = PrefixStore(f"{name} {self.restarts}", store)
@@ -70,6 +74,11 @@ class Launch:
         Yields
         ------
         rank : int
+
+        Raises
+        ------
+        InputError
+            If a process has no GPU.
         """
         if self.size == 1:
             yield 0
@@ -79,7 +88,7 @@ class Launch:
         # otherwise keep the group alive as a default argument.
         importlib.import_module("torch.distributed.nn")
         if device == "cuda":
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(self.own_gpu())
         torch.distributed.init_process_group(
             "nccl" if device == "cuda" else "gloo", store=self._own, rank=self.rank, world_size=self.size
         )
@@ -90,6 +99,22 @@ class Launch:
         finally:
             torch.distributed.destroy_process_group()
             gc.collect()  # reference cycles hold the group too
+
+    def own_gpu(self) -> int:
+        """Return the number of the GPU that this process has for itself.
+
+        Raises
+        ------
+        InputError
+            If there are more processes than GPUs on this machine.
+        """
+        own, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        if own >= there:
+            raise InputError(
+                f"device cuda: each process must have a GPU of its own, but process {self.rank} finds "
+                f"{counted(there, 'GPU')} for {own + 1} processes or more; start as many as there are GPUs"
+            )
+        return own
 
     # ---- what they tell each other ---------------------------------------------------------------------
 
@@ -181,3 +206,19 @@ class Launch:
         if self._lasting is None or not self.restarts or not self._lasting.check([name]):
             return ""
         return self._lasting.get(name).decode()
+
+
+def _store(rank: int) -> Store:
+    """Return the store at the address that torchrun gives."""
+    settings = "MASTER_ADDR", "MASTER_PORT"
+    store: Store
+    try:
+        store, _, _ = next(rendezvous("env://"))
+    except (RuntimeError, ValueError) as error:  # no connection; a setting that is missing
+        place = ":".join(os.environ.get(name, f"({name} is not set)") for name in settings)
+        raise MissingError(
+            f"process {rank} finds no store at {place}, where all processes meet ({one_line(str(error))})"
+        ) from error
+    while isinstance(store, PrefixStore):  # which may be that of a generation
+        store = store.underlying_store
+    return store

@@ -68,7 +68,8 @@ def fit(
     Parameters
     ----------
     module : Module
-        On whichever device. Its dropout draws from PyTorch's own generator.
+        On whichever device. Its dropout draws from PyTorch's own generator. Of several processes, each seeds
+        that for every step, from `generator` and its number, and leaves it as it was.
     loss : loss of ``torch.nn``, or any callable
     optimizer : torch.optim.Optimizer
         Made with the module's parameters.
@@ -77,7 +78,9 @@ def fit(
     recorder : Recorder, optional
         As in `npnet.fit`. It records dead units if it was made with an npnet model of the same parameters.
     checkpoint, resume, checkpoint_seconds, detect_anomaly
-        As in `npnet.fit`. Of several processes, the first one writes the checkpoints.
+        As in `npnet.fit`. Of several processes, the first one writes the checkpoints. As many processes go on
+        to the same bits. Another number goes on with the same minibatches, to the same weights apart from
+        rounding, provided that the module draws nothing at random by itself.
     schedule : schedule of ``torch.optim.lr_scheduler``, optional
     schedule_every : "epoch" or "step"
         Whether the schedule steps after each epoch or after each update of the weights.
@@ -181,6 +184,8 @@ def _own_arguments(task: Task, launch: Launch, place: Path) -> list[str] | None:
     """Return the arguments for this process once all have theirs; None if one has not, which is said."""
     arguments, mistake = None, ""
     try:
+        if task.device == "cuda" and launch.size > 1:
+            launch.own_gpu()
         arguments = task.of_process(launch.rank, place)
     except InputError as error:
         mistake = str(error)

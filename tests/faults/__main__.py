@@ -92,7 +92,7 @@ def ranks():
 def restarts():
     if importlib.util.find_spec("torch"):
         dies = importlib.import_module("tests.faults.ranks").rank_dies_and_is_restarted
-        yield from (partial(dies, step, victim) for step, victim in ((3, 1), (8, 1), (8, 0), (15, 1)))
+        yield from (partial(dies, step, victim) for step, victim in ((3, 1), (8, 1), (8, 0), (14, 1)))
 
 
 FAULTS = {

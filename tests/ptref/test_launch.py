@@ -85,6 +85,28 @@ def test_a_run_that_another_process_does_not_see_is_said_once(tmp_path, monkeypa
         Task.read(task).of_process(1, tmp_path)
 
 
+def test_more_processes_than_gpus_are_one_line(monkeypatch, capsys):
+    (process,) = together(1)
+    process.size, process.rank = 2, 0
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("ptref.train.Launch", lambda: process)
+    process.told = lambda _name, _tell: Task(device="cuda").written()
+    process.agreed = lambda _name, mistake: mistake
+    assert main([]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "process 0 finds 1 GPU for 2 processes or more; start as many as there are GPUs" in line
+    with pytest.raises(InputError, match="each process must have a GPU of its own"), process.group("cuda"):
+        pass
+
+
+def test_that_there_is_no_store_is_one_line(monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["digits"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("npnet: process 0 finds no store at (MASTER_ADDR is not set):(MASTER_PORT is not")
+
+
 # ---- started anew --------------------------------------------------------------------------------------
 
 

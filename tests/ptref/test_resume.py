@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ torch = pytest.importorskip("torch")
 
 from npnet.errors import InputError  # noqa: E402
 from npnet.train import read_checkpoint  # noqa: E402
+from npnet.train.checkpoint import CheckpointFolder  # noqa: E402
+from ptref.engine import TorchEngine  # noqa: E402
 from ptref.train import fit  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("bare")
@@ -80,6 +83,21 @@ def test_another_optimizer_is_refused(tmp_path):
     train(checkpoint=tmp_path, epochs=1)
     with pytest.raises(InputError, match=r"optimizer is Adam \(, was SGD \("):
         train("adam", checkpoint=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_another_number_of_processes_is_refused_where_the_module_draws(tmp_path, drops):
+    nn = torch.nn
+    module = nn.Sequential(nn.Flatten(), nn.Dropout(0.3 if drops else 0.0), nn.Linear(36, 3))
+    train(module=module, checkpoint=tmp_path, epochs=1)
+    engine = TorchEngine(module, nn.CrossEntropyLoss(), OPTIMIZERS["momentum"](module.parameters()))
+    engine.draws.processes = 2
+    state = CheckpointFolder(tmp_path).newest()[0]["engine"] | {"schedule": None}
+    refused = pytest.raises(
+        InputError, match="1 process drew other numbers than 2 would; resume it with 1, or"
+    )
+    with refused if drops else nullcontext():
+        engine.load_state_dict(state)
 
 
 class Spoiling(torch.nn.Module):
