@@ -144,7 +144,14 @@ class Setup:
         return LOSS_LABELS.get(self.loss.kind, "loss")
 
     def planned(self, splits: Splits[Any]) -> Spec | None:
-        """Return the schedule over all epochs, on this data."""
+        """Return the schedule over all epochs, on this data.
+
+        Raises
+        ------
+        InputError
+            If the data are no splits.
+        """
+        check.instance("Setup", "splits", splits, Splits, "Splits, such as Setup.splits gives")
         if self.schedule is None:
             return None
         by_step = self.schedule_every == "step"

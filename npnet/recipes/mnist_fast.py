@@ -64,8 +64,9 @@ def one_cycle(peak: float, warm_up: float) -> Callable[[int], Spec]:
 
     Examples
     --------
-    >>> one_cycle(0.5, 0.4)(9)  # doctest: +ELLIPSIS
-    OneCycleLR(max_lr=0.5, total_steps=10, pct_start=0.46, ..., final_div_factor=inf)
+    >>> planned = one_cycle(0.5, 0.5)(7).settings
+    >>> planned["max_lr"], planned["total_steps"], planned["pct_start"]
+    (0.5, 8, 0.5625)
     """
     return lambda steps: Spec(
         "OneCycleLR",
