@@ -91,7 +91,7 @@ class KeptRun:
         if not kept:
             raise InputError(f"{self.path} has no weights of a network ({MODEL} or {WEIGHTS})")
         if name is not None:
-            self.experiment.only(name)  # which says of an unknown name what the names are
+            self.experiment.setup(name)  # which says of an unknown name what the names are
             if name not in kept:
                 raise InputError(
                     f"{self.path} has weights of {', '.join(map(quoted, kept))}, not of {quoted(name)}"

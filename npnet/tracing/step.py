@@ -229,7 +229,7 @@ def trace(
     training : bool
         Whether layers that behave differently in training (dropout, batch norm) do so.
     generator : numpy.random.Generator, optional
-        The source of randomness; dropout in training needs one. It is copied, too.
+        The source of randomness, for dropout in training; it is copied, too. Without one, that of seed 0.
     reference : callable, optional
         Gives the gradients of another engine, such as `ptref.trace.gradients` those of PyTorch.
 
@@ -240,8 +240,8 @@ def trace(
     Raises
     ------
     InputError
-        If model, loss, optimizer or generator is something else, x or target is no array of numbers, or the
-        model cannot be copied.
+        If model, loss, optimizer or generator is something else, x or target is no array of numbers, the
+        optimizer is another model's, or the model cannot be copied.
 
     Examples
     --------
@@ -263,13 +263,15 @@ def trace(
         check.instance(
             "trace", "optimizer", optimizer, Optimizer, "an optimizer such as optim.SGD(model.parameters)"
         )
+        _check_same_parameters(model, optimizer)
     if generator is not None:
         check.generator("trace", generator)
     training = check.flag("trace", "training", training)
     if reference is not None:
         check.function("trace", "reference", reference)
 
-    copied, moved, noise = _copied(model, optimizer, generator)
+    noise = np.random.default_rng(0) if generator is None else generator
+    copied, moved, noise = _copied(model, optimizer, noise)
     recorder = Recorder(copied)
     recorder.run(loss, x, target, training, noise)
     recorded = Trace(
@@ -290,6 +292,18 @@ def trace(
         moved.step(recorder.grads)
         recorded = _updated(recorded, moved, recorder.places, before)
     return recorded
+
+
+def _check_same_parameters(model: Layer, optimizer: Optimizer) -> None:
+    """Require that an optimizer moves the model's own arrays."""
+    own = model.parameters
+    for name, array in optimizer.parameters.items():
+        if own.get(name) is not array:
+            has = "another array" if name in own else "no parameter"
+            raise InputError(
+                "trace: optimizer must be made of the parameters of the model that is traced, such as "
+                f"optim.SGD(model.parameters), got one of {name!r}, of which the model has {has}"
+            )
 
 
 def _copied(model: Layer, *others: Any) -> tuple[Any, ...]:

@@ -86,6 +86,7 @@ function showStep() {
   const operation = trace.operations[place];
   byId("what").replaceChildren(`${through[phase]} `, make("b", {}, operation.name), ` ${operation.layer}`);
   byId("step").className = phase;
+  byId("readout").textContent = "";
   const equations = phase === "update" ? rulesOf(operation) : equationsOf(phase, operation);
   byId("equations").replaceChildren(...equations, ...remarks(phase, operation));
   state.maps.clear();

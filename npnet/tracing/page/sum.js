@@ -76,7 +76,7 @@ function turnTo(chosen) {
     showSum();
   }
   if (document.activeElement === document.body) byId("sum").focus({ preventScroll: true });
-  if (matchMedia("(max-width: 64rem)").matches) byId("sum").scrollIntoView({ block: "nearest" });
+  if (matchMedia("(max-width: 64rem)").matches) byId("sum").scrollIntoView();
 }
 
 function showSum() {

@@ -304,8 +304,11 @@ def test_nothing_sticks_out_at_a_phones_width(opened, traced, name):
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
         if page.is_enabled("#next"):
             page.click("#next")
+    assert not page.inner_text("#readout")
     click_cell(page, page.locator("figure").last.get_attribute("data-name"), 0)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+    heading, player = (page.locator(each).bounding_box() for each in ("#sum h2", "#player"))
+    assert player["y"] + player["height"] <= heading["y"] < 740
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
