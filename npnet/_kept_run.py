@@ -91,7 +91,7 @@ class KeptRun:
         if not kept:
             raise InputError(f"{self.path} has no weights of a network ({MODEL} or {WEIGHTS})")
         if name is not None:
-            self.experiment.only(name)  # which says of an unknown name what the names are
+            self.experiment.setup(name)  # which says of an unknown name what the names are
             if name not in kept:
                 raise InputError(
                     f"{self.path} has weights of {', '.join(map(quoted, kept))}, not of {quoted(name)}"
@@ -110,11 +110,11 @@ class KeptRun:
         return model
 
     def _best(self) -> str:
-        """Return the name of the network that `MODEL` holds."""
+        """Return the name of the setup whose network `MODEL` holds."""
         if len(self.experiment.setups) == 1:
             return self.experiment.setups[0].name
         result = read_json(self.path / RESULT)
-        return str(result.get("best", ""))
+        return str(result.get("setup", result.get("best", "")))
 
     def _beside(self) -> dict[str, np.ndarray]:
         """Return the arrays of all networks, by network and name."""

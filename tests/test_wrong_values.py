@@ -79,8 +79,8 @@ WITHOUT = {
     },
     "what only the library makes": {
         "BatchResult", "Checkpoint", "Comparison", "Derivative", "Divergence", "Explanation", "Factor",
-        "Finding", "GradcheckReport", "InputReport", "Kept", "Moment", "Operation", "Run", "Runner", "State",
-        "Statistics", "Sum", "Summary", "Symptom", "Trace", "WrongLayer",
+        "Finding", "GradcheckReport", "InputReport", "Kept", "Moment", "Operation", "Rule", "Run", "Runner",
+        "State", "Statistics", "Sum", "Summary", "Symptom", "Trace", "Update", "UpdateLine", "WrongLayer",
     },
     "names of types": {
         "CheckingEngine", "Data", "Dataset", "Engine", "Gradients", "LayerBackward", "ProgressMode",

@@ -42,7 +42,8 @@ def add_parser(commands: _SubParsersAction[Parser]) -> None:
         "trace",
         help="record one training step: every array, and the sum behind every number",
         description="Send a test sample forward and backward through a network and record every operation. "
-        "Prints a table, or writes a page that needs neither a server nor a network. Nothing is learnt.",
+        "Prints a table, or writes a page that needs neither a server nor a network. Nothing is learnt. "
+        "The optimizer begins anew, as a run keeps nothing of its optimizer.",
         epilog=EXAMPLES,
     )
     parser.set_defaults(command=_trace)
@@ -141,6 +142,8 @@ def _run_of(chosen: Namespace) -> KeptRun | None:
     if chosen.what not in recipes.names():
         path = path_of("trace", chosen.what, "RUN")
         if not os.path.exists(path):  # noqa: PTH110 - pathlib's raises, of long names
+            if len(path.parts) > 1:
+                raise InputError(f"trace: RUN must be the folder of a run, and there is no {path}")
             recipes.get(chosen.what)  # which says of an unknown name what was perhaps meant
         if not (path / OPTIONS).exists():
             raise InputError(f"trace: RUN must be the folder of a run with its {OPTIONS}, got {path}")
@@ -155,8 +158,6 @@ def _setup(chosen: Namespace) -> Setup:
     from npnet import recipes  # noqa: PLC0415 - as above
 
     recipe = recipes.get(chosen.what)
-    if chosen.only is not None:
-        recipe = recipe.only(chosen.only)
     if not recipe.setups:
         raise InputError(f"trace: RECIPE must train a network, got {recipe.name}; use npnet.trace in Python")
-    return recipe.setups[0]
+    return recipe.setups[0] if chosen.only is None else recipe.setup(chosen.only)

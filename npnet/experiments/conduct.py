@@ -182,7 +182,8 @@ def _all_runs(runners: Sequence[Runner]) -> dict[str, Any]:
         }
     }
     if len(first.setups) > 1 and not first.experiment.keeps_all_weights:
-        values["best"] = first.best.name
+        best = first.best.name
+        values["best"], values["setup"] = first.kept or (best, best)
     if len(runners) > 1:
         values["largest_loss_difference"] = _compare_engines(runners)
     return values

@@ -149,10 +149,28 @@ class Experiment:
         """
         if "only" not in self.options:
             has = "one network" if self.setups else "no networks"
+            this = "needs all its networks" if len(self.setups) > 1 else f"has {has}"
             raise InputError(
-                f"{self.name}: --only chooses among the networks of a recipe that has several; this one has "
-                f"{has}, got {', '.join(map(repr, names))}"
+                f"{self.name}: --only chooses among the networks of a recipe that has several; "
+                f"this one {this}, got {', '.join(map(repr, names))}"
             )
+        chosen = self._named(names)
+        return replace(self, setups=chosen, whole=self.whole and chosen == self.setups)
+
+    def setup(self, name: str) -> Setup:
+        """Return the setup of a name, whether or not it can be run without the others.
+
+        Raises
+        ------
+        InputError
+            If there are no several, or none of that name.
+        """
+        if len(self.setups) < 2:
+            self.only(name)  # which says so
+        return self._named((name,))[0]
+
+    def _named(self, names: tuple[str, ...]) -> tuple[Setup, ...]:
+        """Return the setups of some names."""
         known = [setup.name for setup in self.setups]
         unknown = [name for name in names if name not in known]
         if unknown or not names:
@@ -162,8 +180,7 @@ class Experiment:
             raise InputError(
                 f"{self.name}: networks must be among {', '.join(map(quoted, known))}, got {asked}{meant}"
             )
-        chosen = tuple(setup for setup in self.setups if setup.name in names)
-        return replace(self, setups=chosen, whole=self.whole and chosen == self.setups)
+        return tuple(setup for setup in self.setups if setup.name in names)
 
     def with_sizes(self, *sizes: int) -> Experiment:
         """Return the experiment with other numbers of samples to learn from, where it is about them.

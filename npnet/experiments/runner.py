@@ -71,6 +71,8 @@ class Runner:
         Why figures are not there, by file name.
     tables : list of (headings, rows, title)
         Those that were reported.
+    kept : pair of str, optional
+        The run whose weights were kept last, and the setup that it is a run of.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Runner:
         self.figures: list[Path] = []
         self.left_out: dict[str, str] = {}
         self.tables: list[tuple[Sequence[str], Sequence[Sequence[Any]], str | None]] = []
+        self.kept: tuple[str, str] | None = None
         self.interrupted = False
         self._trainings = 0
         self.seconds_drawing = 0.0
@@ -264,8 +267,14 @@ class Runner:
         name = f"model-{self.engine.lower()}.safetensors" if self.earlier else MODEL
         return self.folder.path / name
 
-    def keep(self, trained: Run) -> None:
+    def keep(self, trained: Run, setup: str | None = None) -> None:
         """Write the weights of a run, in the place of those of the run before.
+
+        Parameters
+        ----------
+        trained : Run
+        setup : str, optional
+            The name of the setup that it is a run of, where the run has another name.
 
         Raises
         ------
@@ -274,6 +283,7 @@ class Runner:
         """
         with _rescued(trained):
             save(self.weights_file, trained.model, trained.splits)
+        self.kept = trained.name, trained.name if setup is None else setup
 
     def figure(self, file: str, draw: Callable[..., Any], *arguments: Any, **settings: Any) -> None:
         """Draw a figure, or a film, into the folder; of several engines, of the first alone."""

@@ -197,13 +197,18 @@ class Sequential(Layer):
             )
         if HINT in str(error) or type(error) is not InputError:
             return error
-        try:
-            y = x[np.newaxis]
-            for layer in self.layers.values():
-                y = layer(y)
-        except Exception:  # noqa: BLE001 - the trial run may fail in any way; the first error stands
+        if self._takes(x) or not self._takes(x[np.newaxis]):  # it failed for another reason
             return error
         return InputError(f"{error}; {HINT}: for the one sample x {x.shape} write x[np.newaxis]")
+
+    def _takes(self, x: ndarray) -> bool:
+        """Try in evaluation mode whether x goes through all layers."""
+        try:
+            for layer in self.layers.values():
+                x = layer(x)
+        except Exception:  # noqa: BLE001 - the trial run may fail in any way
+            return False
+        return True
 
     def _first_trainable(self) -> int:
         """Return the index of the first layer with a trained parameter, or the number of layers."""

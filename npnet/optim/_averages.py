@@ -23,6 +23,12 @@ def move_towards(average: ndarray, value: ndarray, weight: float, scratch: ndarr
         subtract(value, scratch, out=average)
 
 
+def moved_towards(average: str, value: str, kept: str, weight: float) -> str:
+    """Return what `move_towards` computes with a weight of 1 − kept, as an equation."""
+    difference = f"({value} − {average})"
+    return f"{average} + (1 − {kept}) · {difference}" if weight < 0.5 else f"{value} − {kept} · {difference}"
+
+
 def decay_squares(average: ndarray, value: ndarray, decay: float, scratch: ndarray) -> None:
     """Set average ← decay · average + ((1 − decay) · value) · value."""
     if average.dtype.type(decay):

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from npnet import check
 from npnet.errors import InputError
-from npnet.optim._averages import decay_squares, divide, move_towards
+from npnet.optim._averages import decay_squares, divide, move_towards, moved_towards
 from npnet.optim._settings import Flag, Number
 from npnet.optim.optimizer import Optimizer
 
@@ -77,6 +77,13 @@ class Adam(Optimizer):
     weight_decay: float
     amsgrad: bool
     decoupled: ClassVar[bool] = False  # whether weight decay bypasses the moments
+    symbols: ClassVar[Mapping[str, str]] = {
+        "β₁": "betas[0]",
+        "β₂": "betas[1]",
+        "m": "first_moment",
+        "v": "second_moment",
+        "w": "largest_moment",
+    }
 
     def __init__(
         self,
@@ -135,6 +142,23 @@ class Adam(Optimizer):
             moment = np.maximum(state["largest_moment"], moment, out=state["largest_moment"])
         np.sqrt(moment, out=size)
         size /= correction**0.5
+
+    def equations(self, step: int) -> dict[str, str]:
+        """Return the rule for one element, line by line."""
+        decay = "p ← p · (1 − lr · weight_decay)" if self.decoupled else "g ← g + weight_decay · p"
+        lines = {"weight decay": decay} if self.weight_decay else {}
+        lines["first moment"] = f"m ← {moved_towards('m', 'g', 'β₁', 1 - self.betas[0])}"
+        lines["second moment"] = "v ← β₂ · v + (1 − β₂) · g · g"
+        if self.amsgrad:
+            lines["largest second moment"] = "w ← max(w, v)"
+        return {
+            **lines,
+            "bias correction of m": "c₁ = 1 − β₁^t",
+            "bias correction of v": "c₂ = 1 − β₂^t",
+            "divisor": f"s = √{'w' if self.amsgrad else 'v'} / √c₂ + eps",
+            "step": "d = lr / c₁ · m / s",
+            "new value": "p ← p − d",
+        }
 
 
 class AdamW(Adam):

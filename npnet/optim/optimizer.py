@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from inspect import isfunction
 from numbers import Real
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from weakref import ref
 
 import numpy as np
@@ -75,6 +75,7 @@ class Optimizer(Configured):
     """
 
     lr: float
+    symbols: ClassVar[Mapping[str, str]] = {}  # what `equations` calls state and settings, where not by name
 
     _parameters: dict[str, ndarray]
     _model: ref[Layer] | None  # the model whose parameters these are, if known
@@ -99,6 +100,7 @@ class Optimizer(Configured):
             "update": ("parameter", "grad", "state", "step", "scratch"),
             "state_names": ("settings",),
             "check_settings": ("settings",),
+            "equations": ("step",),
         }
         for name, taken in arguments.items():
             if isfunction(method := vars(cls).get(name)):
@@ -211,6 +213,35 @@ class Optimizer(Configured):
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Require valid settings; each call checks all of them together."""
         check.number(type(self).__name__, "lr", settings["lr"], least=0.0)
+
+    def equations(self, step: int) -> Mapping[str, str]:
+        """Return the rule for one element, line by line, for `npnet.trace` to write out with its numbers.
+
+        Parameters
+        ----------
+        step : int
+            As in `update`.
+
+        Returns
+        -------
+        equations : dict from words to equations
+            In the order applied, such as ``{"step": "d = lr · g", "new value": "p ← p − d"}``. Here p is the
+            parameter, g its gradient and t the step; settings and state have their own names, or those that
+            `symbols` gives them. The last line is that of p. Without any line, which is the default, the
+            old and the new value alone are shown.
+
+        Notes
+        -----
+        The signs are + − · / ^ √ and brackets, the functions max, min, abs and sign. Each operation is
+        rounded as in `update`, to the parameter's dtype; a quotient whose divisor is 0 counts as 0.
+
+        Examples
+        --------
+        >>> optimizer = Optimizer({"weight": np.zeros(2)}, lr=0.5)
+        >>> optimizer.equations(1)
+        {}
+        """
+        return {}
 
     # ---- running -----------------------------------------------------------------------------------
 

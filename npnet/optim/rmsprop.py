@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy import ndarray
 
 from npnet import check
-from npnet.optim._averages import decay_squares, divide, move_towards
+from npnet.optim._averages import decay_squares, divide, move_towards, moved_towards
 from npnet.optim._settings import Flag, Number
 from npnet.optim.optimizer import Optimizer
 
@@ -72,6 +72,7 @@ class RMSprop(Optimizer):
     weight_decay: float
     momentum: float
     centered: bool
+    symbols: ClassVar[Mapping[str, str]] = {"v": "mean_square", "m": "mean", "b": "momentum"}
 
     def __init__(
         self,
@@ -144,3 +145,18 @@ class RMSprop(Optimizer):
             np.sqrt(size, out=size)
         else:
             np.sqrt(state["mean_square"], out=size)
+
+    def equations(self, step: int) -> dict[str, str]:
+        """Return the rule for one element, line by line."""
+        lines = {"weight decay": "g ← g + weight_decay · p"} if self.weight_decay else {}
+        lines["mean square"] = "v ← alpha · v + (1 − alpha) · g · g"
+        if self.centered:
+            lines["mean"] = f"m ← {moved_towards('m', 'g', 'alpha', 1 - self.alpha)}"
+        lines["divisor"] = f"s = √{'max(v − m · m, 0)' if self.centered else 'v'} + eps"
+        if self.momentum:
+            lines["momentum"] = "b ← momentum · b + g / s"
+        return {
+            **lines,
+            "step": "d = lr · b" if self.momentum else "d = lr · g / s",
+            "new value": "p ← p − d",
+        }

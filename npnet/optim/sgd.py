@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy import add, multiply, ndarray
 
@@ -68,6 +68,7 @@ class SGD(Optimizer):
     dampening: float
     weight_decay: float
     nesterov: bool
+    symbols: ClassVar[Mapping[str, str]] = {"b": "momentum"}
 
     def __init__(
         self,
@@ -133,3 +134,14 @@ class SGD(Optimizer):
         multiply(momentum, self.momentum, out=product)
         product += grad
         return product
+
+    def equations(self, step: int) -> dict[str, str]:
+        """Return the rule for one element, line by line."""
+        lines = {"weight decay": "g ← g + weight_decay · p"} if self.weight_decay else {}
+        if self.momentum:
+            share = "(1 − dampening) · g" if self.dampening else "g"
+            lines["momentum"] = "b ← g" if step == 1 else f"b ← momentum · b + {share}"
+        if self.nesterov:
+            lines["direction"] = "n = g + momentum · b"
+        direction = "n" if self.nesterov else "b" if self.momentum else "g"
+        return {**lines, "step": f"d = lr · {direction}", "new value": "p ← p − d"}

@@ -127,7 +127,7 @@ def study(runner: Runner) -> tuple[str, dict[str, Any]]:
     rows = [[run.name, learning(run.model), run.shown, f"{run.seconds:.1f}"] for run in runs]
     runner.table(["way to learn 5–9", "weights that learn", "test accuracy", "seconds"], rows)
     if runs:
-        runner.keep(runs[0])
+        runner.keep(runs[0], second.name)
         draw(runner, runs[0])
     reached = ", ".join(f"{run.name} {run.shown}" for run in runs if run.name in SHOWN)
     headline = f"test accuracy on 5–9: {reached or 'interrupted before'}"

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from npnet.tracing.operation import Kept, Operation, Statistics, statistics
 from npnet.tracing.references import installed_reference
+from npnet.tracing.rules import Rule
 from npnet.tracing.step import Reference, Trace, trace
 from npnet.tracing.sums import Factor, Sum
+from npnet.tracing.updates import Update, UpdateLine
 
 __all__ = [
     "Factor",
     "Kept",
     "Operation",
     "Reference",
+    "Rule",
     "Statistics",
     "Sum",
     "Trace",
+    "Update",
+    "UpdateLine",
     "installed_reference",
     "statistics",
     "trace",

@@ -24,7 +24,9 @@ from npnet._pages import asset, filled, theme
 from npnet._words import counted
 from npnet.shapes import Float, Int
 from npnet.table import html_table
+from npnet.tracing._formula import symbols
 from npnet.tracing.operation import Operation, statistics
+from npnet.tracing.rules import Rule
 
 if TYPE_CHECKING:
     from npnet.tracing.step import Trace
@@ -39,6 +41,7 @@ SCRIPTS = (
     "network.js",
     "step.js",
     "sum.js",
+    "update.js",
     "page.js",
 )
 # Elements of one array that the page takes whole, and of all together: some 5 MB. Of larger ones it takes a
@@ -50,13 +53,15 @@ DTYPES = {"float32": "f4", "float64": "f8", "int32": "i4"}
 def document(trace: Trace) -> str:
     """Return the page of a trace."""
     arrays = Arrays(_limit(trace))
-    operations = [_operation(operation, trace, arrays) for operation in trace.operations]
+    rules: list[Rule] = []
+    operations = [_operation(operation, trace, arrays, rules) for operation in trace.operations]
     content = {
         "model": trace.model,
         "loss": trace.loss if np.isfinite(trace.loss) else None,
         "error": trace.error,
         "optimizer": trace.optimizer,
         "reference": trace.reference,
+        "rules": [_rule(rule) for rule in rules],
         "operations": operations,
         "steps": [list(step) for step in trace.steps],
         "arrays": arrays.headers,
@@ -253,7 +258,8 @@ def described(array: ndarray) -> str:
     return ", ".join(parts).replace("-", "−")
 
 
-def _operation(operation: Operation, trace: Trace, arrays: Arrays) -> dict[str, Any]:
+def _operation(operation: Operation, trace: Trace, arrays: Arrays, rules: list[Rule]) -> dict[str, Any]:
+    rules += [rule for rule in operation.rules.values() if rule not in rules]
     return {
         "name": operation.name,
         "layer": operation.layer,
@@ -277,7 +283,15 @@ def _operation(operation: Operation, trace: Trace, arrays: Arrays) -> dict[str, 
         "failed": operation.failed,
         "says": operation.says,
         "parameters": list(operation.parameters),
+        "rules": {name: rules.index(rule) for name, rule in operation.rules.items()},
     }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    """Return an optimizer's equations, with those of its numbers that stand in them."""
+    used = {symbol for line in rule.lines for symbol in symbols(line.tree)}
+    numbers = {symbol: number for symbol, number in rule.numbers.items() if symbol in used}
+    return {"lines": rule.lines, "numbers": _plain(numbers), "state": rule.state}
 
 
 def _neighbour(name: str) -> str:

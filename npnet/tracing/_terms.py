@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from math import nan
-from typing import Any
 
-from numpy import ndarray
-
-from npnet import check
 from npnet.errors import InputError
 from npnet.tracing import _layer_terms as layers
 from npnet.tracing import _loss_terms as losses
 from npnet.tracing.operation import Operation
-from npnet.tracing.sums import Factor, Factors, Index, Rule, Sum, Term, label
+from npnet.tracing.sums import Factor, Factors, Index, Rule, Sum, Term, checked_index, label
+from npnet.tracing.updates import update_of
 
 
 def sum_of(operation: Operation, name: str, index: Index) -> Sum:
@@ -48,22 +45,14 @@ def sum_of(operation: Operation, name: str, index: Index) -> Sum:
         raise InputError(
             f"{owner}: name must be one with an equation ({known or 'there is none'}), got {name!r}"
         )
-    index = _checked_index(owner, array, index)
-    factors = Factors(operation)
-    rule = _update if name.startswith("new_") else _RULES[operation.kind]
+    index = checked_index(owner, array, index)
+    if name.startswith("new_"):
+        return Sum(label(name, index), float(array[index]), tuple(_update(operation, name, index)))
+    factors, rule = Factors(operation), _RULES[operation.kind]
     if name == "y" and operation.settings.get("m") == 0:
         rule = _mean_of_nothing
     terms = tuple(rule(factors, name, index))
     return Sum(label(name, index), float(array[index]), terms, factors.note)
-
-
-def _checked_index(owner: str, array: ndarray, index: Any) -> Index:
-    several = index if isinstance(index, tuple | list) else (index,)
-    numbers = tuple(check.integer(owner, "index", number) for number in several)
-    fits = len(numbers) == array.ndim and all(-n <= i < n for i, n in zip(numbers, array.shape, strict=True))
-    if not fits:
-        raise InputError(f"{owner}: index must be one of an array of shape {array.shape}, got {numbers}")
-    return tuple(i % n for i, n in zip(numbers, array.shape, strict=True))
 
 
 def _mean_of_nothing(o: Factors, _name: str, _index: Index) -> Iterator[Term]:
@@ -72,18 +61,14 @@ def _mean_of_nothing(o: Factors, _name: str, _index: Index) -> Iterator[Term]:
     yield (Factor("0/0", nan),)
 
 
-def _update(o: Factors, name: str, index: Index) -> Iterator[Term]:
-    """Write out what the optimizer did: of its rules, plain gradient descent is a product."""
+def _update(o: Operation, name: str, index: Index) -> Iterator[Term]:
+    """Yield the old value and the optimizer's step, which `Trace.update` writes out."""
     parameter = name.removeprefix("new_")
-    old = o.at(parameter, *index)
-    yield (old,)
-    if "lr" in o.settings:
-        minus_lr = Factor("−lr", -o.settings["lr"])
-        yield minus_lr, o.at(f"grad_{parameter}", *index)
-        if o.settings["decay"]:
-            yield minus_lr, Factor("weight_decay", o.settings["decay"]), old
-    else:
-        yield (Factor(f"the step of {o.settings['optimizer']}", float(o.tensors[name][index]) - old.value),)
+    written = update_of(o, parameter, index)
+    old = float(o.tensors[parameter][index])
+    after = written.total if written.lines else float(written.new)
+    yield (Factor(label(parameter, index), old, parameter, index),)
+    yield (Factor(f"the step of {written.optimizer}", after - old),)
 
 
 _RULES: Mapping[str, Rule] = {

@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from npnet import check
 from npnet.errors import InputError
+from npnet.tracing.rules import Rule
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -150,7 +151,10 @@ class Operation:
     says : str
         The first line of the documentation of a layer of your own.
     parameters : tuple of str
+    parameters : tuple of str
         Which of the inputs are learnt.
+    rules : dict from parameters to Rule
+        How the optimizer moved each, where it did.
 
     Examples
     --------
@@ -177,6 +181,7 @@ class Operation:
     failed: str = ""
     says: str = ""
     parameters: tuple[str, ...] = ()
+    rules: Mapping[str, Rule] = field(default_factory=dict)
 
     @property
     def ran_forward(self) -> bool:

@@ -20,12 +20,14 @@ from npnet.errors import InputError
 from npnet.nn import Layer
 from npnet.nn.losses import Loss
 from npnet.nn.step import check_loss, check_model
-from npnet.optim import SGD, Optimizer
+from npnet.optim import Optimizer
 from npnet.table import table
 from npnet.tracing._record import Recorder
 from npnet.tracing._terms import sum_of
 from npnet.tracing.operation import Operation, statistics
+from npnet.tracing.rules import rule_of, shown_optimizer
 from npnet.tracing.sums import Index, Sum
+from npnet.tracing.updates import Update, old_state, update_of
 
 # Gradients of another engine: from a trace, and the layers of its operations by name, to the engine's name
 # and, by operation and gradient, its arrays.
@@ -112,6 +114,45 @@ class Trace:
         """
         return sum_of(self[operation], name, index)
 
+    def update(self, name: str, index: Index) -> Update:
+        """Write the optimizer's step of one weight out: old value, gradient, each intermediate, new value.
+
+        Parameters
+        ----------
+        name : str
+            The parameter with its operation, such as "2.weight".
+        index : tuple of int
+            Which element.
+
+        Returns
+        -------
+        written : Update
+
+        Raises
+        ------
+        InputError
+            If there is no such parameter or element, or the trace has no optimizer's step.
+
+        Examples
+        --------
+        >>> from npnet import nn, optim
+        >>> model = nn.Sequential(nn.Linear(2, 2, generator=np.random.default_rng(0)))
+        >>> adam = optim.Adam(model.parameters, lr=0.5)
+        >>> x, target = np.ones((1, 2), np.float32), np.array([1])
+        >>> written = trace(model, nn.CrossEntropyLoss(), x, target, optimizer=adam).update("0.bias", (1,))
+        >>> [line.says for line in written.lines][:2], round(written.change, 4)
+        (['first moment', 'second moment'], 0.5)
+        """
+        if not self.optimizer:
+            raise InputError(
+                "Trace.update: the trace must have the step of an optimizer: trace(…, optimizer=…)"
+            )
+        moved = {f"{each.name}.{one}": each for each in self.operations for one in each.rules}
+        if not isinstance(name, str) or name not in moved:
+            known = ", ".join(moved) or "none"
+            raise InputError(f"Trace.update: name must be that of a parameter ({known}), got {name!r:.60}")
+        return update_of(moved[name], name.rpartition(".")[2], index)
+
     def html(self) -> str:
         """Return the page as one self-contained HTML document."""
         from npnet.tracing._document import document  # noqa: PLC0415 - not every trace is shown
@@ -190,7 +231,7 @@ def trace(
     training : bool
         Whether layers that behave differently in training (dropout, batch norm) do so.
     generator : numpy.random.Generator, optional
-        The source of randomness; dropout in training needs one. It is copied, too.
+        The source of randomness, for dropout in training; it is copied, too. Without one, that of seed 0.
     reference : callable, optional
         Gives the gradients of another engine, such as `ptref.trace.gradients` those of PyTorch.
 
@@ -201,8 +242,8 @@ def trace(
     Raises
     ------
     InputError
-        If model, loss, optimizer or generator is something else, x or target is no array of numbers, or the
-        model cannot be copied.
+        If model, loss, optimizer or generator is something else, x or target is no array of numbers, the
+        optimizer is another model's, or the model cannot be copied.
 
     Examples
     --------
@@ -224,13 +265,15 @@ def trace(
         check.instance(
             "trace", "optimizer", optimizer, Optimizer, "an optimizer such as optim.SGD(model.parameters)"
         )
+        _check_same_parameters(model, optimizer)
     if generator is not None:
         check.generator("trace", generator)
     training = check.flag("trace", "training", training)
     if reference is not None:
         check.function("trace", "reference", reference)
 
-    copied, moved, noise = _copied(model, optimizer, generator)
+    noise = np.random.default_rng(0) if generator is None else generator
+    copied, moved, noise = _copied(model, optimizer, noise)
     recorder = Recorder(copied)
     recorder.run(loss, x, target, training, noise)
     recorded = Trace(
@@ -247,9 +290,22 @@ def trace(
         name, gradients = reference(recorded, recorder.layers())
         recorded = replace(recorded, reference=name, references=dict(gradients))
     if moved is not None and not recorder.error:
+        before = moved.state_dict()
         moved.step(recorder.grads)
-        recorded = _updated(recorded, moved, recorder.places)
+        recorded = _updated(recorded, moved, recorder.places, before)
     return recorded
+
+
+def _check_same_parameters(model: Layer, optimizer: Optimizer) -> None:
+    """Require that an optimizer moves the model's own arrays."""
+    own = model.parameters
+    for name, array in optimizer.parameters.items():
+        if own.get(name) is not array:
+            has = "another array" if name in own else "no parameter"
+            raise InputError(
+                "trace: optimizer must be made of the parameters of the model that is traced, such as "
+                f"optim.SGD(model.parameters), got one of {name!r}, of which the model has {has}"
+            )
 
 
 def _copied(model: Layer, *others: Any) -> tuple[Any, ...]:
@@ -262,38 +318,32 @@ def _copied(model: Layer, *others: Any) -> tuple[Any, ...]:
         ) from error
 
 
-def _updated(recorded: Trace, optimizer: Optimizer, places: Mapping[str, str]) -> Trace:
+def _updated(
+    recorded: Trace, optimizer: Optimizer, places: Mapping[str, str], before: Mapping[str, ndarray]
+) -> Trace:
     """Return the trace with what the optimizer made of the parameters, by the operations they belong to."""
-    kind = type(optimizer).__name__
-    settings: dict[str, Any] = {"optimizer": kind}
-    rule, shown = f"+ the step of {kind}", repr(optimizer)
-    if type(optimizer) is SGD and not optimizer.momentum:  # whose step is a sum of products
-        settings |= {"lr": float(optimizer.lr), "decay": float(optimizer.weight_decay)}
-        decays = f", weight_decay={optimizer.weight_decay:g}" if optimizer.weight_decay else ""
-        rule, shown = "− lr · grad_{0}", f"SGD(lr={optimizer.lr:g}{decays})"
-        rule += " − lr · weight_decay · {0}" if decays else ""
+    kinds = optimizer.state_names(optimizer.settings)
+    numbers = {name: int(before.get(f"step.{name}", 0)) + 1 for name in optimizer.parameters}
+    rules = {number: rule_of(optimizer, number) for number in set(numbers.values())}
     operations, steps = list(recorded.operations), list(recorded.steps)
     for place, operation in enumerate(operations):
-        layer = places.get(operation.name, "")
-        new = {
-            name: np.array(array)
-            for name in operation.parameters
-            if f"grad_{name}" in operation.tensors
-            and (array := optimizer.parameters.get(f"{layer}.{name}".removeprefix("."))) is not None
-        }
-        if not new:
-            continue
-        operations[place] = replace(
-            operation,
-            tensors={**operation.tensors, **{f"new_{name}": array for name, array in new.items()}},
-            equations={
-                **operation.equations,
-                **{f"new_{name}": f"new_{name} = {name} {rule.format(name)}" for name in new},
-            },
-            settings={**operation.settings, **settings},
-        )
-        steps.append(("update", place))
-    return replace(recorded, operations=tuple(operations), steps=tuple(steps), optimizer=shown)
+        tensors, equations, moved = dict(operation.tensors), dict(operation.equations), {}
+        for name in operation.parameters:
+            full = f"{places.get(operation.name, '')}.{name}".removeprefix(".")
+            array = optimizer.parameters.get(full)
+            if array is None or f"grad_{name}" not in tensors:
+                continue
+            rule = moved[name] = rules[numbers[full]]
+            for kind in kinds:
+                tensors[old_state(kind, name)] = before.get(f"{kind}.{full}", np.zeros_like(array))
+            tensors[f"new_{name}"] = np.array(array)
+            equations[f"new_{name}"] = rule.shown or f"new_{name} = {name} + the step of {rule.optimizer}"
+        if moved:
+            steps.append(("update", place))
+            operations[place] = replace(operation, tensors=tensors, equations=equations, rules=moved)
+    return replace(
+        recorded, operations=tuple(operations), steps=tuple(steps), optimizer=shown_optimizer(optimizer)
+    )
 
 
 def _rows(operation: Operation, phase: str) -> Iterator[Sequence[str]]:

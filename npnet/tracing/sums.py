@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
+from numpy import ndarray
+
+from npnet import check
+from npnet.errors import InputError
 from npnet.tracing.operation import Operation
 
 Index = tuple[int, ...]
@@ -109,6 +114,22 @@ def label(name: str, index: Index) -> str:
     ('x[0,3]', 'y')
     """
     return f"{name}[{','.join(map(str, index))}]" if index else name
+
+
+def checked_index(owner: str, array: ndarray, index: Any) -> Index:
+    """Return an index of an array without negative numbers.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    several = index if isinstance(index, tuple | list) else (index,)
+    numbers = tuple(check.integer(owner, "index", number) for number in several)
+    fits = len(numbers) == array.ndim and all(-n <= i < n for i, n in zip(numbers, array.shape, strict=True))
+    if not fits:
+        raise InputError(f"{owner}: index must be one of an array of shape {array.shape}, got {numbers}")
+    return tuple(i % n for i, n in zip(numbers, array.shape, strict=True))
 
 
 class Factors:

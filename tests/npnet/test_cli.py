@@ -335,7 +335,7 @@ def test_a_reader_that_goes_away_meets_no_traceback():
         (["train", "mnist-svm", "--sizes", "0"], "argument --sizes: must be a positive integer, got '0'"),
         (
             ["train", "mnist-svm", "--only", "x"],
-            "mnist-svm: --only chooses among the networks of a recipe that has several; this one has",
+            "mnist-svm: --only chooses among the networks of a recipe that has several; this one needs all",
         ),
         (
             ["train", "linreg", "--only", "no such"],

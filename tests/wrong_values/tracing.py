@@ -31,6 +31,11 @@ def ask(operation, name, index):
     )
 
 
+def ask_update(name, index):
+    given = step()
+    return npnet.trace(**given).update(name, index)
+
+
 def write(path):
     recorded = npnet.trace(model(), nn.MSELoss(), np.array([[1.0, 2.0]]), np.array([[1.0, 2.0]]))
     return recorded.save(path)
@@ -59,6 +64,15 @@ ROWS = [
         {
             "operation": ["0", "", None, 3, ("model",)],
             "name": ["grad_z", "x", "weight", None, 3, ["y"]],
+            "index": [None, "01", (0,), (0, 2), (0, -3), (0.5, 1), (0, 1, 0), [[0]], {}],
+        },
+    ),
+    Row(
+        "Trace.update",
+        ask_update,
+        lambda: {"name": "model.weight", "index": (0, 1)},
+        {
+            "name": ["model", "weight", "0.weight", "", None, 3, ("model", "weight")],
             "index": [None, "01", (0,), (0, 2), (0, -3), (0.5, 1), (0, 1, 0), [[0]], {}],
         },
     ),

@@ -9,7 +9,7 @@ function groupsOf(phase, operation) {
   const inputs = names.filter((name) => name in operation.sources);
   const { parameters } = operation;
   const constants = names.filter(
-    (name) => !inputs.includes(name) && !parameters.includes(name) && !/^(y$|grad_|new_)/.test(name),
+    (name) => !inputs.includes(name) && !parameters.includes(name) && !/^(y$|grad_|new_|old_)/.test(name),
   );
   if (phase === "forward")
     return [
@@ -23,6 +23,7 @@ function groupsOf(phase, operation) {
     return [
       ["parameters before", moved],
       ["gradients", moved.map((name) => `grad_${name}`)],
+      ["kept by the optimizer from the steps before", names.filter((name) => name.startsWith("old_"))],
       ["parameters after", changed],
     ];
   }
@@ -85,16 +86,8 @@ function showStep() {
   const operation = trace.operations[place];
   byId("what").replaceChildren(`${through[phase]} `, make("b", {}, operation.name), ` ${operation.layer}`);
   byId("step").className = phase;
-  const shown = Object.entries(operation.equations).filter(([name]) =>
-    phase === "forward"
-      ? name === "y"
-      : phase === "update"
-        ? name.startsWith("new_")
-        : name.startsWith("grad_"),
-  );
-  const equations = shown
-    .filter(([name]) => name in operation.tensors)
-    .map(([, text]) => equationOf(text, operation));
+  byId("readout").textContent = "";
+  const equations = phase === "update" ? rulesOf(operation) : equationsOf(phase, operation);
   byId("equations").replaceChildren(...equations, ...remarks(phase, operation));
   state.maps.clear();
   const groups = groupsOf(phase, operation).filter(([, names]) => names.length);
@@ -109,6 +102,22 @@ function showStep() {
     ),
   );
   fitMaps();
+}
+
+function equationsOf(phase, operation) {
+  return Object.entries(operation.equations)
+    .filter(([name]) => name in operation.tensors && name.startsWith(phase === "forward" ? "y" : "grad_"))
+    .map(([, text]) => equationOf(text, operation));
+}
+
+/** The optimizer's equations; those of all its parameters are the same, unless some have had fewer steps. */
+function rulesOf(operation) {
+  const rules = new Set(Object.values(operation.rules).map((number) => trace.rules[number].lines));
+  const lines = [...rules].flat();
+  if (!lines.length) return [make("p", { class: "remark" }, `The rule of ${trace.optimizer} has no equations.`)];
+  const says = "p is a parameter’s element, g its gradient";
+  const rows = lines.map(([what, text]) => make("li", {}, make("small", {}, `${what} `), text));
+  return [make("p", { class: "remark" }, `${trace.optimizer}: ${says}.`), make("ul", { class: "equation" }, ...rows)];
 }
 
 /** What is to be said of an operation beside its equations. */

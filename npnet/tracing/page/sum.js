@@ -56,13 +56,14 @@ function turnTo(chosen) {
   const origin = originOf(chosen);
   state.all = false;
   state.chosen = origin;
+  byId("sum").scrollTop = 0;
   const { operation, name } = origin;
   const phase =
     name === "y"
       ? "forward"
       : name.startsWith("grad_")
         ? "backward"
-        : name.startsWith("new_")
+        : /^(new|old)_/.test(name)
           ? "update"
           : "";
   const step = phase ? stepOf(phase, operation) : -1;
@@ -75,7 +76,7 @@ function turnTo(chosen) {
     showSum();
   }
   if (document.activeElement === document.body) byId("sum").focus({ preventScroll: true });
-  if (matchMedia("(max-width: 64rem)").matches) byId("sum").scrollIntoView({ block: "nearest" });
+  if (matchMedia("(max-width: 64rem)").matches) byId("sum").scrollIntoView();
 }
 
 function showSum() {
@@ -110,7 +111,7 @@ function showSum() {
     ...back,
     heading,
     said,
-    ...(sum ? writtenOut(sum, operation, single) : unwritten(operation, name)),
+    ...(sum ? writtenOut(sum, operation, single) : name.startsWith("new_") ? [] : unwritten(operation, name)),
     ...after(operation, name, index, single),
   );
 }
@@ -124,7 +125,9 @@ function unwritten(operation, name) {
       ? "A number of the input."
       : name === "grad_y"
         ? "The upstream gradient: the loss is what is minimised, and its slope in itself is 1."
-        : source === undefined && operation.kind
+        : name.startsWith("old_")
+          ? "What the optimizer kept of the steps before."
+          : source === undefined && operation.kind
           ? "Given: no gradient goes there."
           : "npnet knows no equation of this.";
   return [make("p", {}, said)];
@@ -242,11 +245,11 @@ function writtenOut(sum, operation, single) {
 }
 
 /** Whether a sum is what the array holds, as far as rounding lets it. @param {Sum} sum */
-function agrees(sum, absent, single) {
+function agrees(sum, absent, single, slack = 1e-4) {
   const total = sum.total + absent;
   if (Number.isFinite(sum.element)) {
     const size = sum.values.reduce((all, value) => all + Math.abs(value), 0);
-    return Math.abs(total - sum.element) <= 1e-4 * size + 1e-12;
+    return Math.abs(total - sum.element) <= slack * size + 1e-12;
   }
   return Object.is(rounded(total, single), sum.element) || overflows(sum, single);
 }
@@ -260,10 +263,10 @@ function overflows(sum, single) {
 }
 
 /** @param {Sum} sum */
-function verdict(sum, absent, single) {
+function verdict(sum, absent, single, whose = "layer", slack = 1e-4) {
   const total = sum.total + absent;
   const held = exact(sum.element, single);
-  if (!agrees(sum, absent, single)) return `This is not what the layer gave: its array holds ${held}.`;
+  if (!agrees(sum, absent, single, slack)) return `This is not what the ${whose} gave: its array holds ${held}.`;
   if (Object.is(rounded(total, single), sum.element) || total === sum.element)
     return `The array holds ${held}: the same.`;
   if (!Number.isFinite(sum.element))
@@ -302,27 +305,8 @@ function after(operation, name, index, single) {
       ),
     );
   }
-  const parameter = operation.parameters.find((each) => [each, `grad_${each}`, `new_${each}`].includes(name));
-  return parameter ? [...said, ...learning(operation, parameter, index, single)] : said;
-}
-
-/** A parameter's element: its value, its gradient, and what the optimizer made of it. */
-function learning(operation, parameter, index, single) {
-  const value = (name) => element(operation.tensors[name], index);
-  const link = (name) =>
-    make(
-      "button",
-      { type: "button", class: `factor ${tone(name)}`, click: () => choose({ operation, name, index }) },
-      label(name, index),
-    );
-  const changed = `new_${parameter}`;
-  const rows = [parameter, `grad_${parameter}`, changed]
-    .filter((name) => name in operation.tensors)
-    .map((name) => make("li", {}, link(name), ` = ${exact(value(name), single)}`));
-  const list = make("ul", { class: "learning" }, ...rows);
-  if (!(changed in operation.tensors)) return [list];
-  const step = short(value(changed) - value(parameter));
-  return [list, make("p", { class: "reference" }, `The step is ${step}, that of ${trace.optimizer}.`)];
+  const parameter = operation.parameters.find((each) => namesOf(operation, each).includes(name));
+  return parameter ? [...said, ...learning(operation, parameter, index)] : said;
 }
 
 /** Light up what the chosen element is made of. */
@@ -332,7 +316,9 @@ function light() {
   if (!state.chosen || trace.operations[place] !== state.chosen.operation) return;
   const { operation, name, index } = state.chosen;
   const sum = sumOf(operation, name, index);
-  for (const { tensor, index: where } of sum ? [...sum.terms.flat(), ...sum.decisive] : []) {
+  const update = name.startsWith("new_") ? updateOf(operation, name.slice("new_".length), index).given : [];
+  const made = sum ? [...sum.terms.flat(), ...sum.decisive] : update.map(({ tensor }) => ({ tensor, index }));
+  for (const { tensor, index: where } of made) {
     const map = tensor && state.maps.get(tensor);
     if (map && where) map.lit.add(placeOf(map.tensor, where));
   }

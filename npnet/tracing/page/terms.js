@@ -9,22 +9,6 @@ function* meanOfNothing(o) {
   yield [constant("0/0", NaN)];
 }
 
-/** What the optimizer did: of its rules, plain gradient descent is a product. */
-function* update(o, name, index) {
-  const parameter = name.slice("new_".length);
-  const old = o.at(parameter, index);
-  yield [old];
-  const { lr, decay, optimizer } = o.settings;
-  if (lr === undefined) {
-    const after = o.value(name, index);
-    const step = after === undefined || old.value === undefined ? undefined : after - old.value;
-    yield [constant(`the step of ${optimizer}`, step)];
-    return;
-  }
-  yield [constant("−lr", -lr), o.at(`grad_${parameter}`, index)];
-  if (decay) yield [constant("−lr", -lr), constant("weight_decay", decay), old];
-}
-
 const RULES = {
   linear,
   conv2d,
@@ -52,14 +36,14 @@ const RULES = {
 /**
  * Write one element out as the sum it is.
  * @param {any} operation
- * @param {string} name  "y", a gradient, or a parameter's new value
+ * @param {string} name  "y" or a gradient
  * @param {number[]} index
  * @returns {Sum | null}  null where no equation is known
  */
 function sumOf(operation, name, index) {
-  if (!(name in operation.equations)) return null;
+  if (!(name in operation.equations) || name.startsWith("new_")) return null;
   const factors = new Factors(operation);
-  let rule = name.startsWith("new_") ? update : RULES[operation.kind];
+  let rule = RULES[operation.kind];
   if (name === "y" && operation.settings.m === 0) rule = meanOfNothing;
   const terms = [];
   let missing = 0;

@@ -182,6 +182,17 @@ def test_of_some_networks_there_is_no_whole_run(name):
     assert not recipe.only(first).only(first).whole
 
 
+def test_a_setup_is_found_by_its_name_where_all_must_be_run():
+    recipe = recipes.get("mnist-svm")
+    assert recipe.setup("LeNet-5") == recipe.setups[2]
+    with pytest.raises(InputError, match=r"mnist-svm: networks must be among \"softmax\", .*, got 'LeNet'"):
+        recipe.setup("LeNet")
+    with pytest.raises(InputError, match="this one has one network, got 'LeNet-5'"):
+        recipes.get("mnist-lenet").setup("LeNet-5")
+    with pytest.raises(InputError, match="this one needs all its networks, got 'softmax'"):
+        recipe.only("softmax")
+
+
 def test_setups_must_have_names_that_tell_them_apart():
     points = Splits(ArrayDataset(np.ones((4, 1)), np.ones((4, 1))))
     (setup,) = line_recipe(points).setups

@@ -269,6 +269,10 @@ def test_one_sample_without_its_batch_axis_is_named_where_it_came_in():
     with pytest.raises(InputError) as wrong:
         model(np.ones((1, 9, 9), np.float32))
     assert "batch axis" not in str(wrong.value)
+    with pytest.raises(InputError) as wrong:  # what is wrong in training alone is not the shape
+        nn.Sequential(nn.Dropout()).forward(np.ones((4, 2), np.float32))
+    assert "generator" in str(wrong.value)
+    assert "batch axis" not in str(wrong.value)
 
 
 def test_a_summary_draws_itself_in_a_notebook():

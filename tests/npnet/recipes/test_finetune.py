@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from npnet import models, recipes
+from npnet._kept_run import KeptRun
 from npnet.experiments import Options
 from npnet.recipes.finetune import WAYS, start
+from npnet.train import predict
 
 NAMES = [way.name for way in WAYS]
 
@@ -54,6 +56,13 @@ def test_a_quick_run_learns_both_halves(data, tmp_path):
     assert {path.name for path in result.figures} == drawn
     assert all(path.stat().st_size > 5000 for path in result.figures)
     assert any("425" in line for line in lines)
+    # What is kept is a network for 5–9, and a trace of it takes the digits 5–9.
+    assert (result.values["best"], result.values["setup"]) == ("last layer", "digits 5–9")
+    setup, model = KeptRun.open(result.folder).network()
+    assert setup.name == "digits 5–9"
+    test = setup.splits(Options(data=data)).test
+    accuracy = (predict(model, test).argmax(axis=1) == test.y).mean()
+    assert accuracy == pytest.approx(reached["last layer"]["accuracy"])
 
 
 @pytest.mark.parametrize("way", WAYS, ids=NAMES)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from npnet import data, nn, optim, recipes
+from npnet._kept_run import KeptRun
 from npnet.checkpoint import load
 from npnet.data import ArrayDataset
 from npnet.errors import InputError
@@ -30,7 +31,8 @@ def enlarged():
         x = np.kron(part.x, np.ones((3, 3), np.float32))
         return ArrayDataset(np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2))), part.y)
 
-    return replace(splits, **{name: enlarge(part) for name, part in splits.parts().items()})
+    parts = {name: enlarge(part) for name, part in splits.parts().items()}
+    return replace(splits, format=None, **parts)
 
 
 @pytest.fixture
@@ -197,6 +199,14 @@ def test_machines_and_networks_learn_from_the_same_digits(enlarged_digits, tmp_p
     assert few["accuracy"] < many["accuracy"]
     assert 0 < few["support_vectors"] <= 200 < many["support_vectors"] <= 400
     assert len((result.folder / "metrics.jsonl").read_text().splitlines()) > len(rows)
+    kept = KeptRun.open(result.folder)
+    (name,) = kept.networks()
+    assert (result.values["setup"], result.values["best"]) == (name, f"{name}, 400 digits")
+    setup, model = kept.network()
+    assert setup.name == name
+    measured = next(row for row in rows if (row["digits"], row["classifier"]) == (400, name))
+    test = setup.splits(Options()).test
+    assert (predict(model, test).argmax(axis=1) == test.y).mean() == pytest.approx(measured["accuracy"])
 
 
 def test_more_digits_than_there_are_cannot_be_asked_for(enlarged_digits, tmp_path):

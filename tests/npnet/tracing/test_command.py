@@ -128,6 +128,8 @@ def test_mistakes_are_told_in_one_line(capsys, trained, tmp_path):
         (["--index", "-1"], "--index"),
         ([str(run), "--only", "nonsense"], "this one has one network, got 'nonsense'"),
         ([str(tmp_path)], "trace: RUN must be the folder of a run with its options.json"),
+        ([str(tmp_path / "gone")], "trace: RUN must be the folder of a run, and there is no "),
+        (["mnist-svm", "--only", "nonsense", "--out", str(tmp_path)], "mnist-svm: networks must be among"),
         ([str(without)], "has no weights of a network (model.safetensors or weights.safetensors)"),
         ([str(odd)], "did you mean digits?"),
         (["--html", "no/such/folder.html", "--no-reference"], "cannot be written"),

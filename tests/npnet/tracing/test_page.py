@@ -1,5 +1,7 @@
 """The page in a browser: its numbers are the arrays', its sums come out, and everything can be reached."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -36,8 +38,37 @@ def test_the_pages_numbers_are_the_arrays_and_its_terms_add_up_to_them(opened, t
             array = operation[result]
             chosen = rng.choice(array.size, min(SAMPLES, array.size), replace=False)
             indices = [list(map(int, np.unravel_index(k, array.shape))) if array.ndim else [] for k in chosen]
+            if result.startswith("new_"):
+                check_updates(page, trace, place, result.removeprefix("new_"), indices)
+                continue
             for index, found in zip(indices, page.evaluate(SUMS, [place, result, indices]), strict=True):
                 check_sum(found, array[tuple(index)], trace.sum(operation.name, result, tuple(index)), array)
+
+
+UPDATES = """([place, parameter, indices]) => indices.map((index) => {
+  const { given, lines } = updateOf(trace.operations[place], parameter, index);
+  const start = ({symbol, tensor}) => `${symbol} = ${label(tensor, index)}`;
+  return {given: given.map((line) => [line.says, start(line), "", line.value]),
+    lines: lines.map((line) => [line.says, line.text, substituted(line), line.value])};
+})"""
+
+
+def check_updates(page, trace, place, parameter, indices):
+    """Require that the optimizer's step on the page is, line by line, the one that Python writes out."""
+    for index, found in zip(indices, page.evaluate(UPDATES, [place, parameter, indices]), strict=True):
+        written = trace.update(f"{trace.operations[place].name}.{parameter}", tuple(index))
+        for rows, lines in ((found["given"], written.given), (found["lines"], written.lines)):
+            for (*words, value), line in zip(rows, lines, strict=True):
+                assert float(value) == float(line.value), str(written)
+                assert plain_numbers(words) == plain_numbers([line.says, line.equation, line.numbers])
+
+
+def plain_numbers(words):
+    """Return words with their numbers in one notation, as Python and JavaScript differ in exponents."""
+    return [
+        re.sub(r"\d[\d.]*(e[+−]?\d+)?", lambda found: str(float(found[0].replace("−", "-"))), text)
+        for text in words
+    ]
 
 
 def check_sum(found, element, written, array):
@@ -95,7 +126,9 @@ def click_cell(page, name, *index):
 
 def terms_shown(page):
     """Return the terms of the sum as they are written, without the numbers below them."""
-    return [text.splitlines()[0] for text in page.locator("#sum .term").all_inner_texts()]
+    return [
+        text.splitlines()[0] for text in page.locator("#sum .terms:not(.learning) .term").all_inner_texts()
+    ]
 
 
 def test_a_click_on_an_output_shows_inputs_times_weights(opened, traced):
@@ -134,10 +167,67 @@ def test_a_weight_shows_its_gradient_and_what_the_optimizer_made_of_it(opened, t
     click_cell(page, "grad_weight", 0, 0)
     page.locator(".learning .factor", has_text="new_weight[0,0]").click()
     assert page.inner_text("#what").startswith("The optimizer’s step of 0")
-    assert terms_shown(page) == ["weight[0,0]", "−lr · grad_weight[0,0]"]
+    assert learning_shown(page) == [
+        "old value p = weight[0,0]", "gradient g = grad_weight[0,0]",
+        "step d = lr · g", "new value p ← p − d", "the array holds new_weight[0,0]",
+    ]  # fmt: skip
     step = float(trace["0"]["new_weight"][0, 0]) - float(trace["0"]["weight"][0, 0])
     said = page.inner_text("#sum .learning + .reference").replace("−", "-")
     assert said == f"The step is {step:.4g}, that of SGD(lr=0.1)."
+    assert page.inner_text("#sum .agrees").endswith(": the same.")
+
+
+def learning_shown(page):
+    """Return the lines of the optimizer's step, without the numbers below them."""
+    rows = page.locator("#sum .learning .term").all_inner_texts()
+    return [" ".join(text.splitlines()[:2]) for text in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "parameter", "said"),
+    [
+        ("images", "0", "weight", ["first moment m ← m + (1 − β₁) · (g − m)", "step d = lr / c₁ · m / s"]),
+        ("residual", "0", "bias", ["momentum b ← momentum · b + (1 − dampening) · g", "step d = lr · b"]),
+    ],
+)
+def test_a_click_on_a_weight_shows_the_optimizers_step(opened, traced, name, operation, parameter, said):
+    trace = traced(name)
+    page = opened(trace)
+    page.click(f'li[data-name="{operation}"] button.forward')
+    last = [size - 1 for size in trace[operation][parameter].shape]
+    click_cell(page, parameter, *last)
+    written = trace.update(f"{operation}.{parameter}", tuple(last))
+    rows = learning_shown(page)
+    assert rows[0].startswith("old value p = ")
+    assert set(said) < set(rows)
+    shown = [float(cell.get_attribute("data-value")) for cell in page.locator(".learning .amount").all()]
+    assert shown == [float(each.value) for each in (*written.given, *written.lines)] + [float(written.new)]
+    assert page.inner_text("#sum .agrees").endswith(": the same.")
+    page.locator(".learning .factor", has_text="old_").first.click()
+    assert page.inner_text("#what").startswith("The optimizer’s step of")
+    assert "kept of the steps before" in page.inner_text("#sum")
+    assert learning_shown(page) == rows
+
+
+def test_a_rule_of_ones_own_shows_old_and_new_value_and_wrong_equations_are_told(opened):
+    class Own(npnet.optim.Optimizer):
+        def update(self, parameter, grad, state, step, scratch):
+            parameter -= self.lr * grad
+
+        def equations(self, step):
+            return lines
+
+    model = linear(3, 2)
+    optimizer = Own(model.parameters, lr=0.5)
+    for lines, rows in (({}, 3), ({"new value": "p ← p − lr · g · g"}, 4)):
+        trace = npnet.trace(model, nn.MSELoss(), floats(2, 3), floats(2, 2), optimizer=optimizer)
+        page = opened(trace)
+        page.click("#last")
+        assert ("has no equations" in page.inner_text("#equations")) == (not lines)
+        click_cell(page, "new_weight", 1, 2)
+        assert len(learning_shown(page)) == rows
+        assert page.locator("#sum .failure").count() == len(lines)
+    assert page.inner_text("#sum .failure").startswith("This is not what the rule gave")
 
 
 def test_what_an_element_is_made_of_lights_up(opened, traced):
@@ -214,8 +304,11 @@ def test_nothing_sticks_out_at_a_phones_width(opened, traced, name):
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
         if page.is_enabled("#next"):
             page.click("#next")
+    assert not page.inner_text("#readout")
     click_cell(page, page.locator("figure").last.get_attribute("data-name"), 0)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+    heading, player = (page.locator(each).bounding_box() for each in ("#sum h2", "#player"))
+    assert player["y"] + player["height"] <= heading["y"] < 740
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

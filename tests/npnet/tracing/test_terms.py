@@ -93,7 +93,7 @@ def test_the_optimizers_step_is_written_out(traced):
     trace = traced("mlp")
     written = trace.sum("0", "new_weight", (1, 2))
     assert str(written).splitlines()[1].split("=")[0].strip() == "weight[1,2]"
-    assert [factor.label for factor in written.terms[1]] == ["−lr", "grad_weight[1,2]"]
+    assert [factor.label for factor in written.terms[1]] == ["the step of SGD(lr=0.1)"]
 
 
 @pytest.mark.parametrize(

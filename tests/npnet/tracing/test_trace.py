@@ -227,6 +227,13 @@ def test_a_loss_that_gives_no_number_is_told():
     assert trace["model"].ran_forward
 
 
+def test_dropout_draws_from_seed_0_where_no_generator_is_given():
+    model = nn.Sequential(nn.Dropout(0.5), linear(3, 2))
+    without, given = run(model), run(model, generator=np.random.default_rng(0))
+    np.testing.assert_array_equal(without["0"]["factor"], given["0"]["factor"])
+    assert set(without["0"]["factor"].flat) == {0, 2}
+
+
 def test_nan_and_infinities_are_counted_and_marked():
     x = X.copy()
     x[0] = np.nan, np.inf, -np.inf
@@ -272,6 +279,11 @@ def test_a_file_that_cannot_be_written_is_named(traced, tmp_path):
         ({"loss": nn.MSELoss("none")}, "trace: loss must be one number"),
         ({"x": [[1.0]]}, "trace: x must be"),
         ({"target": 3}, "trace: target must be"),
+        (
+            {"optimizer": optim.SGD(linear(3, 2).parameters)},
+            "got one of 'weight', of which the model has another",
+        ),
+        ({"optimizer": optim.SGD({"w": np.ones(2)})}, "got one of 'w', of which the model has no parameter"),
         ({"optimizer": "SGD"}, "trace: optimizer must be an optimizer such as"),
         ({"generator": 3}, "trace: generator must be"),
         ({"training": "yes"}, "trace: training must be"),
