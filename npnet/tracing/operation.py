@@ -151,7 +151,6 @@ class Operation:
     says : str
         The first line of the documentation of a layer of your own.
     parameters : tuple of str
-    parameters : tuple of str
         Which of the inputs are learnt.
     rules : dict from parameters to Rule
         How the optimizer moved each, where it did.
