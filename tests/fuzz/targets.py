@@ -8,6 +8,7 @@ import contextlib
 import copy
 import gzip
 import io
+import json
 import shutil
 import tempfile
 from functools import cache, partial
@@ -15,9 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from npnet import InputError, checkpoint, cli, data, load, nn, optim, save
+from npnet import InputError, checkpoint, cli, data, load, nn, optim, recipes, save
+from npnet._kept_run import KeptRun
 from npnet.data.idx import read_idx
 from npnet.data.signs import read_signs
+from npnet.experiments import Options
+from npnet.run import RunFolder
 from npnet.train import fit, plain_step, read_checkpoint
 from npnet.train.checkpoint import read, write
 
@@ -103,6 +107,19 @@ def picture(content):
     loaded(file_of(content, "picture.png"))
 
 
+def kept_run(content):
+    """Open the folder of a run whose options and result the bytes are, and look for its networks."""
+    path = folder() / "kept"
+    path.mkdir(exist_ok=True)
+    for name, text in zip(("options.json", "result.json"), content.split(b"\0", 1), strict=False):
+        (path / name).write_bytes(text)
+    run = KeptRun.open(path)
+    with contextlib.suppress(InputError):
+        RunFolder.reopen(path)
+    if run.networks():
+        run.network()
+
+
 def command_line(content):
     """Run the command line with words that the bytes choose, but for what would take long.
 
@@ -169,6 +186,12 @@ def spoil(tree, place, odd):
 # ---- valid input -----------------------------------------------------------------------------------------
 
 
+def asked(recipe):
+    """Return what a run of a recipe leaves about itself."""
+    asked = recipe._asked(Options(quick=True, seed=3))
+    return json.dumps(asked, default=str).encode() + b'\0{"status": "failed", "best": ""}'
+
+
 def written(write_it, name):
     path = folder() / name
     write_it(path)
@@ -194,6 +217,7 @@ def seeds():
         table: [csv_file, 'ä;b;c\r\n1,5;"x;y";2\r\n2,5;z;3\r\n'.encode("latin1") * 6],
         signs: [header.encode() + b"\n" + b"3," * 784 + b"0\n"],
         picture: [written(draw, "seed.png"), written(partial(draw, kind="JPEG"), "seed.jpg")],
+        kept_run: [asked(recipes.get("digits")), asked(recipes.get("gmm-deep").only("2-2 on (4, 2, 40)"))],
         command_line: [bytes([2]), bytes([0, 6, 10]), bytes([1, 36, 37])],
         resumed: [b"", bytes(range(0, 250, 9)), b"\x05\x07"],
     }  # fmt: skip
