@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -19,16 +18,18 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 
     It is written under a name of its own in the same folder, flushed to the disk, and renamed; then the
     folder is flushed. If anything goes wrong before that, an old file stays and nothing new is left. Of a
-    symbolic link the file it points to is replaced.
+    symbolic link the file it points to is replaced. A pipe or a device is written into.
 
     Raises
     ------
     OSError
-        If it cannot be written, or the name is that of a pipe or a device.
+        If it cannot be written.
     """
     target = Path(os.path.realpath(path))
-    if target.exists() and not (target.is_file() or target.is_dir()):  # a folder cannot be replaced
-        raise OSError(errno.EINVAL, "it is not a regular file")
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        with target.open("wb") as stream:
+            yield stream
+        return
     # A short name, since that of the file itself may be as long as the file system allows.
     unfinished = target.with_name(f".{secrets.token_hex(4)}.tmp")
     try:

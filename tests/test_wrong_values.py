@@ -84,7 +84,7 @@ WITHOUT = {
     },
     "names of types": {
         "CheckingEngine", "Data", "Dataset", "Engine", "Gradients", "LayerBackward", "ProgressMode",
-        "Reference", "ResumableEngine",
+        "Reference", "ResumableEngine", "ScheduleEvery",
     },
     "a base class, looked at by those made of it": {"Layer"},
     "without arguments": {"installed_reference", "names"},

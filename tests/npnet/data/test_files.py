@@ -14,7 +14,7 @@ from npnet._lock import Lock
 from npnet.data import data_folder, present
 from npnet.data._pickled import read_pickled
 from npnet.data.cifar import CIFAR10
-from npnet.data.download import SECONDS_BETWEEN_LOOKS, _write_whole, download, download_archive
+from npnet.data.download import SECONDS_BETWEEN_LOOKS, _write, download, download_archive
 from npnet.data.files import MOST_BYTES, exists, read_bytes
 from npnet.data.idx import read_idx
 from npnet.data.published import PUBLISHED
@@ -190,7 +190,7 @@ def test_a_folder_made_without_any_rights_is_removed_again(server, tmp_path, md5
             with pytest.raises(MissingError, match=r"a is missing, and downloading .* \(PermissionError\)"):
                 download(url + "a", tmp_path / "new" / "deep" / "a", md5(b"a"))
             with pytest.raises(MissingError, match="a is missing, and cannot be written: Permission denied"):
-                _write_whole(tmp_path / "new" / "deep" / "a", b"a")
+                _write(tmp_path / "new" / "deep" / "a", b"a")
             assert not (tmp_path / "new").exists()
         else:
             download(url + "a", tmp_path / "new" / "deep" / "a", md5(b"a"))
@@ -290,7 +290,7 @@ def test_a_full_disk_leaves_nothing_behind(server, tmp_path, md5, request):
         download(url + "a", tmp_path / "new" / "a", md5(content))
     assert not (tmp_path / "new").exists()
     with pytest.raises(MissingError, match="b is missing, and cannot be written: File too large"):
-        _write_whole(tmp_path / "new" / "b", content)
+        _write(tmp_path / "new" / "b", content)
     assert not (tmp_path / "new").exists()
 
 
