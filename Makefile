@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 export PYODIDE
 SOURCES := pyproject.toml README.md $(shell find npnet ptref -name '*.py')
 
-.PHONY: help train test parity lint format typecheck nightly faults fuzz test-lowest benchmarks docs notebooks clean
+.PHONY: help train test parity lint format nightly faults fuzz audit test-lowest benchmarks docs notebooks clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,10 @@ faults: $(VENV)/.dev  ## kill, starve and damage training runs, and count what i
 
 fuzz: $(VENV)/.dev  ## feed every reader and the command line with damaged input
 	$(BIN)/python -m tests.fuzz
+
+audit: $(VENV)/.dev  ## look for published weaknesses in what is installed
+	$(BIN)/pip install --quiet pip-audit
+	$(BIN)/pip-audit --local
 
 test-lowest:  ## run the engine's tests with the oldest libraries allowed
 	$(PYTHON) -m venv .venv-lowest

@@ -83,6 +83,7 @@ class Editor {
     this.block.hidden = false;
     this.editButton.hidden = false;
     this.resetButton.hidden = true;
+    this.output.replaceChildren(); // it was of other code
   }
 
   get text() {
@@ -93,6 +94,7 @@ class Editor {
   async run() {
     this.runButton.disabled = true;
     this.stopButton.hidden = false;
+    this.output.replaceChildren();
     const progress = (text) => (this.status.textContent = text);
     try {
       await python.start(progress);
@@ -114,7 +116,10 @@ class Editor {
   /** Run the examples above that have not been run. */
   async runAbove(progress) {
     for (const cell of cells) {
-      if (!cell.done && cell.precedes(this)) await cell.runAlone(progress);
+      if (cell.done || !cell.precedes(this)) continue;
+      if (cell.unfinished === cell.text)
+        throw new Error("An example above was stopped before its end. Change or reset it, and run it first.");
+      await cell.runAlone(() => progress("Running the examples above …"));
     }
   }
 
@@ -146,6 +151,7 @@ class Cell extends Editor {
     super(element.querySelector(":scope > .cell-code"), output, "Run");
     output.setAttribute("aria-live", "polite");
     this.done = false;
+    this.unfinished = null; // the code that has begun and has not come to its end
   }
 
   async work(progress) {
@@ -155,7 +161,9 @@ class Cell extends Editor {
 
   async runAlone(progress) {
     progress("Running …");
+    this.unfinished = this.text;
     this.show(await python.ask({ kind: "run", code: this.text }, progress));
+    this.unfinished = null;
     this.done = true;
   }
 }

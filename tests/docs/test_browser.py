@@ -67,6 +67,8 @@ def test_an_endless_loop_is_stopped_and_the_page_goes_on(small, opened):
     assert page.evaluate("1 + 1") == 2, "the page is responsive meanwhile"
     first.get_by_role("button", name="Stop").click()
     first.get_by_text("Stopped. The next run starts afresh.").wait_for()
+    page.evaluate("npnetPage.exercises[0].run()")
+    page.get_by_text("An example above was stopped before its end.").wait_for()
     first.get_by_role("button", name="Reset").click()
     assert "[0., 2.]" in page.evaluate(RUN_CELL, 0)
 
