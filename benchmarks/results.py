@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from npnet._whole import whole
 from npnet.errors import InputError, MissingError
 
 FOLDER = Path(__file__).parent / "results"
@@ -100,13 +101,8 @@ def write_whole(path: Path, content: bytes) -> Path:
     InputError
         If it cannot be written.
     """
-    beside = path.with_name(f"{path.name}.part")
-    with _as_input_error():
-        try:
-            beside.write_bytes(content)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+    with _as_input_error(), whole(path) as file:
+        file.write(content)
     return path
 
 

@@ -22,10 +22,8 @@ from npnet.errors import InputError
 from npnet.run import OPTIONS, RESULT, RunFolder, read_json
 from ptref.launch import Launch
 
-RUN, REFUSED = (
-    "run",
-    "refused",
-)  # what a launch remembers: the folder of its run, and that nothing can be done
+# What a launch remembers: the folder of its run, and that nothing can be done.
+RUN, REFUSED = "run", "refused"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,19 +13,18 @@ from tempfile import TemporaryDirectory
 from unittest import mock
 
 from npnet import cli, run
-from npnet.checkpoint import load
 from npnet.errors import InputError
 from npnet.experiments import runner
 from npnet.run import newest_unfinished
 from npnet.train import _checkpoints, read_checkpoint
 from tests.faults.harness import SIGKILLED, KillAtEvent, context, without_main
+from tests.faults.left import left
 
 RECIPES = {
     "digits": ["digits", "--quick", "--epochs", "3", "--threads", "1"],
     "linreg": ["linreg", "--epochs", "4"],  # several networks, all of them kept
 }
 AT_ONCE = -1.0  # after which time what a killed command has left is removed
-TIMES = {"seconds", "samples_per_second"}
 
 
 def child(arguments, fault=None):
@@ -64,28 +63,6 @@ def expected(recipe):
         began = time.perf_counter()
         assert finish(out, *RECIPES[recipe]) == 0
         return left(Path(out)), time.perf_counter() - began
-
-
-def left(out):
-    """Return what the only run has left, without times."""
-    (folder,) = out.glob("*/*")
-    texts = [(folder / "result.json").read_text(), *(folder / "metrics.jsonl").read_text().splitlines()]
-    weights = {
-        f"{path.name} {name}": array.tobytes()
-        for path in folder.glob("*.safetensors")
-        for name, array in load(path)[0].items()
-    }
-    return (
-        [_without_times(json.loads(text)) for text in texts],
-        weights,
-        {path.name for path in folder.iterdir()},
-    )
-
-
-def _without_times(value):
-    if isinstance(value, dict):
-        return {key: _without_times(each) for key, each in value.items() if key not in TIMES}
-    return [_without_times(each) for each in value] if isinstance(value, list) else value
 
 
 def check_goes_on(recipe, out):

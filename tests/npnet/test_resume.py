@@ -1,6 +1,5 @@
 """``npnet train --resume``: a run that was interrupted or killed ends as if it had never stopped."""
 
-import json
 import os
 import signal
 
@@ -8,16 +7,15 @@ import numpy as np
 import pytest
 
 from npnet import cli, recipes
-from npnet.checkpoint import load
 from npnet.data import ArrayDataset, Splits
 from npnet.errors import InputError
 from npnet.experiments import runner
 from npnet.run import RunFolder, newest_unfinished
 from npnet.train import read_checkpoint, run
+from tests.faults.left import left
 
 pytestmark = pytest.mark.usefixtures("bare")
 
-TIMES = {"seconds", "samples_per_second"}
 RECIPES = {
     "one network": ["digits", "--quick", "--epochs", "2"],
     "several, with snapshots": ["gmm-deep", "--epochs", "40"],
@@ -67,26 +65,6 @@ def interrupting(monkeypatch):
 
 def train(*arguments):
     return cli.main(["train", *map(str, arguments), "--quiet"])
-
-
-def left(out):
-    """Return what the one run under a folder has left, without times."""
-    (folder,) = out.glob("*/*")
-    result = json.loads((folder / "result.json").read_text())
-    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    weights = {
-        f"{path.name} {name}": array.tobytes()
-        for path in folder.glob("*.safetensors")
-        for name, array in load(path)[0].items()
-    }
-    files = {path.name for path in folder.iterdir()}
-    return without_times(result), without_times(metrics), weights, files
-
-
-def without_times(value):
-    if isinstance(value, dict):
-        return {key: without_times(each) for key, each in value.items() if key not in TIMES}
-    return [without_times(each) for each in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("name", RECIPES)
