@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize, skip_init
+from torch.nn.utils import parametrize
 
 from npnet import check
 from npnet import nn as npn
@@ -272,13 +272,13 @@ def _plain_module(layer: Layer) -> nn.Module:
     has_bias = settings.pop("bias", None) is not None
     if kind in {nn.Linear, nn.Conv2d}:
         settings["bias"] = has_bias
-    tensors = {name: torch.from_numpy(array) for name, array in state.items()}
-    dtype = next(iter(tensors.values())).dtype
-    # Unlike a plain call, this one draws no random numbers.
-    module: nn.Module = skip_init(kind, **settings, dtype=dtype)  # type: ignore[no-untyped-call]
+    tensors = {name: torch.tensor(array) for name, array in state.items()}
+    # A module on "meta" has shapes alone, so it draws no random numbers. (torch.nn.utils.skip_init would do
+    # the same, but loads PyTorch's symbolic shapes and SymPy: half a second.)
+    module = kind(**settings, device="meta", dtype=next(iter(tensors.values())).dtype)
     if not has_bias and module.bias is not None:
         module.register_parameter("bias", None)
-    module.load_state_dict(tensors)
+    module.load_state_dict(tensors, assign=True)
     for name in layer.frozen & tensors.keys():
         module.get_parameter(name).requires_grad = False
     return module

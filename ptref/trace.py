@@ -60,7 +60,9 @@ def gradients(
         raise InputError(f"gradients: trace must be what npnet.trace returns, got {type(trace).__name__}")
     outputs: dict[str, Tensor] = {}
     watched: dict[tuple[str, str], Tensor] = {}
-    ends: list[tuple[Tensor, Tensor]] = []  # where gradients come in: at the loss, below what has no module
+    # Where gradients come in: at the loss, and below what has no module. None stands for 1: of tensors
+    # autograd checks the shapes, and loads PyTorch's symbolic shapes and SymPy for that, half a second.
+    ends: list[tuple[Tensor, Tensor | None]] = []
     for operation in trace:
         arguments: dict[str, Tensor] = {}
         for name, source in operation.sources.items():
@@ -80,7 +82,7 @@ def gradients(
             continue
         outputs[operation.name] = y
         if operation.name == "loss":
-            ends.append((y, torch.ones_like(y)))
+            ends.append((y, torch.ones_like(y) if y.numel() > 1 else None))
         watched |= {(operation.name, f"grad_{name}"): tensor for name, tensor in arguments.items()}
         if module is not None:
             watched |= {

@@ -14,7 +14,7 @@
 /** Packages that an example needs when these words occur in it; loading all of them would take 10 s. */
 const NEEDED = [
   { words: /\bplot\b|matplotlib|pyplot/, packages: ["matplotlib"] },
-  { words: /\bdigits\b|sklearn/, packages: ["scikit-learn"] },
+  { words: /\bsklearn\b/, packages: ["scikit-learn"] },
 ];
 
 /** @type {any} Pyodide, once it is loaded. */

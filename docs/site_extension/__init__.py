@@ -23,7 +23,6 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("autodoc-process-signature", directives.constructor_signature)
     app.connect("html-page-context", _add_playground)
     app.connect("build-finished", served.copy_pyodide)
-    app.connect("build-finished", served.add_digits)
     app.connect("build-finished", served.add_wheels)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 

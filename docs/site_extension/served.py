@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,35 @@ def add_wheels(app: Any, exception: Exception | None) -> None:
         subprocess.run(build, check=True, cwd=ROOT, capture_output=True)  # noqa: S603 - the command is ours
         for path in Path(folder).glob("*.whl"):
             shutil.copy(path, wheels)
-    _pack_installed(NEEDED, wheels)
+    pack_installed(NEEDED, wheels, [".py", "LICENSE"])
+    # All of scikit-learn and SciPy would be 20 MB: npnet reads the digits without importing them.
+    pack_installed("scikit-learn", wheels, ["digits.csv.gz", "COPYING"])
     (wheels / "index.json").write_text(json.dumps(sorted(path.name for path in wheels.glob("*.whl"))))
 
 
-def add_digits(app: Any, exception: Exception | None) -> None:
-    """Copy the file of digits that scikit-learn has; in the browser all of scikit-learn would be 20 MB."""
-    if exception is None and app.builder.format == "html":
-        file = metadata.distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
-        shutil.copyfile(Path(str(file)), Path(app.outdir) / "_static" / "digits.csv.gz")
+def pack_installed(name: str, folder: Path, endings: Sequence[str]) -> Path:
+    """Write files of an installed package into an archive that unpacks as its wheel does.
+
+    Parameters
+    ----------
+    name : str
+        The package, as it was installed.
+    folder : Path
+        Where the archive is written.
+    endings : sequence of str
+        Files are taken whose path ends with one of these.
+
+    Returns
+    -------
+    archive : Path
+    """
+    package = metadata.distribution(name)
+    taken = [path for path in package.files or () if path.as_posix().endswith(tuple(endings))]
+    archive = folder / f"{name}-{package.version}.whl"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in taken:
+            file.write(path.locate(), path.as_posix())
+    return archive
 
 
 def copy_pyodide(app: Any, exception: Exception | None) -> None:
@@ -63,15 +84,6 @@ def copy_pyodide(app: Any, exception: Exception | None) -> None:
 def address(app: Any) -> str:
     """Return where pages find Pyodide: its CDN, or a folder beside the other static files."""
     return "./pyodide/" if app.config.pyodide else PYODIDE
-
-
-def _pack_installed(name: str, folder: Path) -> None:
-    """Write an installed package, with its license, into an archive that unpacks as its wheel does."""
-    package = metadata.distribution(name)
-    with zipfile.ZipFile(folder / f"{name}-{package.version}.whl", "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in package.files or ():
-            if path.suffix == ".py" or path.name == "LICENSE":
-                archive.write(path.locate(), path.as_posix())
 
 
 def _copy_if_new(source: str, target: str) -> str:

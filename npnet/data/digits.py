@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
+from numpy import ndarray
 from numpy.random import Generator
 
 from npnet import check
@@ -12,6 +16,7 @@ from npnet.data.image_format import ImageFormat
 from npnet.data.published import published
 from npnet.data.split import Size, hold_out
 from npnet.data.splits import Splits
+from npnet.shapes import Float
 
 
 @published(download="")
@@ -57,13 +62,28 @@ def digits(
     check.generator("digits", generator)
     check_held_out("digits", validation, generator)
     standardized = check.flag("digits", "standardized", standardized)
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - importing scikit-learn takes a second
-
-    published = load_digits()
-    x = published.images.astype(np.float32)[:, None] / np.float32(16)  # (n, 1, 8, 8)
-    rest, test = hold_out(ArrayDataset(x, published.target.astype(np.int64)), 0.2, generator)
+    counts, labels = _published()
+    x = counts.astype(np.float32).reshape(-1, 1, 8, 8) / np.float32(16)
+    rest, test = hold_out(ArrayDataset(x, labels.astype(np.int64)), 0.2, generator)
     train, held_out = hold_out(rest, validation, generator)
     splits = Splits(
         train, held_out, test, classes=tuple("0123456789"), name="digits", format=ImageFormat(8, 8, "L")
     )
     return splits.standardized() if standardized else splits
+
+
+def _published() -> tuple[Float[ndarray, "n 64"], Float[ndarray, " n"]]:
+    """Return the counts and the labels, read from scikit-learn's file: importing it takes a second.
+
+    Where the file is not at its usual place, scikit-learn itself is asked.
+    """
+    package = find_spec("sklearn")
+    for folder in (package and package.submodule_search_locations) or ():
+        file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if file.is_file():
+            rows = np.loadtxt(file, delimiter=",")
+            return rows[:, :-1], rows[:, -1]
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - see above
+
+    counts, labels = load_digits(return_X_y=True)
+    return counts, labels.astype(float)

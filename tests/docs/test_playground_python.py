@@ -1,15 +1,15 @@
 """The Python of the playground, in CPython: what is watched is what the script does, and is what it says."""
 
 import doctest
-import importlib.metadata
 import re
 import sys
+import zipfile
 from html.parser import HTMLParser
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 import npnet
 
@@ -18,6 +18,7 @@ sys.path.append(str(DOCS / "_static"))
 
 import playground  # noqa: E402 - after the search path
 from playground import Settings, Training  # noqa: E402 - after the search path
+from site_extension import served  # noqa: E402 - after the search path
 
 pytestmark = pytest.mark.usefixtures("bare")
 FOREVER = 1e9
@@ -172,15 +173,14 @@ def test_wrong_settings_are_one_error(wrong, said):
         Training(Settings(**wrong)).advance(FOREVER, 1)
 
 
-def test_lent_digits_are_those_of_scikit_learn(monkeypatch):
-    published = load_digits()
+def test_the_site_serves_the_digits_of_scikit_learn_without_the_rest(tmp_path, monkeypatch):
     expected = npnet.data.digits(np.random.default_rng(1))
-    file = importlib.metadata.distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", sys.modules["sklearn.datasets"])
-    playground.lend_digits(Path(str(file)).read_bytes())
-    lent = sys.modules["sklearn.datasets"].load_digits()
-    assert np.array_equal(lent.images, published.images)
-    assert np.array_equal(lent.target, published.target)
+    packed = zipfile.ZipFile(served.pack_installed("scikit-learn", tmp_path, ["digits.csv.gz", "COPYING"]))
+    assert len(packed.namelist()) == 2
+    packed.extractall(tmp_path)
+    loader = sys.modules["npnet.data.digits"]
+    monkeypatch.setattr(loader, "find_spec", lambda name: PathFinder.find_spec(name, [str(tmp_path)]))
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)  # it cannot be imported
     assert np.array_equal(npnet.data.digits(np.random.default_rng(1)).train.x, expected.train.x)
 
 

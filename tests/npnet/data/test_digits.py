@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -42,3 +45,19 @@ def test_without_a_validation_part():
     splits = digits(np.random.default_rng(0), validation=None)
     assert splits.validation is None
     assert len(splits.train) == 1438
+
+
+def test_scikit_learn_is_not_imported_for_them():
+    code = """import sys, numpy, npnet; npnet.data.digits(numpy.random.default_rng(0))
+assert "sklearn" not in sys.modules"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_the_file_scikit_learn_gives_the_same(monkeypatch):
+    expected = digits(np.random.default_rng(0))
+    asked = []
+    monkeypatch.setattr(sys.modules[digits.__module__], "find_spec", asked.append)  # it finds nothing
+    found = digits(np.random.default_rng(0))
+    assert asked == ["sklearn"]
+    np.testing.assert_array_equal(found.train.x, expected.train.x)
+    np.testing.assert_array_equal(found.train.y, expected.train.y)
