@@ -4,7 +4,8 @@ The arrays are the bytes that NumPy has, so that every number on the page is the
 deflated, which browsers undo by themselves, and written in base64. Before that the bytes of all arrays are
 sorted by their place in a number: those with signs and exponents are much alike, and so take little room. A
 gradient of another engine is kept as its distance from ours, in steps from one float32 to the next: mostly 0.
-What a ReLU lets pass is kept as where it does.
+What a ReLU lets pass is kept as where it does, and the gradient of a weight from one sample, which is the
+product of each upstream gradient with each input, as those two.
 """
 
 from __future__ import annotations
@@ -102,15 +103,28 @@ class Arrays:
         self._groups: dict[str, list[ndarray]] = {}  # arrays that are alike: bytes (numbers, width) of each
         self._known: dict[tuple[Any, ...], int] = {}
 
-    def add(self, array: ndarray, near: ndarray | None = None, *, gated: bool = False) -> int:
+    def add(
+        self,
+        array: ndarray,
+        near: ndarray | None = None,
+        *,
+        gated: bool = False,
+        factors: tuple[ndarray, ndarray] | None = None,
+    ) -> int:
         """Take an array and return its number.
 
         Near another it is kept as its distance from that. Gated, it is kept as where it has the other's
-        numbers, provided that it is 0 elsewhere.
+        numbers, provided that it is 0 elsewhere. With factors it is kept as their outer product, if it is
+        that to the bit.
         """
         plain = _as_stored(array)
         key = (plain.shape, plain.dtype.str, plain.tobytes())
         if key not in self._known:
+            if factors is not None and _is_outer(plain, *factors) and sample(plain.shape, self.most) is None:
+                rows, columns = map(self.add, factors)
+                self._known[key] = len(self.headers)
+                self.headers.append(self._header(plain) | {"rows": rows, "columns": columns})
+                return self._known[key]
             near = None if near is None or plain.dtype != np.float32 else _as_stored(near)
             if gated and (near is None or not _is_gated(plain, near)):
                 near = None
@@ -122,21 +136,20 @@ class Arrays:
             self._store(plain, stored, {} if base is None else {"gate" if gated else "base": base})
         return self._known[key]
 
+    def _header(self, array: ndarray) -> dict[str, Any]:
+        return {
+            "shape": array.shape,
+            "dtype": DTYPES[str(array.dtype)],
+            "described": described(array),
+        }
+
     def _store(self, array: ndarray, stored: ndarray, relation: dict[str, int]) -> None:
         """Keep an array, or what leads to it from another, whose number the relation has."""
         places = sample(array.shape, self.most)
         here = stored if places is None else stored[np.ix_(*places)]
         numbers = np.ascontiguousarray(here).reshape(-1)
         alike = self._groups.setdefault(next(iter(relation), DTYPES[str(array.dtype)]), [])
-        self.headers.append(
-            {
-                "shape": array.shape,
-                "dtype": DTYPES[str(array.dtype)],
-                "at": sum(map(len, alike)),
-                "described": described(array),
-                **relation,
-            }
-        )
+        self.headers.append(self._header(array) | {"at": sum(map(len, alike)), **relation})
         if places is not None:
             self.sampled += 1
             self.headers[-1]["places"] = [
@@ -194,6 +207,18 @@ def _is_gated(array: ndarray, near: ndarray) -> bool:
         return False
     bits = array.view(np.int32)
     return bool(((bits == 0) | (bits == near.view(np.int32))).all())
+
+
+def _is_outer(array: ndarray, rows: ndarray, columns: ndarray) -> bool:
+    """Tell whether an array is, to the bit, the product of each element of one with each of another."""
+    if not array.dtype == rows.dtype == columns.dtype == np.float32 or array.shape != (
+        rows.size,
+        columns.size,
+    ):
+        return False
+    with np.errstate(all="ignore"):
+        product = np.multiply.outer(rows.reshape(-1), columns.reshape(-1)) + np.float32(0)  # a sum has no −0
+    return bool((product.view(np.int32) == array.view(np.int32)).all())
 
 
 def _passes(array: ndarray) -> ndarray:
@@ -268,7 +293,12 @@ def _operation(operation: Operation, trace: Trace, arrays: Arrays, rules: list[R
         "settings": _plain(operation.settings),
         "sources": dict(operation.sources),
         "tensors": {
-            name: arrays.add(array, operation.tensors.get(_neighbour(name)), gated=name in ("y", "grad_x"))
+            name: arrays.add(
+                array,
+                operation.tensors.get(_neighbour(name)),
+                gated=name in ("y", "grad_x"),
+                factors=_factors(operation) if name == "grad_weight" else None,
+            )
             for name, array in operation.tensors.items()
         },
         "reference": {
@@ -297,6 +327,12 @@ def _rule(rule: Rule) -> dict[str, Any]:
 def _neighbour(name: str) -> str:
     """Return the name of the array that one may be near: a parameter before its step, or before a gate."""
     return {"y": "x", "grad_x": "grad_y"}.get(name, name.removeprefix("new_") if name[:4] == "new_" else "")
+
+
+def _factors(operation: Operation) -> tuple[ndarray, ndarray] | None:
+    """Return what the gradient of a weight is the outer product of, if there is one sample and no window."""
+    tensors = operation.tensors
+    return (tensors["grad_y"], tensors["x"]) if {"grad_y", "x"} <= tensors.keys() else None
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:

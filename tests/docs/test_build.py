@@ -45,11 +45,13 @@ def test_a_small_site_asks_for_nothing_of_other_servers(small_site):
 def test_the_site_serves_the_wheels_its_examples_run_with(small_site):
     wheels = small_site / "_static" / "wheels"
     names = json.loads((wheels / "index.json").read_text())
-    assert [name.split("-")[0] for name in names] == ["npnet_backprop", "rich"]
-    inside, needed = (zipfile.ZipFile(wheels / name).namelist() for name in names)
+    assert [name.split("-")[0] for name in names] == ["npnet_backprop", "rich", "scikit"]
+    inside, needed, lent = (zipfile.ZipFile(wheels / name).namelist() for name in names)
     assert "npnet/functional/linear.py" in inside
     assert "rich/table.py" in needed
-    assert [name for name in needed if name.endswith("LICENSE")], "what is handed on keeps its license"
+    for names, license_file in ((needed, "LICENSE"), (lent, "COPYING")):
+        assert [name for name in names if name.endswith(license_file)], "what is handed on keeps its license"
+    assert sum(name.startswith("sklearn/") for name in lent) == 1, "of scikit-learn the digits alone"
     assert not [name for name in inside if "site_extension" in name or name.startswith("docs/")]
 
 

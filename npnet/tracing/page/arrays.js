@@ -32,7 +32,12 @@ async function readArrays(base64, headers, planes) {
     const here = header.shape.map((size, axis) => (places && places[axis] ? places[axis].length : size));
     const Kind = KINDS[header.dtype];
     const data = new Kind(here.reduce((product, size) => product * size, 1));
-    if ("gate" in header) {
+    if ("rows" in header) {
+      const rows = tensors[header.rows].data;
+      const columns = tensors[header.columns].data;
+      for (let i = 0; i < data.length; i++) // + 0: a sum has no −0
+        data[i] = rows[Math.floor(i / columns.length)] * columns[i % columns.length] + 0;
+    } else if ("gate" in header) {
       const behind = tensors[header.gate].data;
       const from = planes.gate[0] + header.at;
       for (let i = 0; i < data.length; i++) data[i] = bytes[from + i] ? behind[i] : 0;

@@ -34,6 +34,20 @@ def test_equal_arrays_are_kept_once():
     assert [header["dtype"] for header in arrays.headers] == ["f4", "f4", "f8", "f8"]
 
 
+def test_the_gradient_of_a_weight_from_one_sample_is_kept_as_its_factors():
+    rng = np.random.default_rng(0)
+    rows, columns = (rng.normal(size=(1, n)).astype(np.float32) for n in (20, 30))
+    product = rows.T @ columns
+    almost = product.copy()
+    almost[3, 4] = np.nextafter(almost[3, 4], np.float32(np.inf))
+    arrays = Arrays(1000)
+    kept = [arrays.headers[arrays.add(each, factors=(rows, columns))] for each in (product, almost)]
+    assert ["rows" in header for header in kept] == [True, False]
+    assert "at" not in kept[0]
+    few = Arrays(100)  # sampled arrays are kept as they are
+    assert "rows" not in few.headers[few.add(product, factors=(rows, columns))]
+
+
 def test_floats_are_numbered_in_their_order():
     values = np.sort(np.random.default_rng(0).normal(size=1000).astype(np.float32))
     numbers = ordered(values)
