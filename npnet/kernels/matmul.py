@@ -32,9 +32,7 @@ def matmul(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray,
         # For tiny matrices dot takes half the time of @. With a single element it would give 0 · NaN = 0.
         result: ndarray = a @ b if 1 in (a.size, b.size) else a.dot(b)
         return result
-    side, count = max(len(a), b.shape[1]), 1
-    while multiply_adds >= (2 * count) ** 2 * limits.matmul_piece and side >= 2 * count:
-        count *= 2
+    side = max(len(a), b.shape[1])
     out = np.empty((len(a), b.shape[1]), a.dtype)
 
     def multiply(piece: slice) -> None:
@@ -47,13 +45,28 @@ def matmul(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray,
         else:
             np.matmul(a, b[:, piece], out=out[:, piece])
 
-    run_pieces(multiply, equal_slices(side, count))
+    run_pieces(multiply, _pieces(side, multiply_adds))
     return out
+
+
+def _pieces(side: int, multiply_adds: int, least: int = 1) -> list[slice]:
+    """Cut a side of a result into as many pieces as this many multiply-adds are worth."""
+    count = 1
+    while multiply_adds >= (2 * count) ** 2 * thresholds.current.matmul_piece and side >= 2 * count * least:
+        count *= 2
+    return equal_slices(side, count)
 
 
 def _matmul_in_parts(a: Float[ndarray, "m k"], b: Float[ndarray, "k n"]) -> Float[ndarray, "m n"]:
     """Cut the sums over k into parts, and add the parts in float64."""
     total = np.zeros((len(a), b.shape[1]))
-    for part in slices_of(a.shape[1], thresholds.current.matmul_long_sum // 4):
-        total += matmul(a[:, part], b[part])
+    parts = slices_of(a.shape[1], thresholds.current.matmul_long_sum // 4)
+    by_row = len(a) >= b.shape[1]
+
+    def add(piece: slice) -> None:
+        rows, columns = (piece, slice(None)) if by_row else (slice(None), piece)
+        for part in parts:
+            total[rows, columns] += a[rows, part] @ b[part, columns]
+
+    run_pieces(add, _pieces(max(total.shape), a.size * b.shape[1], least=thresholds.current.matmul_side))
     return total.astype(a.dtype)

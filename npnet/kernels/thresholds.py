@@ -37,6 +37,9 @@ class Thresholds:
     matmul_long_sum : int
         Longest sum that one float32 product computes. A longer one is cut into parts of a quarter of this
         length, which are added in float64.
+    matmul_side : int
+        Fewest rows or columns in a piece of such a long product: BLAS prepares the other operand for each
+        piece anew.
     sum_short : int
         Most float32 numbers that are added one after another.
     sum_halved : int
@@ -92,6 +95,7 @@ class Thresholds:
     cache_bytes: int = 1024 * 1024
     matmul_piece: int = 8_000_000
     matmul_long_sum: int = 4 * 1024
+    matmul_side: int = 128
     sum_short: int = 32
     sum_halved: int = 512
     sum_block: int = 64 * 1024

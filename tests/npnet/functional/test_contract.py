@@ -24,6 +24,7 @@ def forms(request, change_thresholds):
             cache_bytes=200,
             matmul_piece=10,
             matmul_long_sum=4,
+            matmul_side=1,
             sum_short=2,
             sum_halved=4,
             sum_block=4,

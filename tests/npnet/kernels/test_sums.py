@@ -9,6 +9,7 @@ from npnet import functional as F
 from npnet.kernels import thresholds
 from npnet.kernels.matmul import matmul
 from npnet.kernels.sums import sum_first_axis, sum_rows
+from npnet.parallel import Step
 
 FEW_ULP = 4 * np.finfo(np.float32).eps
 N = 400_000
@@ -118,10 +119,15 @@ def test_totals_are_sums(n, k):
         np.testing.assert_allclose(sums, rows.sum(axis=0, dtype=np.float64), rtol=1e-5, atol=1e-5)
 
 
-def test_a_long_product_is_the_product():
+@pytest.mark.parametrize(("m", "n"), [(2, 3), (300, 3), (3, 300)])
+def test_a_long_product_is_the_product(change_thresholds, m, n):
+    change_thresholds(matmul_piece=1000)  # of 300 rows or columns several pieces are made
     rng = np.random.default_rng(0)
     k = thresholds.current.matmul_long_sum + 77
-    a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, k), (k, 3)))
+    a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((m, k), (k, n)))
     exact = a.astype(float) @ b.astype(float)
-    np.testing.assert_allclose(matmul(a, b), exact, rtol=1e-6, atol=1e-4)
-    assert matmul(a, b).dtype == np.float32
+    alone = matmul(a, b)
+    np.testing.assert_allclose(alone, exact, rtol=1e-6, atol=1e-4)
+    assert alone.dtype == np.float32
+    with Step(2):
+        np.testing.assert_array_equal(matmul(a, b), alone)
