@@ -62,6 +62,7 @@ def _conv2d(n: int, c: int, size: int, o: int, kernel: int, **options: int) -> O
     return Operation("conv2d", shapes, options)
 
 
+AT_MOST = 1.5  # npnet's time over PyTorch's
 IMAGES = ((16, 8, 16, 16), (64, 32, 32, 32))
 ROWS = ((64, 10), (256, 1000))
 
@@ -102,7 +103,7 @@ def measure(settings: Settings) -> Results:
                 contenders = [pair[i] for pair in (sides if is_image else sides[:2])]
                 samples = race(contenders, rounds=settings.rounds, turn=settings.turn)
                 about = {"operation": str(operation), "options": _shown(operation), "direction": direction}
-                results.records.append(Record(about, samples))
+                results.records.append(Record(about, samples, at_most=AT_MOST))
     return results
 
 
