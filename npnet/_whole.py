@@ -61,10 +61,10 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 
 def remove_unfinished(folder: Path) -> None:
     """Remove what a killed process has left half-written in a folder; nobody else may be writing there."""
-    for path in folder.iterdir():
-        if is_unfinished(path.name):
-            with suppress(OSError):
-                path.unlink()
+    with suppress(OSError):  # a folder that may not be listed or changed
+        for path in [*folder.iterdir()]:
+            if is_unfinished(path.name):
+                path.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:
