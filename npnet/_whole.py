@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-UNFINISHED = ".????????.tmp"  # what a file is called while it is being written
+# What a file is called while it is being written: a name that nobody else has, and that tells what is left of
+# a process that was killed meanwhile.
+UNFINISHED = re.compile(r"\.[0-9a-f]{8,}\.tmp")
+SHORT = len(".01234567.tmp")  # for the name of the file itself may be as long as the file system allows
+
+
+def unfinished_name(length: int = SHORT) -> str:
+    """Return a name of so many characters for a file that is being written."""
+    digits = length - len("..tmp")
+    return f".{secrets.token_hex(digits)[:digits]}.tmp"
+
+
+def is_unfinished(name: str) -> bool:
+    """Tell whether a file of this name was being written."""
+    return UNFINISHED.fullmatch(name) is not None
 
 
 @contextmanager
@@ -30,8 +45,7 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
         with target.open("wb") as stream:
             yield stream
         return
-    # A short name, since that of the file itself may be as long as the file system allows.
-    unfinished = target.with_name(f".{secrets.token_hex(4)}.tmp")
+    unfinished = target.with_name(unfinished_name())
     try:
         with unfinished.open("xb") as file:
             yield file
@@ -47,9 +61,10 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 
 def remove_unfinished(folder: Path) -> None:
     """Remove what a killed process has left half-written in a folder; nobody else may be writing there."""
-    for unfinished in folder.glob(UNFINISHED):
-        with suppress(OSError):
-            unfinished.unlink()
+    with suppress(OSError):  # a folder that may not be listed or changed
+        for path in [*folder.iterdir()]:
+            if is_unfinished(path.name):
+                path.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:

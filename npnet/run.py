@@ -21,7 +21,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +33,7 @@ from typing import IO, TYPE_CHECKING, Any
 from npnet import check
 from npnet._lock import Lock
 from npnet._regular import open_regular
-from npnet._whole import UNFINISHED, flush, remove_unfinished, whole
+from npnet._whole import flush, is_unfinished, remove_unfinished, unfinished_name, whole
 from npnet._words import shortened
 from npnet.errors import InputError
 
@@ -379,25 +378,20 @@ def _was_killed(folder: Path) -> bool:
 
 def _holds_nothing(folder: Path) -> bool:
     """Return whether a folder has no more in it than what is there before a run begins."""
-    names = [path.name for path in folder.iterdir()]
-    return all(name in {".lock", RESULT} or Path(name).match(UNFINISHED) or _is_probe(name) for name in names)
-
-
-def _is_probe(name: str) -> bool:
-    return len(name) == LONGEST_NAME and set(name) <= set("0123456789abcdef")
+    return all(path.name in {".lock", RESULT} or is_unfinished(path.name) for path in folder.iterdir())
 
 
 def _try_writing(folder: Path) -> None:
     """Write a file as the longest of a run is written, by its absolute path, and remove it again."""
-    probe = Path(os.path.realpath(folder)) / secrets.token_hex(LONGEST_NAME // 2)
+    probe, renamed = (Path(os.path.realpath(folder), unfinished_name(LONGEST_NAME)) for _ in range(2))
     try:
         with probe.open("xb") as file:
             file.write(b"whether there is space, too")
         with probe.open("ab"):  # what was written must open again: metrics grow line by line
             pass
-        probe.rename(probe.with_name(probe.name[::-1]))
+        probe.rename(renamed)
     finally:
-        for name in (probe, probe.with_name(probe.name[::-1])):
+        for name in (probe, renamed):
             with suppress(OSError):
                 name.unlink()
 

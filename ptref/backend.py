@@ -37,7 +37,7 @@ class TorchBackend(Backend):
             raise MissingError(
                 "engine torch trains with PyTorch, which is not installed: pip install torch torchvision"
             )
-        from ptref.engine import check_device  # noqa: PLC0415 - PyTorch is loaded when asked for
+        from ptref.device import check_device  # noqa: PLC0415 - PyTorch is loaded when asked for
         from ptref.execution import Execution  # noqa: PLC0415 - as above
 
         check_device(settings.device)

@@ -22,6 +22,7 @@ from ptref._scale import Scale
 from ptref._subject import Outcome, Run
 from ptref.bounds import Rule, measured
 from ptref.convert import to_torch
+from ptref.device import has_gpu, why_no_gpu
 from ptref.draw import LAYOUTS
 from ptref.report import Report
 
@@ -345,9 +346,9 @@ def check_device(device: str) -> None:
     """Require a device that is there."""
     if not isinstance(device, str) or device not in ("cpu", "cuda"):
         raise InputError(f"compare: device must be 'cpu' or 'cuda', got {check.described(device)}")
-    if device == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not has_gpu():
         raise MissingError(
-            "compare: device 'cuda' needs a CUDA device and a PyTorch built for it; none found"
+            f"compare: device 'cuda' needs a GPU, but PyTorch {torch.__version__} {why_no_gpu()}"
         )
 
 

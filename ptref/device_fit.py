@@ -9,6 +9,7 @@ one CUDA graph without an argument.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +121,7 @@ class Training:
         """
         totals = []
         self._step.zero_()
-        with self.execution.backends(), memory_told("training", self.batch_size, self.takes):
+        with self.execution.backends(), self._memory_told():
             self.module.train()
             for _ in range(self.epochs):
                 self._total.zero_()
@@ -145,6 +146,9 @@ class Training:
         self._backward(x, target)
         self.module.zero_grad(set_to_none=True)
         return True
+
+    def _memory_told(self) -> AbstractContextManager[None]:
+        return memory_told("training", self.batch_size, self.takes, self.data.device)
 
     def _planned(self, rate: Rate | None) -> Tensor | None:
         """Return the learning rates of all steps, on the device."""

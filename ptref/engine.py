@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,9 @@ from npnet.parallel import cores
 from npnet.train import BatchResult, ScheduleEvery
 from npnet.train.engine import SCHEDULE_EVERY
 from ptref.convert import to_torch
+from ptref.device import check_device
 from ptref.draws import Draws
-from ptref.execution import Execution, chosen, memory_told
+from ptref.execution import Execution, chosen, memory_told, room_told
 from ptref.graphs import Replayed, state_of
 from ptref.loss_parts import ELEMENT_LOSSES, LABEL_LOSSES, Sent, divisor, has_parts, in_parts, is_one_of
 from ptref.peers import missed
@@ -107,7 +109,8 @@ class TorchEngine(Resumable):
                 raise InputError(
                     "fit: module must be without batch norm where several processes train it; train it in one"
                 )
-            self._learning = DistributedDataParallel(module, gradient_as_bucket_view=True)
+            together = DistributedDataParallel(module, gradient_as_bucket_view=True)
+            self._learning = self.execution.called(together)
         self._part = in_parts(loss) if self.processes > 1 else None
         self._check_graphs()
         self._replayed = Replayed(self._learn, state_of(module)) if self.execution.graphs else None
@@ -147,7 +150,8 @@ class TorchEngine(Resumable):
             self.noise.begin(x, generator, rows)
         _mode(self.module, training=True)
         drawing = self.draws.within(generator)
-        with self.execution.backends(), missed(), self._memory_told(x, target), drawing:
+        fits = partial(self._learns, x, target)
+        with self.execution.backends(), missed(), memory_told("fit", len(x), fits, self.device), drawing:
             if self._replayed is None:
                 loss, y, *grads = self._learn(self._tensor(x[rows]), self._tensor(target))
             else:
@@ -182,7 +186,8 @@ class TorchEngine(Resumable):
         """Let the optimizer step, and the schedule after it if it does so at every step."""
         for name, parameter in self.module.named_parameters():
             parameter.grad = grads.get(name)
-        self.optimizer.step()
+        with room_told("fit: what the optimizer keeps"):
+            self.optimizer.step()
         self._step_schedule("step")
 
     def predict(self, x: ndarray) -> ndarray:
@@ -205,7 +210,9 @@ class TorchEngine(Resumable):
     def _evaluated(self, x: ndarray) -> Tensor:
         rows = self._rows(len(x))
         _mode(self.module, training=False)
-        with torch.inference_mode(), self.execution.backends(), missed():
+        fits = partial(self._answers, x)
+        told = memory_told("evaluation", len(x), fits, self.device)
+        with torch.inference_mode(), self.execution.backends(), missed(), told:
             return self._shared(self._outputs(self._called, self._tensor(x[rows])), rows, len(x))
 
     def _outputs(self, called: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -228,13 +235,25 @@ class TorchEngine(Resumable):
                 "each minibatch; leave out --graphs"
             )
 
-    def _memory_told(self, x: ndarray, target: ndarray) -> AbstractContextManager[None]:
-        def fits(n: int) -> bool:
-            self._learn(self._tensor(x[:n]), self._tensor(target[:n]))
-            self.module.zero_grad(set_to_none=True)
-            return True
+    def _learns(self, x: ndarray, target: ndarray, n: int) -> bool:
+        """Go forward and backward as with a minibatch of n samples; lack of memory is raised.
 
-        return memory_told("fit", len(x), fits)
+        Of several processes each does so alone, with as many rows as it would have at most, for the others
+        do not know that it does.
+        """
+        self.module.zero_grad(set_to_none=True)
+        rows = slice(-(-n // self.processes))
+        if self.noise is not None:
+            self.noise.begin(x[:n], np.random.default_rng(0), rows)
+        loss = self.loss(self._outputs(self._called, self._tensor(x[rows])), self._tensor(target[rows]))
+        learnt = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+        torch.autograd.grad(loss, learnt, allow_unused=True)
+        return True
+
+    def _answers(self, x: ndarray, n: int) -> bool:
+        """Go forward as with a minibatch of n samples, in this process alone; lack of memory is raised."""
+        self._outputs(self._called, self._tensor(x[: -(-n // self.processes)]))
+        return True
 
     def _rows(self, n: int) -> slice:
         """Return which rows of a minibatch are this process's."""
@@ -361,7 +380,8 @@ def engine_for(
     """
     check_device(device)
     noise = Noise(model)
-    module = share_dropout(to_torch(model), noise).to(device)
+    with room_told("fit: the model"):
+        module = share_dropout(to_torch(model), noise).to(device)
     moved = [parameter for parameter in module.parameters() if parameter.requires_grad]
     chosen = optimizer.but(fused=True) if optimizer.kind in FUSED else optimizer
     mover = chosen.make(torch.optim, moved)
@@ -390,37 +410,6 @@ def loss_for(loss: Spec) -> nn.Module:
     arrays = {name: value for name, value in loss.settings.items() if isinstance(value, ndarray)}
     made: nn.Module = loss.but(**{name: torch.from_numpy(value) for name, value in arrays.items()}).make(nn)
     return made
-
-
-def check_device(device: str) -> None:
-    """Require a device that is there.
-
-    Parameters
-    ----------
-    device : str
-        "cpu" or "cuda".
-
-    Raises
-    ------
-    InputError
-        If PyTorch sees no such device.
-    """
-    if device not in {"cpu", "cuda"}:
-        raise InputError(f"the device must be cpu or cuda, got {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device cuda: PyTorch {torch.__version__} {_why_no_gpu()}; use --device cpu")
-
-
-def _why_no_gpu() -> str:
-    """Say why PyTorch has no GPU; what it says of the driver itself may be that it is too old."""
-    if torch.version.cuda is None:
-        return "is built without CUDA"
-    try:
-        torch.cuda.init()  # type: ignore[no-untyped-call]
-    except (RuntimeError, AssertionError) as error:
-        told = str(error).split(". Please", 1)[0].split("\n", 1)[0].rstrip(".")
-        return f"finds no GPU it can use: {told[:1].lower()}{told[1:]}"
-    return "finds no GPU it can use"
 
 
 @contextmanager

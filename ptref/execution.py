@@ -161,10 +161,37 @@ def choosing(execution: Execution) -> Iterator[None]:
 
 # ---- memory --------------------------------------------------------------------------------------------
 
+# What is said where memory runs out: by CUDA, by its libraries, and on the CPU. From libraries, and while a
+# graph is recorded, it comes as an error of no kind of its own.
+NO_ROOM = ("out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
+
+
+def is_lack_of_memory(error: RuntimeError) -> bool:
+    """Tell whether an error of PyTorch's means that memory does not suffice.
+
+    Parameters
+    ----------
+    error : RuntimeError
+
+    Returns
+    -------
+    is_lack_of_memory : bool
+
+    Examples
+    --------
+    >>> is_lack_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"))
+    True
+    >>> is_lack_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    False
+    """
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in NO_ROOM)
+
 
 @contextmanager
-def memory_told(what: str, batch_size: int, fits: Callable[[int], bool]) -> Iterator[None]:
-    """Turn the device's lack of memory into one line that names the largest minibatch that fits.
+def memory_told(
+    what: str, batch_size: int, fits: Callable[[int], bool], device: torch.device | str = "cuda"
+) -> Iterator[None]:
+    """Turn lack of memory into one line that names the largest minibatch that fits.
 
     Parameters
     ----------
@@ -173,7 +200,9 @@ def memory_told(what: str, batch_size: int, fits: Callable[[int], bool]) -> Iter
     batch_size : int
         Samples of the minibatch that did not fit.
     fits : callable
-        Tells whether a step of so many samples fits; it may raise ``torch.OutOfMemoryError``.
+        Tells whether a step of so many samples fits; it may raise what PyTorch raises where it does not.
+    device : torch.device
+        Whose memory it is.
 
     Raises
     ------
@@ -183,14 +212,47 @@ def memory_told(what: str, batch_size: int, fits: Callable[[int], bool]) -> Iter
     full = False
     try:
         yield
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_lack_of_memory(error):
+            raise
         full = True  # the traceback holds the tensors that fill the memory: it must go before the search
     if full:
         largest = largest_that_fits(batch_size, fits)
+        place = "the GPU's memory" if torch.device(device).type == "cuda" else "memory"
         room = f"at most {largest} fit" if largest else "not even one sample fits"
-        raise InputError(
-            f"{what}: a minibatch of {batch_size} samples does not fit into the GPU's memory; {room}"
-        )
+        raise InputError(f"{what}: a minibatch of {batch_size} samples does not fit into {place}; {room}")
+
+
+@contextmanager
+def room_told(what: str) -> Iterator[None]:
+    """Turn lack of memory into one line where the size of minibatches has nothing to do with it.
+
+    Parameters
+    ----------
+    what : str
+        What was under way, as the message begins.
+
+    Raises
+    ------
+    InputError
+        If memory runs out within the block.
+
+    Examples
+    --------
+    >>> try:
+    ...     with room_told("fit: the module"):
+    ...         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+    ... except InputError as error:
+    ...     print(error)
+    fit: the module does not fit into memory (CUDA out of memory. Tried to allocate 20.00 GiB)
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_lack_of_memory(error):
+            raise
+        said = ". ".join(str(error).split(". ")[:2]).split("\n", 1)[0].rstrip(".")
+        raise InputError(f"{what} does not fit into memory ({said})") from None
 
 
 def largest_that_fits(too_many: int, fits: Callable[[int], bool]) -> int:
@@ -200,7 +262,7 @@ def largest_that_fits(too_many: int, fits: Callable[[int], bool]) -> int:
     ----------
     too_many : int
     fits : callable
-        Tells whether a number fits; it may raise ``torch.OutOfMemoryError``.
+        Tells whether a number fits; it may raise what PyTorch raises where it does not.
 
     Returns
     -------
@@ -224,7 +286,9 @@ def largest_that_fits(too_many: int, fits: Callable[[int], bool]) -> int:
 def _tried(fits: Callable[[int], bool], number: int) -> bool:
     try:
         return fits(number)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_lack_of_memory(error):
+            raise
         return False
     finally:
         if torch.cuda.is_available():

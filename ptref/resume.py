@@ -95,7 +95,7 @@ class Resumable:
         if self.schedule is not None:
             self.schedule.load_state_dict(_tensors(state["schedule"]))
         torch.set_rng_state(torch.from_numpy(state["generators"]["cpu"]))
-        if self.device.type == "cuda":
+        if self.device.type == "cuda" and "cuda" in state["generators"]:  # it may have begun on the CPU
             torch.cuda.set_rng_state(torch.from_numpy(state["generators"]["cuda"]), self.device)
 
     def first_not_finite(self, arrays: Mapping[str, Any]) -> str | None:

@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-
 from npnet.cli import train
 from npnet.cli._output import MISTAKE, complain, say
 from npnet.cli._parser import Parser
 from npnet.cli._runs import unfinished_run
 from npnet.errors import InputError
 from npnet.run import OPTIONS, RESULT, RunFolder, read_json
+from ptref.device import has_gpu
 from ptref.launch import Launch
 
 # What a launch remembers: the folder of its run, and that nothing can be done.
@@ -190,4 +189,4 @@ def _options(folder: Path) -> dict[str, object]:
 
 def _device(asked: object) -> str:
     """Return where processes exchange what they compute. That a GPU is missing npnet says by itself."""
-    return "cuda" if asked == "cuda" and torch.cuda.is_available() else "cpu"
+    return "cuda" if asked == "cuda" and has_gpu() else "cpu"

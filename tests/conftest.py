@@ -97,6 +97,32 @@ def bare():
 
 
 @pytest.fixture
+def blank_figures(monkeypatch):
+    """Have runs leave one white pixel in the place of each figure: drawing takes most of a short run.
+
+    For tests that do not look at figures, or at their names alone.
+    """
+    from PIL import Image
+
+    from npnet.experiments import Runner
+
+    def blank(self, file, draw, *arguments, **settings):
+        path = self.folder.write(file, lambda out: Image.new("L", (1, 1), 255).save(out, "png"))
+        self.figures.append(path)
+        self.report(f"figure: {path}")
+
+    monkeypatch.setattr(Runner, "figure_of_all", blank)
+
+
+@pytest.fixture
+def blank_pictures(blank_figures, monkeypatch):
+    """Leave the report of a run empty too, for tests that do not look at it."""
+    from npnet.experiments import conduct
+
+    monkeypatch.setattr(conduct.Page, "encoded", lambda self: b"")
+
+
+@pytest.fixture
 def blas_over_threads():
     """Let NumPy's matrix products go over two threads, as they do outside of the tests' workers."""
     from threadpoolctl import threadpool_limits

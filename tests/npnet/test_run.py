@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -124,6 +125,33 @@ def test_a_folder_in_which_a_killed_run_had_not_begun_is_removed(tmp_path, monke
     with pytest.raises(InputError, match="there is no run"):
         newest_unfinished(tmp_path)
     assert not any(path.exists() for path in killed)
+
+
+@pytest.mark.parametrize("killed_at", ["rename", "unlink"])
+def test_a_folder_whose_run_was_killed_while_it_tried_to_write_is_removed(tmp_path, monkeypatch, killed_at):
+    """What it tries with has the longest name of all, so that a folder too deep is found out at once."""
+
+    def killed(path, *_):
+        left.append(path.name)
+        if killed_at == "rename":
+            raise KeyboardInterrupt
+
+    left = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        if killed_at == "rename":
+            patch.setattr(Path, "rename", killed)
+            with pytest.raises(KeyboardInterrupt):
+                RunFolder(tmp_path, "digits")
+        else:
+            RunFolder(tmp_path, "digits")
+    (folder,) = tmp_path.glob("digits/*")
+    assert {path.name for path in folder.iterdir()} <= set(left)
+    assert {len(name) for name in left} == {run.LONGEST_NAME}
+    monkeypatch.setattr(run, "A_WHILE", -1.0)
+    with pytest.raises(InputError, match="there is no run"):
+        newest_unfinished(tmp_path)
+    assert not folder.exists()
 
 
 def test_what_is_no_leftover_is_not_removed(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from npnet._whole import remove_unfinished, whole
+from npnet._whole import remove_unfinished, unfinished_name, whole
 
 
 def test_a_file_has_its_name_only_once_it_is_whole(tmp_path):
@@ -66,7 +66,9 @@ def test_a_pipe_is_written_into_and_stays_one(tmp_path):
 
 
 def test_only_what_is_unfinished_is_removed(tmp_path):
-    for name in (".0a1b2c3d.tmp", ".config.tmp", "a.tmp"):
+    others = {".settings.tmp", ".config.tmp", "a.tmp", "0a1b2c3d.tmp", ".0a1b2c3d.tmp.txt"}
+    for name in (".0a1b2c3d.tmp", unfinished_name(), unfinished_name(64), *others):
         (tmp_path / name).touch()
     remove_unfinished(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {".config.tmp", "a.tmp"}
+    assert {path.name for path in tmp_path.iterdir()} == others
+    assert [len(unfinished_name(length)) for length in (13, 64)] == [13, 64]

@@ -18,6 +18,7 @@ from ptref.device_data import DeviceData, fits  # noqa: E402 - as above
 from ptref.device_fit import Training, judge, sgd  # noqa: E402 - as above
 from ptref.engine import engine_for  # noqa: E402 - as above
 from ptref.execution import Execution, choosing, largest_that_fits  # noqa: E402 - as above
+from ptref.train import fit  # noqa: E402 - as above
 
 pytestmark = pytest.mark.usefixtures("bare")
 CUDA = torch.device("cuda")
@@ -145,6 +146,27 @@ def test_the_loop_replays_the_same_bits():
     assert [epoch.train_loss for epoch in replayed.epochs] == [epoch.train_loss for epoch in plain.epochs]
     for name, value in weights.items():
         np.testing.assert_array_equal(others[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_a_run_goes_on_with_the_same_bits(tmp_path, graphs):
+    """Its dropout draws on the GPU, whose generator is kept too. It stops in the second of three epochs."""
+
+    def run(stop=None, **settings):
+        torch.manual_seed(3)
+        module = convolutional(dropout=0.3).to(CUDA)
+        adam = torch.optim.Adam(module.parameters(), lr=0.01)
+        with choosing(Execution(graphs=graphs)):
+            history = fit(
+                module, torch.nn.CrossEntropyLoss(), adam, (images(200), images(100, 1)), epochs=3,
+                batch_size=64, generator=1, on_step=stop, progress=False, **settings,
+            )  # fmt: skip
+        weights = [array.cpu().numpy().tobytes() for array in module.state_dict().values()]
+        return weights, [epoch.train_loss for epoch in history.epochs]
+
+    expected = run()
+    run(lambda state: state.epoch == 1 and state.step == 2, checkpoint=tmp_path)
+    assert run(checkpoint=tmp_path, resume=True) == expected
 
 
 def test_tf32_is_off_unless_asked_for():

@@ -13,7 +13,14 @@ torch = pytest.importorskip("torch")
 from ptref.convert import to_torch  # noqa: E402 - PyTorch may be absent
 from ptref.device_data import DeviceData  # noqa: E402 - as above
 from ptref.device_fit import Training, judge, sgd  # noqa: E402 - as above
-from ptref.execution import Execution, choosing, chosen, largest_that_fits, memory_told  # noqa: E402 - as above
+from ptref.execution import (  # noqa: E402 - as above
+    Execution,
+    choosing,
+    chosen,
+    largest_that_fits,
+    memory_told,
+    room_told,
+)
 
 pytestmark = pytest.mark.usefixtures("bare")
 CPU = torch.device("cpu")
@@ -30,6 +37,18 @@ def training_of(module, *, resident=True, n=50, **settings):
     settings = {"batch_size": 16, "epochs": 3, **settings}
     optimizer = settings.pop("optimizer", None) or sgd(module, lr=0.1, momentum=0.9)
     return Training(module, torch.nn.CrossEntropyLoss(), optimizer, data, **settings)
+
+
+class Greedy(torch.nn.Module):
+    """Asks for more memory than there is, for more samples than so many."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most = most
+
+    def forward(self, x):
+        torch.empty(2**50 if len(x) > self.most else 1)
+        return x
 
 
 # ---- data ----------------------------------------------------------------------------------------------
@@ -177,16 +196,49 @@ def test_tf32_is_off_within_and_as_before_afterwards():
     assert chosen() == Execution()
 
 
-def test_lack_of_memory_is_told_with_what_fits():
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of"),
+    RuntimeError(
+        "CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side asserts"
+    ),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_lack_of_memory_is_told_with_what_fits(error):
     def fits(n):
         if n > 300:
-            raise torch.OutOfMemoryError
+            raise error
         return True
 
-    told = r"fit: a minibatch of 1024 samples does not fit .*; at most 288 fit"
+    told = r"^fit: a minibatch of 1024 samples does not fit into the GPU's memory; at most 288 fit$"
     with pytest.raises(InputError, match=told), memory_told("fit", 1024, fits):
-        raise torch.OutOfMemoryError
+        raise error
     assert largest_that_fits(5000, fits) in range(270, 301)
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_lack_of_memory_for_something_else_is_one_line(error):
+    with (
+        pytest.raises(InputError, match=r"^the model does not fit into memory \(C|c") as told,
+        room_told("the model"),
+    ):
+        raise error
+    assert "\n" not in str(told.value)
+    with pytest.raises(ZeroDivisionError), room_told("the model"):
+        raise ZeroDivisionError
+
+
+def test_the_search_for_what_fits_hides_no_other_error():
+    def wrong(n):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        largest_that_fits(64, wrong)
+    with pytest.raises(RuntimeError, match="mat1"), memory_told("fit", 64, lambda n: True):
+        wrong(64)
 
 
 def test_where_nothing_fits_it_is_said():
@@ -195,6 +247,12 @@ def test_where_nothing_fits_it_is_said():
 
     with pytest.raises(InputError, match="not even one sample fits"), memory_told("fit", 64, never):
         raise torch.OutOfMemoryError
+
+
+def test_a_minibatch_too_large_for_memory_is_one_line():
+    told = "training: a minibatch of 16 samples does not fit into memory; at most 9 fit"
+    with pytest.raises(InputError, match=told):
+        training_of(torch.nn.Sequential(Greedy(9), torch.nn.Linear(4, 2))).run(np.random.default_rng(0))
 
 
 def test_other_errors_pass_unchanged():

@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 
 from ptref.convert import to_torch  # noqa: E402 - PyTorch may be absent
 from ptref.engine import TorchEngine, engine_for  # noqa: E402 - as above
+from ptref.execution import Execution  # noqa: E402 - as above
 from ptref.shared_dropout import Noise, share_dropout  # noqa: E402 - as above
 
 pytestmark = pytest.mark.usefixtures("bare")  # run-time shape checks would take most of the time
@@ -246,6 +247,66 @@ def test_cuda_without_a_gpu_meets_one_line(tmp_path, capsys):
     assert complaint.endswith("; use --device cpu\n")
     assert complaint.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+# ---- memory --------------------------------------------------------------------------------------------
+
+
+class Greedy(torch.nn.Module):
+    """Asks for more memory than there is, in one mode and for more than 100 samples."""
+
+    def __init__(self, *, training):
+        super().__init__()
+        self.when = training
+
+    def forward(self, x):
+        torch.empty(2**50 if self.training == self.when and len(x) > 100 else 1)
+        return x
+
+
+@pytest.mark.parametrize(("training", "what"), [(True, "fit"), (False, "evaluation")])
+def test_a_minibatch_too_large_for_memory_is_one_line_and_says_what_fits(training, what):
+    """What npnet drops is drawn for each size that is tried."""
+    model = nn.Sequential(nn.Linear(4, 3, generator=rng_of_7()), nn.Dropout(0.5))
+    module = share_dropout(to_torch(model), noise := Noise(model))
+    module = torch.nn.Sequential(Greedy(training=training), module)
+    sgd = torch.optim.SGD(module.parameters(), lr=0.1)
+    engine = TorchEngine(module, torch.nn.CrossEntropyLoss(), sgd, noise=noise)
+    x, target = np.ones((256, 4), np.float32), np.zeros(256, np.int64)
+    told = f"^{what}: a minibatch of 256 samples does not fit into memory; at most 100 fit$"
+    with pytest.raises(InputError, match=told):
+        (engine.forward_backward(x, target, rng_of_7()) if training else engine.evaluate(x, target))
+
+
+def test_what_an_optimizer_keeps_and_a_model_may_be_too_large_too(monkeypatch):
+    def full(*_, **__):
+        torch.empty(2**50)
+
+    model, x = nn.Linear(4, 3, generator=rng_of_7()), np.ones((5, 4), np.float32)
+    with engine_for(model, Spec("MSELoss"), Spec("SGD", lr=0.1), threads=1) as engine:
+        grads = engine.forward_backward(x, np.ones((5, 3), np.float32), rng_of_7()).grads
+        monkeypatch.setattr(engine.optimizer, "step", full)
+        with pytest.raises(InputError, match=r"^fit: what the optimizer keeps does not fit into memory \("):
+            engine.update(grads)
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with (
+        pytest.raises(InputError, match=r"^fit: the model does not fit into memory \("),
+        engine_for(model, Spec("MSELoss"), Spec("SGD", lr=0.1)),
+    ):
+        pass
+
+
+def test_several_processes_learn_with_what_is_compiled(monkeypatch):
+    """Each wraps its module to add up gradients, and the wrapped one is compiled."""
+    monkeypatch.setattr("ptref.engine.process", lambda: (0, 2))
+    monkeypatch.setattr("ptref.engine.DistributedDataParallel", lambda module, **_: ("together", module))
+    monkeypatch.setattr(torch, "compile", lambda module: ("compiled", module))
+    module = torch.nn.Linear(4, 2)
+    sgd = torch.optim.SGD(module.parameters(), lr=0.1)
+    for execution, expected in ((Execution(), ()), (Execution(compile=True), ("compiled",))):
+        engine = TorchEngine(module, torch.nn.CrossEntropyLoss(), sgd, execution=execution)
+        assert engine._learning == ((*expected, ("together", module)) if expected else ("together", module))
+        assert engine._called == ((*expected, module) if expected else module)
 
 
 def test_what_moves_weights_in_npnet_moves_them_here():

@@ -1,6 +1,7 @@
 """How PyTorch is to compute, as ``npnet train`` offers it; and a GPU that is not there."""
 
 import json
+import warnings
 from dataclasses import fields
 
 import pytest
@@ -11,7 +12,7 @@ from npnet.errors import InputError
 
 torch = pytest.importorskip("torch")
 
-from ptref.engine import check_device  # noqa: E402 - PyTorch may be absent
+from ptref.device import check_device  # noqa: E402 - PyTorch may be absent
 from ptref.execution import AMP, Execution  # noqa: E402 - as above
 from ptref.options import OPTIONS  # noqa: E402 - as above
 from ptref.train import main as of_processes  # noqa: E402 - as above
@@ -93,12 +94,21 @@ def test_why_there_is_no_gpu_is_said_in_one_line(monkeypatch, capsys, tmp_path, 
         if error is not None:
             raise error
 
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    def is_available():
+        warnings.warn(f"CUDA initialization: {error}\nin lines", stacklevel=1)
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", is_available)
     monkeypatch.setattr(torch.cuda, "init", init)
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     assert main([*TRAIN, "--device", "cuda", "--out", str(tmp_path)]) == 2
     expected = f"npnet: device cuda: PyTorch {torch.__version__} {why}; use --device cpu"
     assert capsys.readouterr().err.splitlines() == [expected]
+    assert of_processes([*TRAIN[1:], "--device", "cuda", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.splitlines() == [expected]
+    assert main(["parity", "--op", "relu", "--device", "cuda"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"device 'cuda' needs a GPU, but PyTorch {torch.__version__} {why}")
 
 
 def test_pytorch_without_cuda_is_told_apart(monkeypatch):

@@ -432,7 +432,7 @@ def test_an_unknown_device_is_refused():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_where_there_is_none_is_said_in_one_line():
-    with pytest.raises(MissingError, match="needs a CUDA device"):
+    with pytest.raises(MissingError, match="device 'cuda' needs a GPU, but PyTorch"):
         compare(square, torch.square, np.ones(3), device="cuda")
 
 

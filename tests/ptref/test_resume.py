@@ -100,6 +100,25 @@ def test_another_number_of_processes_is_refused_where_the_module_draws(tmp_path,
         engine.load_state_dict(state)
 
 
+@pytest.mark.parametrize("begun_on", ["cpu", "cuda"])
+def test_a_run_goes_on_on_another_device(tmp_path, monkeypatch, begun_on):
+    """A GPU has a generator of its own, which is restored where there is something to restore."""
+    train(checkpoint=tmp_path, epochs=1)
+    module = layers()
+    moved = OPTIMIZERS["momentum"](module.parameters())
+    engine = TorchEngine(module, torch.nn.CrossEntropyLoss(), moved)
+    state = CheckpointFolder(tmp_path).newest()[0]["engine"] | {"schedule": None}
+    kept = {"cuda": np.arange(16, dtype=np.uint8)} if begun_on == "cuda" else {}
+    state["generators"] |= kept
+    restored = []
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: restored.append(state.tolist()))
+    engine.load_state_dict(state)
+    assert not restored
+    engine.device = torch.device("cuda")
+    engine.load_state_dict(state)
+    assert restored == [array.tolist() for array in kept.values()]
+
+
 class Spoiling(torch.nn.Module):
     def __init__(self, where):
         super().__init__()

@@ -195,6 +195,36 @@ def check_masks():
         torch.testing.assert_close(torch.rand(3), torch.rand(3, generator=torch.Generator().manual_seed(0)))
 
 
+def check_memory():
+    """A process whose memory does not suffice finds out by itself what fits, and the other one ends too."""
+    joined, outputs = of(2, "memory"), TorchEngine._outputs
+    if joined is None:
+        return
+
+    def limited(self, called, x):
+        if ME and len(x) > 3:
+            raise torch.OutOfMemoryError
+        return outputs(self, called, x)
+
+    TorchEngine._outputs = limited
+    made = {"generator": np.random.default_rng(0)}
+    model = nn.Sequential(nn.Linear(3, 6, **made), nn.Dropout(0.4), nn.Linear(6, 4, **made))
+    told = (
+        "fit: a minibatch of 20 samples does not fit into memory; at most 6 fit" if ME else "another process"
+    )
+
+    def learn():
+        with joined, engine_for(model, Spec("CrossEntropyLoss"), Spec("SGD", lr=0.1), threads=1) as engine:
+            x, target = np.ones((20, 3), np.float32), np.zeros(20, np.int64)
+            engine.forward_backward(x, target, np.random.default_rng(0))
+
+    try:
+        with pytest.raises(InputError, match=told):
+            learn()
+    finally:
+        TorchEngine._outputs = outputs
+
+
 def main(out):
     for number in (2, 3):
         joined = of(number, f"step {number}")
@@ -210,6 +240,7 @@ def main(out):
         check_same_bits(learner, f"{out}/{learner.__name__}")
     check_refusal(f"{out}/refused")
     check_masks()
+    check_memory()
     sys.stdout.write(f"rank {ME}: all agree\n")
 
 

@@ -17,6 +17,7 @@ from npnet.run import REPORT, RunFolder
 from npnet.train import Epoch, History
 from npnet.train.history import epochs_table
 
+blank = pytest.mark.usefixtures("blank_figures")
 SMALL = {"quick": True, "progress": False}
 
 
@@ -52,6 +53,7 @@ def headings(page):
 # ---- what it says --------------------------------------------------------------------------------------
 
 
+@blank
 def test_the_command_names_the_file(tmp_path, capsys):
     assert main(["train", "linreg", "--only", "two points", "--epochs", "2", "--out", str(tmp_path)]) == 0
     (folder,) = (tmp_path / "linreg").iterdir()
@@ -123,6 +125,7 @@ def test_the_confusion_matrix_and_the_images_are_those_of_the_kept_weights(digit
     assert shown == {*wrong[np.argsort(-p.max(axis=1)[wrong], kind="stable")][:24].tolist()}
 
 
+@blank
 def test_the_diagnosis_stands_in_words(tmp_path):
     folder, page, told = reported("digits", tmp_path, diagnose=True, lr=10.0)
     kept = json.loads((folder / "result.json").read_text())["networks"]["npnet"]["digits"]["warnings"]
@@ -133,6 +136,7 @@ def test_the_diagnosis_stands_in_words(tmp_path):
     assert f"warning: npnet: {kept[0]}" in told
 
 
+@blank
 def test_both_engines_stand_side_by_side(tmp_path):
     pytest.importorskip("torch")
     _, page, _ = reported("linreg", tmp_path, only=("two points",), engine="both", epochs=5)
@@ -166,6 +170,7 @@ def fails(*_arguments, **_settings):
     raise ZeroDivisionError("no such luck")
 
 
+@blank
 def test_a_part_that_fails_is_left_out_alone(tmp_path, monkeypatch):
     monkeypatch.setattr("npnet.experiments._report._network.signed", fails)
     folder, page, told = reported("digits", tmp_path, epochs=1)
@@ -180,6 +185,7 @@ def test_a_part_that_fails_is_left_out_alone(tmp_path, monkeypatch):
     assert "Confusion matrix" in headings(page)
 
 
+@blank
 def test_a_report_that_cannot_be_written_costs_no_run(tmp_path, monkeypatch):
     write = RunFolder.write
 

@@ -18,6 +18,7 @@ from npnet.experiments.runner import _Spaced
 from npnet.run import RunFolder
 from npnet.train import History
 
+blank = pytest.mark.usefixtures("blank_pictures")
 PLANE = ["linreg", "gmm-logreg", "gmm-fcann2", "gmm-deep"]
 FILMED = recipes.get("gmm-deep").setups[2]
 
@@ -78,6 +79,7 @@ def interrupted_at(monkeypatch, number):
     return calls
 
 
+@blank
 @pytest.mark.parametrize("name", [*PLANE, "gmm-ksvm"])
 def test_an_interrupt_is_a_result_too(tmp_path, monkeypatch, name):
     calls = interrupted_at(monkeypatch, 1)
@@ -88,6 +90,7 @@ def test_an_interrupt_is_a_result_too(tmp_path, monkeypatch, name):
     assert any("interrupted before the first epoch" in line for line in lines)
 
 
+@blank
 def test_an_interrupt_of_the_first_engine_ends_the_second_too(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     calls = interrupted_at(monkeypatch, 1)
@@ -97,6 +100,7 @@ def test_an_interrupt_of_the_first_engine_ends_the_second_too(tmp_path, monkeypa
     assert list(reached(result)) == ["npnet"]
 
 
+@blank
 def test_an_interrupt_of_the_second_engine_leaves_the_first(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     calls = interrupted_at(monkeypatch, 5)
@@ -126,6 +130,7 @@ def test_both_engines_stay_together(tmp_path, name):
     assert {line["engine"] for line in noted} == {"npnet", "PyTorch"}
 
 
+@blank
 @pytest.mark.parametrize("name", PLANE)
 def test_of_both_engines_each_has_what_its_own_networks_came_to(tmp_path, monkeypatch, name):
     pytest.importorskip("torch")
@@ -147,6 +152,7 @@ def test_of_both_engines_each_has_what_its_own_networks_came_to(tmp_path, monkey
     assert found["npnet"]["headline"] != found["PyTorch"]["headline"]
 
 
+@blank
 def test_both_engines_are_compared_with_the_machine(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     calls = interrupted_at(monkeypatch, None)
@@ -157,6 +163,7 @@ def test_both_engines_are_compared_with_the_machine(tmp_path, monkeypatch):
     assert list(found) == ["npnet", "PyTorch"]
 
 
+@blank
 def test_each_engine_leaves_its_weights_and_judges_its_networks(tmp_path):
     pytest.importorskip("torch")
     options = Options(quick=True, epochs=1, engine="both", threads=1)
@@ -166,6 +173,7 @@ def test_each_engine_leaves_its_weights_and_judges_its_networks(tmp_path):
     assert list(result.values["networks"]) == ["npnet", "PyTorch"]
 
 
+@blank
 def test_a_network_is_judged_by_the_engine_that_trained_it(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     judged, evaluate = [], runner.evaluate_engine
