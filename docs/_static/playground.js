@@ -4,7 +4,7 @@
  * after another, so it answers at once whatever Python does, and a pause is not asking for the next.
  */
 
-import { FILES, Python } from "./python.js";
+import { Python } from "./python.js";
 import { nearest, theme } from "./playground-pictures.js";
 import { readAddress, settingsOf, writtenAddress } from "./playground-settings.js";
 import { build, draw, recolour } from "./playground-views.js";
@@ -41,12 +41,10 @@ function say(text, failed = false) {
   byId("said").classList.toggle("failed", failed);
 }
 
-/** Load Python and lend it the digits. */
+/** Load Python and the digits. */
 async function prepare() {
   await python.start((text) => say(text));
-  const digits = await fetch(new URL("digits.csv.gz", FILES));
-  if (!digits.ok) throw new Error(`The digits could not be loaded (${digits.status})`);
-  await python.call("playground.lend_digits", new Uint8Array(await digits.arrayBuffer()));
+  await python.ask({ kind: "digits" });
   say("");
 }
 

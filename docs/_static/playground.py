@@ -8,12 +8,9 @@ The same file runs in the reader's browser and in the tests.
 
 from __future__ import annotations
 
-import gzip
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType, SimpleNamespace
 from typing import Any, TypedDict
 
 import numpy as np
@@ -333,24 +330,6 @@ class Training:
         weight = first.parameters["weight"]
         side = 3 if isinstance(first, nn.Conv2d) else 8
         return list(weight.reshape(-1, side, side))
-
-
-def lend_digits(file: bytes) -> None:
-    """Stand in for ``sklearn.datasets.load_digits``, with the file of digits that scikit-learn has.
-
-    In the browser scikit-learn and SciPy are 20 MB, of which the digits are 57 kB.
-
-    Parameters
-    ----------
-    file : bytes
-        A gzipped table of 64 counts of dark pixels and the digit.
-    """
-    table = np.loadtxt(gzip.decompress(file).decode().splitlines(), delimiter=",")
-    published = SimpleNamespace(images=table[:, :-1].reshape(-1, 8, 8), target=table[:, -1].astype(np.int64))
-    datasets: Any = ModuleType("sklearn.datasets")
-    datasets.load_digits = lambda: published
-    sys.modules["sklearn.datasets"] = datasets
-    sys.modules.setdefault("sklearn", ModuleType("sklearn"))
 
 
 def _size(array: ndarray) -> float:

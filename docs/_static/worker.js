@@ -5,6 +5,7 @@
  *      {id, kind: "run", code}                    an example, after the ones before it
  *      {id, kind: "check", code, test}            an answer to an exercise
  *      {id, kind: "call", path, values}           a function of a module of this folder: "playground.page.start"
+ *      {id, kind: "digits"}                       nothing but that npnet finds the digits
  * Out: {id, kind: "progress", text}               what is being loaded
  *      {id, kind: "done", output, over}           {text, pictures, error} as in runner.py; null after "start";
  *                                                 after "call" what the function returned
@@ -16,7 +17,7 @@
 /** Packages that an example needs when these words occur in it; loading all of them would take 10 s. */
 const NEEDED = [
   { words: /\bplot\b|matplotlib|pyplot/, packages: ["matplotlib"] },
-  { words: /\bdigits\b|sklearn/, packages: ["scikit-learn"] },
+  { words: /sklearn/, packages: ["scikit-learn"] },
 ];
 
 /** @type {any} Pyodide, once it is loaded. */
@@ -46,6 +47,7 @@ async function answer(message) {
     await start(message, progress);
     return null;
   }
+  if (message.kind === "digits") return lendDigits();
   if (message.kind === "call") return call(message.path, message.values);
   await load(`${message.code}\n${message.test ?? ""}`, progress);
   const [runner] = await Promise.all([module("runner"), module("pictures")]);
@@ -113,14 +115,23 @@ async function start({ pyodide, files }, progress) {
   python.runPython("import npnet");
 }
 
-/** Load the packages that an example needs. */
+/** Load the packages that an example needs, and the digits, for which npnet asks scikit-learn. */
 async function load(code, progress) {
   const wanted = NEEDED.filter(({ words }) => words.test(code)).flatMap(({ packages }) => packages);
   const missing = wanted.filter((name) => !(name in python.loadedPackages));
   if (missing.length) {
     progress(`Loading ${missing.join(" and ")} …`);
     await python.loadPackage(missing, { messageCallback: () => {} });
+    if (missing.includes("scikit-learn")) (await module("lent_digits")).take_back();
   }
+  if (/\bdigits\b/.test(code) && !python.loadedPackages["scikit-learn"]) await lendDigits();
+}
+
+/** Stand in for scikit-learn with the digits alone, once. */
+async function lendDigits() {
+  if (modules.has("lent_digits")) return;
+  const file = await (await fetched(new URL("digits.csv.gz", folder))).arrayBuffer();
+  (await module("lent_digits")).lend(python.toPy(new Uint8Array(file)));
 }
 
 /** Fetch a file, and say which when it is not there. */

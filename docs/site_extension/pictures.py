@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+EDGE = 0.1  # inches of paper around what is drawn
 PAPER, INK = 0.077, 0.9  # of a dark page: what is white on a light one, and what is black there
 TINT = 0.15  # the largest less the smallest of red, green and blue, up to which a colour counts as grey
 LUMINANCE = 0.17  # that colours have at least on a dark page, for a contrast of 4 to 1
@@ -29,13 +30,16 @@ def drawn(figure: Any) -> dict[str, str]:
     pictures : dict
         Of a "light" page and of a "dark" one, as PNG files in base64.
     """
-    light = _png(figure, "white")
+    light = _png(figure, "white", "tight")
+    box = figure.get_tightbbox().padded(
+        EDGE
+    )  # the same again; to have it found anew would take a third of the time
     changed = list({id(artist): artist for artist in _artists(figure)}.values())  # some are found twice
     before = [(dict(vars(artist)), getattr(artist, "cmap", None)) for artist in changed]
     try:
         for artist in changed:
             _recolour(artist)
-        return {"light": light, "dark": _png(figure, "none")}
+        return {"light": light, "dark": _png(figure, "none", box)}
     finally:
         for artist, (old, colours) in zip(changed, before, strict=True):
             vars(artist).clear()
@@ -70,9 +74,9 @@ def in_dark(colours: ndarray) -> ndarray:
     return np.concatenate([np.where(most - least <= TINT, turned, brighter), colours[..., 3:]], axis=-1)
 
 
-def _png(figure: Any, paper: str) -> str:
+def _png(figure: Any, paper: str, box: Any) -> str:
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110, bbox_inches="tight", facecolor=paper)
+    figure.savefig(file, format="png", dpi=110, bbox_inches=box, pad_inches=EDGE, facecolor=paper)
     return base64.b64encode(file.getvalue()).decode()
 
 

@@ -201,6 +201,19 @@ def test_a_figure_has_the_colours_of_the_page(scheme, paper, small, opened):
     assert shown(page) == [paper], "as it was run here"
 
 
+def test_digits_come_without_scikit_learn_which_comes_when_it_is_named(small, opened):
+    page = opened(small)
+    asked = []
+    page.context.on("request", lambda request: asked.append(request.url))
+    page.evaluate("npnetPage.cells[0].edit()")
+    field = page.locator("textarea").first
+    field.fill("import npnet\nimport numpy as np\nnpnet.data.digits(np.random.default_rng(0)).train.x.shape")
+    assert "1, 8, 8)" in page.evaluate(RUN_CELL, 0)
+    assert not [url for url in asked if "scikit" in url]
+    field.fill("from sklearn.datasets import load_iris\nload_iris().data.shape")
+    assert page.evaluate(RUN_CELL, 0) == "(150, 4)"
+
+
 def test_without_webassembly_one_message_says_so(small, opened):
     page = opened(small)
     page.evaluate("() => { delete globalThis.WebAssembly }")

@@ -99,6 +99,7 @@ def test_the_picture_itself_is_dark():
     pixels = {
         theme: imread(io.BytesIO(base64.b64decode(png))) for theme, png in pictures.drawn(figure).items()
     }
+    assert pixels["light"].shape == pixels["dark"].shape
     assert pixels["light"][..., :3].mean() > 0.8
     assert (pixels["dark"][..., :3] * pixels["dark"][..., 3:]).mean() < 0.3, "as on a black page"
     assert pixels["dark"][0, 0, 3] == 0, "the page shows through"

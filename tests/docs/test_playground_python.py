@@ -16,6 +16,7 @@ import npnet
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.append(str(DOCS / "_static"))
 
+import lent_digits  # noqa: E402 - after the search path
 import playground  # noqa: E402 - after the search path
 from playground import Settings, Training  # noqa: E402 - after the search path
 
@@ -177,7 +178,7 @@ def test_lent_digits_are_those_of_scikit_learn(monkeypatch):
     expected = npnet.data.digits(np.random.default_rng(1))
     file = importlib.metadata.distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
     monkeypatch.setitem(sys.modules, "sklearn.datasets", sys.modules["sklearn.datasets"])
-    playground.lend_digits(Path(str(file)).read_bytes())
+    lent_digits.lend(Path(str(file)).read_bytes())
     lent = sys.modules["sklearn.datasets"].load_digits()
     assert np.array_equal(lent.images, published.images)
     assert np.array_equal(lent.target, published.target)
