@@ -1,4 +1,4 @@
-"""The digits of scikit-learn without scikit-learn, which in the browser is 20 MB with SciPy; the digits are 57 kB."""
+"""The digits of scikit-learn without scikit-learn: in the browser it is 20 MB with SciPy, they are 57 kB."""
 
 from __future__ import annotations
 
