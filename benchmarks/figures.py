@@ -30,14 +30,19 @@ TICKS = (0.1, 0.2, 0.35, 0.5, 0.7, 1, 1.4, 2)
 
 def draw(results: Results, folder: Path) -> Path | None:
     """Draw the figure of a suite and return its file; None if the suite has no figure or no results."""
-    drawing = {"step": _ratios, "scaling": _scaling, "gpu": _gpu, "ceiling": _shares}.get(results.suite)
-    if drawing is None or not results.records:
+    figure = figure_of(results)
+    if figure is None:
         return None
-    figure = drawing(results)
     path = folder / f"{results.suite}.png"
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=150, facecolor="white")
     return write_whole(path, picture.getvalue())
+
+
+def figure_of(results: Results) -> Figure | None:
+    """Return the figure of a suite; None if the suite has no figure or no results."""
+    drawing = {"step": _ratios, "scaling": _scaling, "gpu": _gpu, "ceiling": _shares}.get(results.suite)
+    return None if drawing is None or not results.records else drawing(results)
 
 
 def _ratios(results: Results) -> Figure:

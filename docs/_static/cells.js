@@ -4,7 +4,11 @@
  * example first runs those above it that have not been run.
  */
 
+import { keepEdit, keptEdit } from "./edits.js";
 import { Python } from "./python.js";
+
+const KEPT = "Your changes are kept in this browser. Reset undoes them.";
+const NOT_KEPT = "This browser does not keep your changes: they last until the page is closed.";
 
 /** An editor over highlighted code, with buttons and a place for output. */
 class Editor {
@@ -27,8 +31,13 @@ class Editor {
     this.status = document.createElement("span");
     this.status.className = "cell-status";
     this.status.setAttribute("role", "status");
+    this.note = document.createElement("p");
+    this.note.className = "cell-note";
+    this.note.hidden = true;
     this.tools.append(this.status);
-    block.after(this.tools);
+    block.after(this.tools, this.note);
+    const kept = keptEdit(this.code);
+    if (kept !== undefined) this.open(kept);
   }
 
   button(text, action) {
@@ -40,29 +49,39 @@ class Editor {
     return button;
   }
 
-  /** Put a text field in place of the highlighted code. */
+  /** Let the reader change the code. */
   edit() {
+    this.open(this.code);
+    this.field.setSelectionRange(0, 0); // the end of a long line would be beyond the edge of a telephone
+    this.field.focus();
+    this.field.scrollTo(0, 0);
+  }
+
+  /** Put a text field in place of the highlighted code. */
+  open(code) {
     if (!this.field) {
       this.field = document.createElement("textarea");
       this.field.className = "cell-editor";
       this.field.spellcheck = false;
       this.field.autocapitalize = "off";
       this.field.setAttribute("aria-label", "Code; Control-Enter runs it, Escape and then Tab leaves it");
-      this.field.value = this.code;
-      this.field.addEventListener("input", () => this.fit());
+      this.field.addEventListener("input", () => this.changed());
       this.field.addEventListener("keydown", (event) => this.key(event));
       this.block.before(this.field);
     }
+    this.field.value = code;
     this.field.hidden = false;
     this.block.hidden = true;
     this.editButton.hidden = true;
     this.resetButton.hidden = false;
-    this.fit();
-    this.field.focus();
+    this.changed();
   }
 
-  fit() {
+  /** Make room for what was written, and keep it. */
+  changed() {
     this.field.rows = this.field.value.split("\n").length;
+    this.note.hidden = this.field.value === this.code;
+    this.note.textContent = keepEdit(this.code, this.field.value) ? KEPT : NOT_KEPT;
   }
 
   /** Control-Enter runs; Tab indents, unless Escape was pressed before it. */
@@ -73,16 +92,19 @@ class Editor {
     } else if (event.key === "Tab" && !event.shiftKey && !this.leaves) {
       event.preventDefault();
       this.field.setRangeText("    ", this.field.selectionStart, this.field.selectionEnd, "end");
+      this.changed();
     }
     this.leaves = event.key === "Escape";
   }
 
   reset() {
     this.field.value = this.code;
+    this.changed();
     this.field.hidden = true;
     this.block.hidden = false;
     this.editButton.hidden = false;
     this.resetButton.hidden = true;
+    this.editButton.focus();
     this.output.replaceChildren(); // it was of other code
   }
 
@@ -133,11 +155,11 @@ class Editor {
       pre.textContent = said;
       this.output.append(pre);
     }
-    for (const picture of pictures) {
+    for (const [theme, png] of pictures.flatMap(Object.entries)) {
       const image = document.createElement("img");
-      image.className = "cell-picture";
+      image.className = `cell-picture only-${theme}`;
       image.alt = "Figure of the example";
-      image.src = `data:image/png;base64,${picture}`;
+      image.src = `data:image/png;base64,${png}`;
       this.output.append(image);
     }
     letKeysScroll();
@@ -164,7 +186,7 @@ class Cell extends Editor {
     this.unfinished = this.text;
     this.show(await python.ask({ kind: "run", code: this.text }, progress));
     this.unfinished = null;
-    this.done = true;
+    this.done = python.worker !== null; // else its memory was full, and all names are lost
   }
 }
 

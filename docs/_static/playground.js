@@ -50,7 +50,7 @@ async function prepare() {
 /** Call a function of playground.py. The first, "start", waits for Python; the others need a training. */
 async function ask(name, ...values) {
   if (name === "start") await (ready ??= prepare());
-  if (!ready) throw new Error("Python has stopped");
+  if (!ready) throw new Error(python.why || "Python has stopped");
   return python.call(`playground.page.${name}`, ...values);
 }
 

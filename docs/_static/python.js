@@ -13,6 +13,8 @@ export class Python {
   count = 0;
   /** @type {Promise<unknown> | null} */
   started = null;
+  /** Why the last worker was ended. */
+  why = "";
 
   /** @param {() => void} forgotten  is called when all names are lost */
   constructor(forgotten = () => {}) {
@@ -55,7 +57,7 @@ export class Python {
     return this.ask({ kind: "call", path, values });
   }
 
-  receive({ id, kind, text, output }) {
+  receive({ id, kind, text, output, over }) {
     const waiting = this.waiting.get(id);
     if (!waiting) return;
     if (kind === "progress") {
@@ -63,6 +65,7 @@ export class Python {
       return;
     }
     this.waiting.delete(id);
+    if (over) this.stop(over);
     if (kind === "done") waiting.resolve(output);
     else waiting.reject(new Error(text));
   }
@@ -71,6 +74,7 @@ export class Python {
   stop(why = "Stopped.") {
     this.worker?.terminate();
     this.worker = this.started = null;
+    this.why = why;
     const waiting = [...this.waiting.values()];
     this.waiting.clear();
     this.forgotten();

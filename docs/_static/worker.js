@@ -6,9 +6,11 @@
  *      {id, kind: "check", code, test}            an answer to an exercise
  *      {id, kind: "call", path, values}           a function of a module of this folder: "playground.page.start"
  * Out: {id, kind: "progress", text}               what is being loaded
- *      {id, kind: "done", output}                 {text, pictures, error} as in runner.py; null after "start";
+ *      {id, kind: "done", output, over}           {text, pictures, error} as in runner.py; null after "start";
  *                                                 after "call" what the function returned
- *      {id, kind: "failed", text}                 Python could not be loaded or broke down, or the function failed
+ *      {id, kind: "failed", text, over}           Python could not be loaded or broke down, or the function failed
+ *
+ * `over` is "", or why this Python can do no more; another worker is to be started then.
  */
 
 /** Packages that an example needs when these words occur in it; loading all of them would take 10 s. */
@@ -29,9 +31,11 @@ let names = null;
 self.addEventListener("message", async ({ data }) => {
   try {
     const output = await answer(data);
-    self.postMessage({ id: data.id, kind: "done", output });
+    const why = await over(data);
+    if (why) output.error = `${output.error}\n${why}. The next run starts afresh.`.trim();
+    self.postMessage({ id: data.id, kind: "done", output, over: why });
   } catch (error) {
-    self.postMessage({ id: data.id, kind: "failed", text: inWords(error) });
+    self.postMessage({ id: data.id, kind: "failed", text: inWords(error), over: isBroken(error) ? inWords(error) : "" });
   }
 });
 
@@ -44,7 +48,7 @@ async function answer(message) {
   }
   if (message.kind === "call") return call(message.path, message.values);
   await load(`${message.code}\n${message.test ?? ""}`, progress);
-  const runner = await module("runner");
+  const [runner] = await Promise.all([module("runner"), module("pictures")]);
   const run = message.kind === "run";
   return plain(run ? runner.run(message.code, names) : runner.check(message.code, message.test, names));
 }
@@ -53,7 +57,8 @@ async function answer(message) {
 async function call(path, values) {
   const [name, ...attributes] = path.split(".");
   const called = attributes.reduce((owner, attribute) => owner[attribute], await module(name));
-  return plain(called(...values.map((value) => python.toPy(value))));
+  const runner = await module("runner");
+  return plain(runner.call(called, ...values.map((value) => python.toPy(value))));
 }
 
 /** Turn what Python returned into what can be sent: dictionaries become objects, and arrays typed arrays. */
@@ -77,7 +82,19 @@ async function module(name) {
 /** Say what went wrong in a line: of an exception in Python its last line. */
 function inWords(error) {
   const text = String(error?.message ?? error);
+  if (isBroken(error)) return `Python broke down, most likely for want of memory (${text})`;
   return error?.type ? text.trim().split("\n").pop() : text;
+}
+
+/** Tell whether an error came not from Python, but from what it is made of: nothing can be asked of it any more. */
+function isBroken(error) {
+  return Boolean(error?.pyodide_fatal_error) || error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+}
+
+/** Say why no further example can run, or "": what fills the memory are names that examples share. */
+async function over({ kind }) {
+  const asks = kind === "run" || kind === "check";
+  return asks && !(await module("runner")).has_room() ? "Python's memory is full" : "";
 }
 
 /** Load Python, NumPy and npnet. */

@@ -210,10 +210,13 @@ def constructor_signature(
     return signature, returns
 
 
-def picture_of(png: str, what: str) -> nodes.raw:
-    """Return a picture, a PNG file in base64, that stands in the page itself."""
-    image = f"<img class='cell-picture' alt='{what}' src='data:image/png;base64,{png}'>"
-    return nodes.raw("", image, format="html")
+def picture_of(picture: runner.Picture, what: str) -> nodes.raw:
+    """Return a picture that stands in the page itself, light and dark; the theme shows one of them."""
+    images = [
+        f"<img class='cell-picture only-{theme}' alt='{what}' src='data:image/png;base64,{png}'>"
+        for theme, png in picture.items()
+    ]
+    return nodes.raw("", "".join(images), format="html")
 
 
 def _documented(module: str, name: str, value: object) -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
+from site_extension import pictures
 from site_extension.directives import picture_of
 
 ROOT = Path(__file__).parents[2]
@@ -80,12 +79,11 @@ def written(measured: results.Results, options: Mapping[str, str]) -> str:
     return report.markdown(measured, [int(number) for number in options.get("tables", "").split()])
 
 
-def drawn(measured: results.Results) -> str:
-    """Draw the figure of results, as a PNG file in base64."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = figures.draw(measured, Path(folder))
-        assert path is not None, f"the suite {measured.suite} has no figure"
-        return base64.b64encode(path.read_bytes()).decode()
+def drawn(measured: results.Results) -> dict[str, str]:
+    """Draw the figure of results for a light page and for a dark one, as PNG files in base64."""
+    figure = figures.figure_of(measured)
+    assert figure is not None, f"the suite {measured.suite} has no figure"
+    return pictures.drawn(figure)
 
 
 def _parted(text: str) -> list[str]:

@@ -98,7 +98,7 @@ def _measured(found: re.Match[str]) -> str:
     results = measured.selected(found["name"], options)
     picture = ""
     if "figure" in options:
-        picture = f"![{options['figure']}](data:image/png;base64,{measured.drawn(results)})\n\n"
+        picture = f"![{options['figure']}](data:image/png;base64,{measured.drawn(results)['light']})\n\n"
     return picture + measured.written(results, options)
 
 

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from site_extension import runner
+from site_extension import pictures, runner
 
 PYODIDE = "https://cdn.jsdelivr.net/pyodide/v0.27.7/full/"
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ NEEDED = "rich"  # draws npnet's tables: pure Python, and not among Pyodide's ow
 
 
 def add_wheels(app: Any, exception: Exception | None) -> None:
-    """Put npnet's wheel, the package it needs and the runner of examples into the site.
+    """Put npnet's wheel, the package it needs and what runs examples into the site.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ def add_wheels(app: Any, exception: Exception | None) -> None:
     if exception is not None or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
-    shutil.copy(runner.__file__, static / "runner.py")
+    for module in (runner, pictures):
+        shutil.copy(str(module.__file__), static)
     wheels = static / "wheels"
     wheels.mkdir(exist_ok=True)
     for old in wheels.glob("*.whl"):

@@ -220,7 +220,7 @@ def _evidence(
         others={
             names[other]: (np.asarray(given[other], np.float64), right[other])
             for other in claim.gradients
-            if other != label and given.get(other) is not None
+            if other != label and np.shape(given[other]) == right[other].shape
         },
         right=jacobian.gradient,
         given=again,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, runtime_checkable
 
@@ -212,12 +212,12 @@ def plain_name(label: str) -> str:
 
 
 @contextmanager
-def without_gradient(subject: Subject, label: str) -> Iterator[None]:
-    """Have a subject's backward give no gradient for one of its variables."""
+def without_gradients(subject: Subject, labels: Collection[str]) -> Iterator[None]:
+    """Have a subject's backward give no gradient for some of its variables."""
     gradients = subject.gradients
 
     def others(backward: Callable[..., Any], grad_y: ndarray) -> dict[str, Any]:
-        return {**gradients(backward, grad_y), label: None}
+        return {**gradients(backward, grad_y), **dict.fromkeys(labels)}
 
     vars(subject)["gradients"] = others
     try:

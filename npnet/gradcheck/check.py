@@ -20,7 +20,7 @@ from npnet.gradcheck._subject import (
     ProblemError,
     Subject,
     require_float64,
-    without_gradient,
+    without_gradients,
 )
 from npnet.gradcheck._vary import WAYS
 from npnet.gradcheck.report import GradcheckError, GradcheckReport, WrongLayer
@@ -185,16 +185,20 @@ def _report(
 
 
 def _of_shape(problem: ShapeError, generator: Generator, settings: Settings) -> tuple[Explanation, ...]:
-    """Explain a gradient of a wrong shape, with the others as they are."""
+    """Explain the gradients of a wrong shape, with the others as they are."""
     if not settings.explain:
         return ()
     from npnet.gradcheck._numerical import explanation_of_shape  # noqa: PLC0415 - only for a wrong gradient
 
-    subject = problem.subject
+    subject, labels = problem.subject, [problem.label]
     try:
-        with without_gradient(subject, problem.label):
-            claim = Claim(subject, generator)
-        return (explanation_of_shape(claim, problem.label),)
+        while True:
+            try:
+                with without_gradients(subject, labels):
+                    claim = Claim(subject, generator)
+                return tuple(explanation_of_shape(claim, label) for label in labels)
+            except ShapeError as another:
+                labels.append(another.label)
     except ProblemError:  # something else is wrong too: the shape is to be mended first
         return ()
 

@@ -77,7 +77,7 @@ class Explanation:
             return "; or ".join(finding.sentence for finding in self.findings)
         if not self.where:
             return "it is right"
-        return "none of the known mistakes accounts for the error" + (
+        return "it is wrong, and by none of the mistakes that are known by name" + (
             f"; {self.remark}" if self.remark else ""
         )
 

@@ -113,7 +113,6 @@ class InputReport:
 
     def lines(self, explanation: Explanation | None = None) -> list[str]:
         """Return the findings as lines of text: what is wrong, if that is known, and the worst elements."""
-        checked = f"{self.elements} of {prod(self.shape)} elements and {self.directions} directions"
         wrong = [
             f"  wrong at {d.place}: backward gives {d.analytic:.8g}, central differences give "
             f"{d.numerical:.8g}, {d.verdict}"
@@ -126,7 +125,7 @@ class InputReport:
         ]
         sentence, *picture = explanation.lines() if explanation is not None else [""]
         return [
-            f"{self.name} {self.shape}: {checked}, {self._verdict()}",
+            f"{self.name} {self.shape}: {self._verdict()}",
             *([f"  {sentence}"] if sentence else []),
             *wrong,
             *kinks,
@@ -135,12 +134,41 @@ class InputReport:
 
     def _verdict(self) -> str:
         if self.failures:
-            return f"{len(self.failures)} of them wrong"
+            along = _along(self.failures)
+            return f"wrong {self._places(len(self.failures) - along, along)}"
+        if not self.elements + self.directions:
+            return "nothing was compared"
         if self.only_kinks:
-            return "all of them at kinks, so nothing could be compared; choose other inputs"
-        kinks = f", {len(self.kinks)} at kinks" if self.kinks else ""
+            return (
+                "nothing could be compared, because at every place looked at the slopes on the two sides "
+                "differ; choose other inputs"
+            )
+        kinks = (
+            f"; left out: {counted(len(self.kinks), 'kink')}, where the slopes on the two sides differ"
+            if self.kinks
+            else ""
+        )
         flat = "; but all derivatives are 0 here, so other inputs would tell more" if self.flat else ""
-        return f"right, worst error {self.worst:.2g} of the tolerance{kinks}{flat}"
+        along = _along(self.kinks)
+        found = self._places(self.elements - len(self.kinks) + along, self.directions - along)
+        return f"right {found}, with an error of at most {self.worst:.2g} of the tolerance{kinks}{flat}"
+
+    def _places(self, elements: int, directions: int) -> str:
+        """Say at how many of the elements looked at, and along how many of the random directions."""
+        size = prod(self.shape)
+        whole = self.elements == size
+        looked_at = (
+            counted(size, "element") if whole else f"the {self.elements} elements looked at, of {size},"
+        )
+        parts = [f"at {elements} of {looked_at}"] if self.elements else []
+        along = f"{directions} of {counted(self.directions, 'random direction')}"
+        parts += [f"along {along}"] if self.directions else []
+        return " and ".join(parts)
+
+
+def _along(derivatives: tuple[Derivative, ...]) -> int:
+    """Count the derivatives along random directions."""
+    return sum(derivative.index is None for derivative in derivatives)
 
 
 @dataclass(frozen=True)
@@ -282,7 +310,8 @@ class GradcheckReport:
         ]
         if self.varied:
             lines.append(
-                "parameters, statistics, and inputs of zeros and ones had other values during the check"
+                "because zeros and ones hide mistakes, parameters, running statistics, and inputs of zeros "
+                "and ones alone had other values while they were checked"
             )
         return "\n  ".join([self._title, *lines])
 

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,63 @@ def test_an_error_names_the_line_of_the_example():
 
 def test_a_syntax_error_is_one_message():
     assert runner.run("def f(:\n  pass", {})["error"] == "line 1: def f(:\nSyntaxError: invalid syntax"
+
+
+def test_an_answer_that_fails_in_its_check_names_its_line():
+    answer = "def half(x):\n    y = x / 2\n    return y.shapes"
+    assert runner.check(answer, "assert half(1) == 0.5, 'a half'", {})["error"] == (
+        "line 3: return y.shapes\nAttributeError: 'float' object has no attribute 'shapes'"
+    )
+    assert runner.check("def half(x):\n    assert x > 1", "half(1)", {})["error"] == (
+        "line 2: assert x > 1\nAssertionError"
+    )
+
+
+def test_a_check_that_finds_no_answer_says_so():
+    assert runner.check("def haalf(x): ...", "half(1)", {})["error"] == (
+        "The check could not use your answer.\nNameError: name 'half' is not defined"
+    )
+
+
+def test_what_an_earlier_example_made_fails_at_a_line_of_that_example():
+    names = {}
+    runner.run("def inverse(x):\n    return 1 / x", names)
+    assert runner.run("y = 2\n\n\ninverse(0)", names)["error"] == (
+        "line 2 of an example above: return 1 / x\nZeroDivisionError: division by zero"
+    )
+
+
+def test_a_warning_names_its_line(recwarn):
+    warnings.simplefilter("always")
+    said = runner.run("import numpy as np\nx = np.zeros(1)\n1 / x", {})["text"]
+    assert said.startswith("line 3: 1 / x\nRuntimeWarning: divide by zero")
+
+
+@pytest.mark.parametrize(
+    "code", ["input('?')", "import sys; sys.stdin.read()", "import sys; next(sys.stdin)"]
+)
+def test_nobody_is_asked(code):
+    said = runner.run(code, {})["error"]
+    assert "\nRuntimeError: nobody can type an answer here; write the value into the code" in said
+
+
+def test_what_answer_and_check_print_stands_on_lines_of_its_own():
+    assert runner.check("print(1)", "print(2)", {})["text"] == "1\n2"
+
+
+@pytest.mark.parametrize("last", ["plt.show()", "figure", "1 / 0"])
+def test_a_figure_is_drawn_once_and_shown_without_a_word(last):
+    code = f"import matplotlib.pyplot as plt\nfigure, axes = plt.subplots(figsize=(1, 1))\n{last}"
+    output = runner.run(code, {})
+    assert [set(picture) for picture in output["pictures"]] == [{"light", "dark"}]
+    assert output["text"] == ""
+
+
+def test_a_figure_that_cannot_be_drawn_is_one_message_and_the_next_can():
+    names = {}
+    said = runner.run("import matplotlib.pyplot as plt\nplt.figtext(0, 0, r'$\\no$');", names)
+    assert said["error"].startswith("ValueError")
+    assert len(runner.run("plt.figure();", names)["pictures"]) == 1
 
 
 def test_an_answer_leaves_the_names_of_the_page_alone():

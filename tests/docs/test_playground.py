@@ -34,13 +34,17 @@ ALL_OTHERS = (
         "decay": 0.1,
     },
 )
-FILL_MEMORY = """() => npnetPlayground.python.ask({kind: "run", code: `
+FILL_MEMORY_AT_THE_NEXT_STEP = """() => npnetPlayground.python.ask({kind: "run", code: `
+import playground
 kept = []
-for size in (10**8, 10**6, 10**4):
-    try:
-        while True: kept.append(bytearray(size))
-    except MemoryError:
-        pass
+def step():
+    for size in (10**8, 10**6, 10**4):
+        try:
+            while True: kept.append(bytearray(size))
+        except MemoryError:
+            pass
+    kept.append(bytearray(10**4))
+playground.page.training.step = step
 `})"""
 
 
@@ -177,7 +181,7 @@ def test_after_a_loss_that_is_no_number_another_rate_goes_on(start):
 
 def test_without_memory_one_message_says_so_and_reset_begins_anew(start):
     page = start()
-    page.evaluate(FILL_MEMORY)
+    page.evaluate(FILL_MEMORY_AT_THE_NEXT_STEP)
     press(page, "Step")
     page.get_by_text("Reset begins anew.").wait_for()
     assert "MemoryError" in page.locator("#said.failed").inner_text()

@@ -8,6 +8,7 @@ import pytest
 
 import npnet
 from npnet import functional as F
+from npnet import nn
 from npnet.gradcheck import KINDS, explain, gradcheck
 from tests.npnet.planted_mistakes import PLANTED, SHAPES, X, normal
 
@@ -64,6 +65,23 @@ def test_a_gradient_of_a_wrong_shape_is_explained(planted):
     assert explanation.sentence in str(report)
 
 
+class NotSummed(nn.Layer):
+    parameter_names = ("scale", "shift")
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.shift = np.array([2.0, 3.0]), np.array([0.5, 0.25])
+
+    def apply(self, x, *, training, generator):
+        return self.scale * x + self.shift, lambda grad_y, needs: (grad_y * self.scale, grad_y * x, grad_y)
+
+
+def test_several_gradients_of_a_wrong_shape_are_all_explained():
+    report = gradcheck(NotSummed(), np.random.default_rng(0).standard_normal((4, 2)), raise_error=False)
+    found = [(each.name, each.sentence) for each in report.explanations]
+    assert found == [(name, "the sum over the batch is missing") for name in ("scale", "shift")]
+
+
 def test_a_gradient_that_is_added_to_the_one_before_is_told():
     kept = []
 
@@ -96,7 +114,7 @@ def test_an_error_of_no_known_kind_is_not_guessed_at():
         right = spoiled_back(operation, noise)
         report = gradcheck(right, *inputs, raise_error=False)
         assert report.explanations[0].kind == "unknown", str(report)
-        assert "none of the known mistakes accounts for the error" in str(report)
+        assert "it is wrong, and by none of the mistakes that are known by name" in str(report)
 
 
 def spoiled_back(operation, noise):

@@ -56,7 +56,7 @@ npnet.plot.wrong_gradient(report).savefig("wrong.png")
 where the error stands.
 
 Below stands every explanation there is, with the mistake in code and its picture: the right gradient, the
-one that was given, and the error. Red is above zero, blue below, white is zero; arrays of more than two
+one that was given, and the error. Red is above zero, blue below, zero is neither; arrays of more than two
 axes are laid out as a grid.
 """
 

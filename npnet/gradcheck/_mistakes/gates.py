@@ -41,9 +41,11 @@ def zeros(e: Evidence) -> Iterator[Finding]:
     closed = e.wrong & (e.got == 0)
     opened = e.wrong & e.is_zero
     if opened.any() and not (e.wrong & ~opened).any():
-        yield Finding("passes_where_zero", "it is right except where the right gradient is 0, and it is not")
+        yield Finding("passes_where_zero", "where it should be 0 it is not; everywhere else it is right")
     elif closed.any() and not (e.wrong & ~closed).any():
-        yield Finding("zero_in_places", "it is right except where it is 0, and should not be")
+        yield Finding(
+            "zero_in_places", "it is 0 in places where it should not be; everywhere else it is right"
+        )
 
 
 def _sides(e: Evidence) -> Iterator[tuple[str, ndarray]]:

@@ -17,11 +17,15 @@ def softmax(e: Evidence) -> Iterator[Finding]:
         return
     for axis in range(y.ndim):
         if e.corrects(e.got - y * e.got.sum(axis=axis, keepdims=True)):
-            yield Finding("sum_missing", f"y Σ y grad_y over axis {axis} is not subtracted from it")
+            yield Finding(
+                "sum_missing", f"its term − y · Σ (y · grad_y) is missing, with the sum over axis {axis}"
+            )
             return
         log_correction = np.exp(np.minimum(y, 50.0)) * g.sum(axis=axis, keepdims=True)
         if e.corrects(e.got - log_correction):
-            yield Finding("sum_missing", f"exp(y) Σ grad_y over axis {axis} is not subtracted from it")
+            yield Finding(
+                "sum_missing", f"its term − exp(y) · Σ grad_y is missing, with the sum over axis {axis}"
+            )
             return
     right = [axis for axis in range(y.ndim) if e.corrects(y * (g - (y * g).sum(axis=axis, keepdims=True)))]
     given = [axis for axis in range(y.ndim) if e.gives(y * (g - (y * g).sum(axis=axis, keepdims=True)))]
