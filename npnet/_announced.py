@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,27 @@ def announced(group: str) -> dict[str, EntryPoint]:
     >>> announced("npnet.no_such_group")
     {}
     """
-    points = {point.name: point for point in entry_points(group=group)}
+    points = {point.name: point for point in _installed(group, _places())}
     own = {name: EntryPoint(name, value, group) for name, value in _checkout().get(group, {}).items()}
     return dict(sorted((points | own).items()))
+
+
+@lru_cache(maxsize=16)
+def _installed(group: str, _places: tuple[Any, ...]) -> tuple[EntryPoint, ...]:
+    """Return the entry points of what is installed; to look through it all takes some milliseconds."""
+    return tuple(entry_points(group=group))
+
+
+def _places() -> tuple[tuple[str, int], ...]:
+    """Return where packages are looked for, and when something came or went there."""
+    return tuple((place, _changed(place or ".")) for place in sys.path)
+
+
+def _changed(place: str) -> int:
+    try:
+        return os.stat(place).st_mtime_ns  # noqa: PTH116 - a name that is no path raises nothing else here
+    except (OSError, ValueError):
+        return 0
 
 
 def load(point: EntryPoint) -> Any:

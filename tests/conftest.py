@@ -115,11 +115,16 @@ def blank_figures(monkeypatch):
 
 
 @pytest.fixture
-def blank_pictures(blank_figures, monkeypatch):
-    """Leave the report of a run empty too, for tests that do not look at it."""
+def blank_report(monkeypatch):
+    """Have runs leave an empty report, for tests that do not look at it."""
     from npnet.experiments import conduct
 
     monkeypatch.setattr(conduct.Page, "encoded", lambda self: b"")
+
+
+@pytest.fixture
+def blank_pictures(blank_figures, blank_report):
+    """Have runs leave neither figures nor a report that anybody could look at."""
 
 
 @pytest.fixture

@@ -28,6 +28,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 from npnet.cli import main
 sys.exit(main())
 """
+# And without the figures and the report that it would draw in the end.
+WITHOUT_PICTURES = """
+from npnet.experiments import Runner, conduct
+Runner.figure_of_all = lambda *_, **__: None
+conduct.Page.encoded = lambda self: b""
+"""
+blank = pytest.mark.usefixtures("blank_pictures")
 NPNET = [sys.executable, "-W", "error", "-m", "npnet"]
 
 
@@ -76,16 +83,15 @@ def test_a_run_leaves_its_folder_whole(quick):
         assert f"figure: {folder / figure}" in ended.stdout
 
 
-def test_the_last_lines_say_where_things_are(quick):
+def test_the_last_lines_say_where_things_are(quick, capsys):
     ended, folder = quick
     everything, report, weights, use, _ = ended.stdout.splitlines()[-5:]
     assert everything == f"everything is in {folder}"
     assert report == f"report: {folder / 'report.html'}"
     assert weights == f"weights: {folder / 'model.safetensors'}"
     assert use == f"try it: npnet predict {folder} PICTURE…"
-    predicted = npnet("predict", folder, folder / "filters.png")
-    assert predicted.returncode == 0, predicted.stderr
-    assert "probability" in predicted.stdout
+    assert main(["predict", str(folder), str(folder / "filters.png")]) == 0
+    assert "probability" in capsys.readouterr().out
 
 
 def test_the_settings_and_metrics_say_what_was_done(quick):
@@ -108,17 +114,20 @@ def test_the_weights_open_in_a_new_model(quick):
     assert isinstance(model[0], nn.Conv2d)
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_does_not(quick, tmp_path):
+@blank
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(quick, tmp_path, capsys):
+    """The other run was one of another process."""
     _, folder = quick
     weights, _ = load(folder / "model.safetensors")
     for seed, equal in ((0, True), (1, False)):
         out = tmp_path / str(seed)
-        ended = npnet("train", "--quick", "--quiet", "--seed", seed, "--out", out)
-        assert len(ended.stdout.splitlines()) == 1  # the result alone
+        assert main(["train", "--quick", "--quiet", "--seed", str(seed), "--out", str(out)]) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 1  # the result alone
         again, _ = load(only_folder(out) / "model.safetensors")
         assert all(np.array_equal(weights[name], again[name]) for name in weights) is equal
 
 
+@blank
 def test_the_number_of_threads_changes_no_bit(tmp_path):
     """LeNet-5's minibatch of 128 is cut into shards."""
     weights = []
@@ -144,12 +153,10 @@ def lenet_on_noise():
     return replace(recipe, setups=(setup,))
 
 
+@blank
 def test_options_take_the_place_of_the_recipe_s_settings(tmp_path):
-    ended = npnet(
-        *("train", "digits", "--epochs", 1, "--batch-size", 200, "--lr", 0.001, "--threads", 1),
-        *("--quick", "--out", tmp_path),
-    )
-    assert ended.returncode == 0
+    arguments = ["train", "digits", "--epochs", "1", "--batch-size", "200", "--lr", "0.001", "--threads", "1"]
+    assert main([*arguments, "--quick", "--out", str(tmp_path)]) == 0
     settings = json.loads((only_folder(tmp_path) / "settings.json").read_text())
     assert (settings["epochs"], settings["batch_size"], settings["threads"]) == (1, 200, 1)
     assert "lr=0.001" in settings["optimizer"]
@@ -178,10 +185,10 @@ def in_its_third_epoch(tmp_path, first=""):
     ("request_to_end", "status", "first"),
     [
         ("SIGINT", 130, ""),
-        ("SIGTERM", 143, ""),
-        ("SIGHUP", 129, ""),
+        ("SIGTERM", 143, WITHOUT_PICTURES),
+        ("SIGHUP", 129, WITHOUT_PICTURES),
         # In the background of a script Ctrl-C is ignored.
-        ("SIGTERM", 143, "import signal; signal.default_int_handler = signal.SIG_IGN\n"),
+        ("SIGTERM", 143, f"import signal; signal.default_int_handler = signal.SIG_IGN\n{WITHOUT_PICTURES}"),
     ],
 )
 def test_a_request_to_end_saves_what_was_learnt(request_to_end, status, first, tmp_path):
@@ -237,7 +244,7 @@ def test_requests_to_end_are_left_as_they_were():
 
 
 def test_a_reader_of_a_run_that_goes_away_interrupts_it(tmp_path):
-    process = in_its_third_epoch(tmp_path)
+    process = in_its_third_epoch(tmp_path, WITHOUT_PICTURES)
     process.stdout.close()
     complaint = process.stderr.read()
     process.stderr.close()
@@ -394,6 +401,7 @@ def diverging(epochs=5):
     )  # fmt: skip
 
 
+@blank
 @pytest.mark.parametrize("engine", ["numpy", "torch", "both"])
 def test_a_run_that_diverges_leaves_the_best_weights(engine, tmp_path, monkeypatch, capsys):
     if engine != "numpy":
@@ -548,6 +556,7 @@ def test_a_whole_run_is_listed_and_a_short_one_is_not(tmp_path):
     assert last_runs(tmp_path / "saying")["npnet"].headline == "it is so"
 
 
+@blank
 def test_a_network_named_by_the_summary_is_run_alone_and_not_listed(tmp_path, capsys):
     assert main(["summary", "linreg"]) == 0
     names = re.findall('"(.*?)"', capsys.readouterr().out)
@@ -559,6 +568,7 @@ def test_a_network_named_by_the_summary_is_run_alone_and_not_listed(tmp_path, ca
         assert len(settings["networks"]) == len(more) - 1
 
 
+@blank
 def test_the_sizes_asked_for_are_measured(tmp_path, monkeypatch, capsys):
     images = ArrayDataset(np.zeros((40, 1, 28, 28), np.float32), np.arange(40) % 10)
     splits = Splits(images, images, images, classes=tuple("0123456789"), name="blank")
@@ -593,6 +603,7 @@ def test_help_fits_and_says_what_each_option_does(command, columns, capsys, monk
             assert re.search(rf"{option}( \| RUN)? [A-Z][^.]+\.", described)
 
 
+@blank
 def test_a_run_is_summed_up_too(tmp_path, capsys):
     assert main(["train", "digits", "--quick", "--quiet", "--out", str(tmp_path)]) == 0
     reached = capsys.readouterr().out.strip()
@@ -608,6 +619,7 @@ def test_a_run_is_summed_up_too(tmp_path, capsys):
     assert f"summary: {tmp_path} has no model.safetensors" in capsys.readouterr().err
 
 
+@blank
 def test_of_several_networks_it_is_told_which_one_was_kept_and_whose_lr_was_changed(
     tmp_path, capsys, monkeypatch
 ):

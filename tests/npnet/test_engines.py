@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,7 @@ def run(engine, out, **options):
     return recipes.get("linreg").only("noisy points").run(settings, out, lambda line: None)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_an_announced_engine_trains_a_recipe(stub, tmp_path):
     assert "half" in engines.names()
     half = run("half", tmp_path, device="abacus", engine_options={"beads": "glass"})
@@ -77,12 +79,23 @@ def test_an_announced_engine_trains_a_recipe(stub, tmp_path):
     assert run("numpy", tmp_path, lr=0.05).headline == half.headline != run("numpy", tmp_path).headline
 
 
+def test_what_is_installed_meanwhile_is_found_and_what_is_removed_is_not(stub):
+    """What was found is kept until something comes or goes where packages are looked for."""
+    (info,) = stub.glob("*.dist-info")
+    for moment, (name, there) in enumerate((("away", False), ("half_engine-1.0.dist-info", True))):
+        info = info.rename(stub / name)
+        os.utime(stub, (0, moment))  # whatever the grain of the file system's clock
+        assert ("half" in engines.names()) is there
+
+
+@pytest.mark.usefixtures("blank_pictures")
 def test_an_announced_engine_runs_beside_npnet(stub, tmp_path):
     result = run("numpy,half", tmp_path)
     assert set(result.values["reached"]) == {"npnet", "Half"}
     assert result.values["largest_loss_difference"]["noisy points"] > 0
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_the_command_line_offers_what_is_announced(stub, tmp_path, capsys):
     assert main(["train", "--help"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
@@ -96,6 +109,7 @@ def test_the_command_line_offers_what_is_announced(stub, tmp_path, capsys):
     assert len(sys.modules["half_engine"].command_called) == 1
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_an_engine_whose_package_is_broken_stops_no_other(stub, tmp_path, capsys):
     (stub / "half_engine.py").write_text("import no_such_library")
     with pytest.raises(MissingError, match="half, announced as half_engine:backend in the group"):

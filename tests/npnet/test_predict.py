@@ -191,6 +191,7 @@ def test_names_do_not_move_the_cursor(tmp_path, capsys):
     assert "\x1b" not in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_run_keeps_a_whole_model(tmp_path, capsys):
     assert main(["train", "digits", "--quick", "--quiet", "--out", str(tmp_path)]) == 0
     (run,) = (tmp_path / "digits").iterdir()

@@ -186,6 +186,7 @@ def test_the_digits_on_both_engines_stay_together(tmp_path):
     assert [line["engine"] for line in metrics] == ["npnet"] * 3 + ["PyTorch"] * 3
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_pytorch_alone_leaves_the_same_run_folder(tmp_path):
     names = {}
     for engine in ("numpy", "torch"):

@@ -37,6 +37,7 @@ def test_every_choice_is_offered():
     assert OPTIONS[0].choices == AMP
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_bf16_is_what_npnet_train_computes_with(tmp_path):
     plain, loss = settings_of(tmp_path / "plain")
     short, other = settings_of(tmp_path / "bf16", "--amp", "bf16", "--channels-last")
@@ -46,6 +47,7 @@ def test_bf16_is_what_npnet_train_computes_with(tmp_path):
     assert other == pytest.approx(loss, rel=0.1)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_many_processes_take_the_options_of_one_and_write_them_down(tmp_path):
     assert of_processes([*TRAIN[1:], "--quick", "--channels-last", "--out", str(tmp_path)]) == 0
     settings, _ = kept(tmp_path)

@@ -179,6 +179,7 @@ def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
                 np.testing.assert_allclose(two[name], array, rtol=0, atol=1e-13, err_msg=name)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_recipe_runs_in_two_processes_and_the_first_alone_reports(of_two, tmp_path):
     lines, folder = of_two
     assert sum(line.startswith("test accuracy: ") for line in lines) == 1
@@ -212,11 +213,19 @@ def test_the_splits_of_a_recipe_are_taken_too():
     assert history.epochs[0].validation_accuracy is not None
 
 
-STOP = """
-import os, signal, sys
+# The command line without the figures and the report that each process would draw in the end.
+PLAIN = """
+import sys
+from npnet.experiments import Runner, conduct
+from ptref.train import main
+
+Runner.figure_of_all = lambda *_, **__: None
+conduct.Page.encoded = lambda self: b""
+"""
+STOP = f"""{PLAIN}
+import os, signal
 from npnet.train import _checkpoints
 from ptref.engine import TorchEngine
-from ptref.train import main
 
 _checkpoints.SHARE = 1e9  # a checkpoint after each epoch, however short
 learn, steps = TorchEngine.forward_backward, 0
@@ -238,13 +247,15 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_run_of_two_processes_is_resumed_from_the_command_line_to_the_same_bits(of_two, tmp_path):
     (tmp_path / "stop.py").write_text(STOP)
+    (tmp_path / "plain.py").write_text(f"{PLAIN}sys.exit(main())")
     assert torchrun(tmp_path / "stop.py", *SHORT, "--out", tmp_path).returncode != 0
     (killed,) = (tmp_path / "digits").iterdir()
     assert not (killed / "model.safetensors").exists()
     copy = shutil.copytree(killed, tmp_path / "copy")
-    ended = torchrun("-m", "ptref.train", "--resume", "--out", tmp_path)
+    ended = torchrun(tmp_path / "plain.py", "--resume", "--out", tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "resuming" in ended.stdout
     whole, resumed = ((folder / "model.safetensors").read_bytes() for folder in (of_two[1], killed))

@@ -15,13 +15,17 @@ both = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 @every_rule
 @both
-@pytest.mark.parametrize("value", [0.0, 0.3, 1.0, -7e-3, 1e-30, 1e-42, 3e18, 2e30])
-def test_a_constant_gradient(rule, options, dtype, value):
-    parameter, grad = np.ones(3, dtype), np.full(3, value, dtype)
+def test_a_constant_gradient(rule, options, dtype):
+    """Each element has one of its own, for rules go element by element, and four that go together fill a
+    vector register.
+    """
+    values = [0.0, 0.3, 1.0, -7e-3, 1e-30, 1e-42, 3e18, 2e30]
+    grad = np.repeat(np.array(values, dtype), 4)
+    parameter = np.ones_like(grad)
     optimizer = rule({"w": parameter}, **options)
     for _ in range(400):
         optimizer.step({"w": grad})
-        assert not np.isnan(parameter).any()
+        assert not np.isnan(parameter).any(), grad[np.isnan(parameter)]
 
 
 @given(

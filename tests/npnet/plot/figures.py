@@ -91,5 +91,9 @@ def pixels(figure):
 
 def cut_off(figure):
     """Tell whether anything reaches the edge of the saved figure."""
-    drawn = pixels(figure)
+    return reaches_the_edge(pixels(figure))
+
+
+def reaches_the_edge(drawn):
+    """Tell whether anything reaches the edge of a picture."""
     return any((edge < 1).any() for edge in (drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]))

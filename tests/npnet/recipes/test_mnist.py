@@ -72,6 +72,7 @@ def test_a_stronger_penalty_gives_smaller_weights(enlarged_digits, tmp_path):
     assert result.values["networks"]["npnet"]["our setting, λ = 0"]["accuracy"] > 0.7
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_the_best_by_validation_is_kept_and_is_the_headline(enlarged_digits, tmp_path):
     result = run("mnist-softmax", tmp_path)
     chosen = result.values["best"]
@@ -130,6 +131,7 @@ def test_the_falling_rate_is_one_factor_for_each_of_an_epochs_steps(deep):
     assert {epoch["lr"] for epoch in metrics(deep[0], ADAM)} == {1e-4}
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_training_stops_early_and_keeps_the_best_epoch(enlarged_digits, tmp_path):
     recipe = recipes.get("mnist-deep").only(OURS)
     result = run(recipe, tmp_path, epochs=20)
@@ -152,6 +154,7 @@ def test_lenet_learns(enlarged_digits, tmp_path):
 # ---- mnist-fast ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_the_fast_network_learns_in_one_epoch(enlarged_digits, tmp_path):
     result = run("mnist-fast", tmp_path, batch_size=64)
     assert settings(result)["parameters"] == 25_222
@@ -242,6 +245,7 @@ def test_an_interrupt_of_the_second_network_leaves_what_the_first_reached(
     assert "weights" in names(result)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 @pytest.mark.parametrize("name", ["mnist-softmax", "mnist-deep"])
 def test_some_of_the_networks_can_be_chosen(enlarged_digits, tmp_path, name):
     recipe = recipes.get(name)
