@@ -23,6 +23,8 @@ export class Python {
 
   /** Ask the worker for something. */
   ask(message, progress) {
+    // It may have ended meanwhile, after an example above that filled the memory.
+    if (!this.worker) return Promise.reject(new Error(this.why || "Python has stopped"));
     return new Promise((resolve, reject) => {
       const id = ++this.count;
       this.waiting.set(id, { resolve, reject, progress });

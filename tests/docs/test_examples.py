@@ -45,6 +45,41 @@ def test_examples_and_exercises(path, tmp_path, monkeypatch):
     assert complaints(path) == []
 
 
+SEVERAL_GRADIENTS = {
+    "affine": "01-affine",
+    "scale_and_shift": "01-affine",
+    "network": "04-chain-rule",
+    "my_linear": "05-batches",
+    "other_way": "05-batches",
+    "gated": "07-gradient-check",
+    "my_conv": "09-convolution",
+}
+FIRST_ALONE = """
+def first_alone(f):
+    def g(*inputs):
+        y, backward = f(*inputs)
+        return y, lambda grad_y: backward(grad_y)[0]
+
+    return g
+
+
+{name} = first_alone({name})
+"""
+
+
+@pytest.mark.parametrize("name", SEVERAL_GRADIENTS)
+def test_an_answer_with_the_first_gradient_alone_is_not_right(name):
+    parts, names = pages.read(DOCS / "course" / f"{SEVERAL_GRADIENTS[name]}.md"), {}
+    for part in parts:
+        if isinstance(part, pages.Cell) and "plt" not in part.code and not part.cpython:
+            runner.run(part.code, names)
+    [exercise] = [
+        part for part in parts if isinstance(part, pages.Exercise) and f"def {name}(" in part.parts["start"]
+    ]
+    answer = exercise.parts["solution"] + FIRST_ALONE.format(name=name)
+    assert "gives nothing for input 1" in runner.check(answer, exercise.parts["check"], names)["error"]
+
+
 MISTAKES = {
     "an example that fails": ('print("not in a browser")', "1 / 0", "ZeroDivisionError"),
     "one that does not fail": ("np.array([1, 2])", "np.array([1.0, 2.0])", "was to raise DTypeError"),

@@ -82,6 +82,14 @@ def test_several_gradients_of_a_wrong_shape_are_all_explained():
     assert found == [(name, "the sum over the batch is missing") for name in ("scale", "shift")]
 
 
+def test_a_gate_of_the_upstream_gradient_is_not_taken_for_one_of_the_input():
+    def wrong(x):
+        return np.maximum(x, 0), lambda grad_y: np.where(grad_y > 0, grad_y, 0)
+
+    report = gradcheck(wrong, np.array([-2.0, -0.5, 0.3, 1.0, 4.0]), raise_error=False)
+    assert report.explanations[0].kind == "unknown", str(report)
+
+
 def test_a_gradient_that_is_added_to_the_one_before_is_told():
     kept = []
 

@@ -29,7 +29,8 @@ def gate(e: Evidence) -> Iterator[Finding]:
         if not closed.any() and not (opened & ~where).any() and not (right & where & (e.got != 0)).any():
             yield Finding("gate_missing", f"it is not 0 where {side}: the gate is missing")
             return
-        if closed.any() and opened.any() and not (opened & ~where).any() and not (closed & where).any():
+        passed = e.known & (e.got != 0)
+        if closed.any() and opened.any() and not (passed & ~where).any() and not (closed & where).any():
             yield Finding(
                 "gate_inverted", f"it is 0 everywhere but where {side}: the gate is the wrong way round"
             )
