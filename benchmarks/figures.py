@@ -46,7 +46,7 @@ def figure_of(results: Results) -> Figure | None:
 
 
 def _ratios(results: Results) -> Figure:
-    """Draw the ratio of each workload, its confidence interval and its target; noisy ratios are left out.
+    """Draw each ratio with its confidence interval and its target; of a noisy one the interval alone.
 
     Ratios to JAX are hollow squares, for training steps only. Ratios to autograd are too small for the scale.
     """
@@ -57,11 +57,14 @@ def _ratios(results: Results) -> Figure:
     for shift, kind, colour in zip((0.13, -0.13), kinds, ("#0f5c8a", "#e08214"), strict=False):
         for record in results.records:
             found = record_ratio(record)
-            if record.about["kind"] != kind or found is None or not found.is_reliable:
+            if record.about["kind"] != kind or found is None:
                 continue
             height = works.index(record.about["work"]) + shift
             error = [[found.value - found.low], [found.high - found.value]]
-            plot.errorbar(found.value, height, xerr=error, fmt="o", color=colour, capsize=2, markersize=5)
+            mark = "o" if found.is_reliable else "none"
+            plot.errorbar(
+                found.value, height, xerr=error, fmt=mark, ecolor=colour, color=colour, capsize=2, ms=5
+            )
         plot.plot([], [], "o", color=colour, label=kind)
     for row, work in enumerate(works):
         targets = [record.at_most for record in results.records if record.about["work"] == work]
@@ -69,6 +72,7 @@ def _ratios(results: Results) -> Figure:
             plot.plot([targets[0]] * 2, [row - 0.35, row + 0.35], color="#777777", linewidth=1.5)
     _jax(plot, results, works)
     plot.plot([], [], color="#777777", label="target")
+    plot.errorbar([], [], xerr=[], fmt="none", ecolor="black", capsize=2, label="too noisy for one number")
     plot.axvline(1, color="black", linewidth=0.8)
     plot.set_xscale("log")
     plot.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])

@@ -137,8 +137,17 @@ def test_the_students_way_has_a_row_and_a_target_of_its_own():
     assert f"| w | {report.STUDENT} | 0.25 | 0.25 – 0.25 | ≤ 0.5 |" in lines
 
 
+NOISY = [0.001, 0.002, 0.009, 0.02, 0.1], [0.1, 0.01, 0.004, 0.02, 0.001]
+
+
+def test_of_a_noisy_ratio_the_interval_alone_is_drawn():
+    (plot,) = figures.figure_of(results("step", step([1.0] * 5, [2.0] * 5), step(*NOISY))).axes
+    drawn = [bar for bar in plot.containers if bar.has_xerr and bar.get_label().startswith("_")]
+    assert [bar.lines[0] is not None for bar in drawn] == [True, False]
+
+
 def test_figures(tmp_path):
-    noisy = step([0.001, 0.002, 0.009, 0.02, 0.1], [0.1, 0.01, 0.004, 0.02, 0.001])
+    noisy = step(*NOISY)
     inference = Record({"work": "MLP", "kind": "inference"}, {"npnet": [1.0] * 5, "PyTorch": [2.0] * 5})
     scaling = [
         Record({"axis": axis, "size": n, "work": "w, 1"}, {"npnet": [n * 1e-3] * 5})
